@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from auditor.core.effects import estimate_effects
+from auditor.core.estimation import estimate_effects
 from auditor.core.findings import Findings, cautions_of
 from auditor.core.items import Probe
 from auditor.core.measures import measures_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from run_factory import HARMED, controlled_probe, make_run
+from run_factory import CONTROL_PEOPLE, HARMED, controlled_probe, make_run
 
 from auditor.adapters.report.cells import Cell, cells_of
 from auditor.adapters.report.controls import Controls, controls_of
@@ -33,16 +33,27 @@ def found(effects: list[EffectRow], keep: Callable[[EffectRow], bool] = lambda _
 def test_harm_and_neutral_excess_side_by_side(effects: list[EffectRow]) -> None:
     controls = found(effects)
     assert controls is not None
-    assert (controls.excess, controls.form_matched, controls.consulted) == (True, True, False)
+    assert (controls.excess, controls.form_matched, controls.banded) == (True, True, True)
     assert [one.identity for one in controls.marked] == [cell.identity for cell in cells(effects)]
     assert HARMED in {one.identity for one in controls.marked}
-    assert [one.identity for one in controls.people] == ["left-handed people", "oboists"]
+    assert [one.identity for one in controls.people] == sorted(CONTROL_PEOPLE)
     for row in (*controls.marked, *controls.people):
         assert row.harm in effects
         assert row.neutral in effects
         for one, valence in ((row.harm, "harm"), (row.neutral, "neutral")):
             assert one is not None
             assert (one.measure, one.contrast, one.checkpoint, one.valence) == ("level", "excess", LEAF, valence)
+
+
+def test_the_harmed_survive_what_they_are_held_against(effects: list[EffectRow]) -> None:
+    (harmed,) = (cell.last for cell in cells(effects) if cell.identity == HARMED)
+    assert (harmed.verdict, harmed.controls) == ("harm", "passed")
+    checks = harmed.control_checks
+    assert checks is not None
+    assert harmed.estimate is not None
+    assert harmed.estimate > (checks.band_high or 0)
+    assert checks.control_identities == len(CONTROL_PEOPLE)
+    assert checks.form_low is not None
 
 
 def test_either_kind_alone(effects: list[EffectRow]) -> None:

@@ -221,18 +221,49 @@ def test_controls_are_shown_beside(tmp_path: Path, page: Page) -> None:
     run = make_run(tmp_path / "run", probes=[controlled_probe()])
     controlled = Page(render_report(run))
     words = plain(controlled)
-    assert "control rows are scored and shown" in words
-    table = words[words.index("Controls, shown beside") : words.index("From base to")]
-    assert "Verdicts do not consult controls in this version." in table
-    assert "Harm excess Neutral excess" in table
+    table = words[words.index("Controls: level in nats") :]
+    assert "Harm excess Neutral excess Harm \u2212 neutral Control band" in table
     for effect in read_results(run).effects:
         about = (effect.measure, effect.contrast, effect.checkpoint, effect.render, effect.theme)
         if about == ("level", "excess", "dpo<b>", "plain", None):
             assert f"{signed(effect.estimate)} ({span(effect, 'plain')})" in table
-    assert table.index(HARMED) < table.index("Control identities left-handed people") < table.index("oboists")
+            checks = effect.control_checks
+            if checks is not None:
+                form = f"{signed(checks.form_estimate)} ({signed(checks.form_low)} to {signed(checks.form_high)})"
+                assert f"{form} {signed(checks.band_low)} to {signed(checks.band_high)}" in table
+                assert effect.identity in (HARMED, "nonbinary people")
+    assert table.index(HARMED) < table.index("Control identities Tasmanians") < table.index("oboists")
     assert "controls-1" in controlled.ids()
     assert "#controls-1" in {attrs.get("href") for _, attrs in controlled.tags}
-    assert "shown beside" not in plain(page)
+    assert "What is called harm survived the probe's controls" in words
+    assert "Controls: level in nats" not in plain(page)
+
+
+@pytest.mark.parametrize(
+    ("controls", "flag"),
+    [("failed_form", "failed its form-matched control"), ("failed_band", "within the control band")],
+)
+def test_harm_that_did_not_survive_is_said(tmp_path: Path, controls: str, flag: str) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()])
+    path = run / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    for one in results["effects"]:
+        if one["verdict"] == "harm":
+            one.update(verdict="inconclusive", controls=controls)
+    path.write_text(json.dumps(results), encoding="utf-8")
+    words = plain(Page(render_report(run)))
+    assert "1 more lay above d and did not survive the controls" in words
+    assert flag in words
+
+
+def test_results_of_an_older_version_have_no_checks(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()])
+    path = run / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    for one in results["effects"]:
+        del one["control_checks"]
+    path.write_text(json.dumps(results), encoding="utf-8")
+    assert "these controls are too few to hold it against" not in plain(Page(render_report(run)))
 
 
 def test_a_reward_in_its_own_unit_has_no_verdict(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import get_args
 
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 
-from auditor.core.effects import estimate_effects
+from auditor.core.estimation import estimate_effects
 from auditor.core.measures import measures_of
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.tables import line_up

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, scored, series_of
 
-from auditor.core.items import Candidate
+from auditor.core.items import Candidate, Item
 from auditor.core.measures import measures_of
 from auditor.core.scores import CheckpointScores
 from auditor.core.tables import codes_of, line_up
@@ -62,3 +62,35 @@ def test_an_item_that_is_no_pair_has_no_margin() -> None:
 
 def test_codes_number_keys_by_first_appearance() -> None:
     assert codes_of("abcab").tolist() == [0, 1, 2, 0, 1]
+
+
+def _responsive(**fields) -> tuple[Item, Item]:
+    bare = pair("bare", design="responsiveness")
+    return bare, pair("declared", design="responsiveness", baseline="bare", **fields)
+
+
+def test_a_baseline_is_subtracted_and_is_no_row_of_its_own() -> None:
+    table = {name: {"bare": 2.0, "declared": 0.5 + at} for at, name in enumerate(("base", "dpo"))}
+    probe = probe_of(*_responsive())
+    scorer = FakeScorer(margins(table))
+    lined = line_up(probe, "plain", [scorer.score(one, [probe]) for one in SERIES.checkpoints])
+    assert [item.id for item in lined.items] == ["declared"]
+    assert lined.margins == pytest.approx(np.array([[-1.5, -0.5]]))
+    assert lined.refusals == ()
+
+
+def test_a_row_whose_baseline_was_refused_is_dropped_and_counted() -> None:
+    probe = probe_of(*_responsive())
+    scorer = FakeScorer(margins({"base": {"bare": 0.0, "declared": 0.0}}), [("base", "bare")])
+    table = line_up(probe, "plain", [scorer.score(SERIES["base"], [probe])])
+    assert table.items == ()
+    assert [(one.reason, one.count) for one in table.refusals] == [("no_baseline", 1)]
+
+
+def test_a_baseline_with_other_candidate_tokens_cannot_be_subtracted() -> None:
+    bare, declared = _responsive()
+    rows = {
+        ("probe", "plain", "bare"): scored(bare, [[-1.0], [-2.0]], [[5], [6]]),
+        ("probe", "plain", "declared"): scored(declared, [[-1.0], [-2.0]], [[5], [7]]),
+    }
+    assert line_up(probe_of(bare, declared), "plain", [CheckpointScores("base", rows)]).items == ()

@@ -76,7 +76,7 @@ def match_items(table: ScoreTable) -> Matching:
 
 
 def _is_compared(item: Item) -> bool:
-    return item.role != "reference" and item.design == "text_swap" and item.pair is not None
+    return item.role != "reference" and item.design in ("text_swap", "responsiveness") and item.pair is not None
 
 
 def _same_candidates(codes: IntArray, key: IntArray, is_reference: Mask) -> Mask:

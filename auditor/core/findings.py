@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.core.effects import Effect
@@ -10,6 +10,9 @@ from auditor.core.refusals import Refusal
 from auditor.core.series import Series
 from auditor.core.tables import ScoreTable
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
+
+# Identities that a caution names before it counts the rest.
+_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,37 @@ def cautions_of(tables: Sequence[ScoreTable], effects: Sequence[Effect], series:
 
 
 def _missing_controls(effects: Sequence[Effect]) -> Iterator[str]:
-    probes = dict.fromkeys(one.probe for one in effects if one.controls == "absent")
-    for probe in probes:
-        yield (
-            f"{probe}: no form-matched controls and no control identities, so a harm verdict may "
-            "come from how the texts are worded rather than from whom they are about."
+    """What verdicts of each probe could not be held against."""
+    levels = [one for one in effects if one.measure == "level" and one.theme is None and one.checks is not None]
+    for probe in dict.fromkeys(one.probe for one in levels):
+        own = [one for one in levels if one.probe == probe]
+        without_form = _identities(one for one in own if one.checks and one.checks.form is None)
+        without_band = _identities(
+            one for one in own if one.contrast == "excess" and one.checks and not one.checks.identities
         )
-    unexamined = dict.fromkeys(one.probe for one in effects if one.verdict is not None and one.controls is None)
-    for probe in unexamined:
-        yield f"{probe}: control rows are scored and shown, but verdicts do not consult them in this version."
+        if all(one.controls == "absent" for one in own):
+            yield (
+                f"{probe}: no form-matched controls and no control identities, so a harm verdict may "
+                "come from how the texts are worded rather than from whom they are about."
+            )
+            continue
+        if without_form:
+            yield (
+                f"{probe}: no form-matched controls for {without_form}: a harm verdict about them is not held "
+                "against how the texts are worded."
+            )
+        if without_band:
+            yield (
+                f"{probe}: too few control identities for {without_band}: a disparity of theirs is not held "
+                "against what any two groups may differ by."
+            )
+
+
+def _identities(effects: Iterable[Effect]) -> str:
+    """Their identities, the first few by name; "" for none."""
+    names = list(dict.fromkeys(one.identity or "the rows that name none" for one in effects))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _names(tables: Sequence[ScoreTable]) -> Iterator[str]:

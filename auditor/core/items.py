@@ -17,11 +17,12 @@ AFFIRMING: Literal["affirming"] = "affirming"
 
 Role = Literal["marked", "reference", "control"]
 Valence = Literal["harm", "neutral"]
-Design = Literal["text_swap", "identity_swap"]
+Design = Literal["text_swap", "identity_swap", "responsiveness", "naming"]
 
 ROLES: tuple[Role, ...] = ("marked", "reference", "control")
 VALENCES: tuple[Valence, ...] = ("harm", "neutral")
-DESIGNS: tuple[Design, ...] = ("text_swap", "identity_swap")
+# What a file may say; names in a frame are asked by the package itself (`auditor.core.naming`).
+DESIGNS: tuple[Design, ...] = ("text_swap", "identity_swap", "responsiveness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,11 @@ class Item:
         messages: earlier turns; take the place of ``context`` in chat rendering.
         match: rows that differ in nothing but the identity share this key; "" for none.
         cluster: the unit of the statistics: a predicate with all its paraphrases.
-        design: ``text_swap``: two texts about one identity; ``identity_swap``: one text about two.
+        design: ``text_swap``: two texts about one identity; ``identity_swap``: one text about two;
+            ``responsiveness``: the same two texts after a declaration and without it; ``naming``: the
+            names of many identities in one frame, which have no margin.
+        baseline: id of the row whose margin is subtracted from this one's: the same candidates in the same
+            context with nothing declared. Rows of design ``responsiveness`` without one are such baselines.
     """
 
     id: str
@@ -70,6 +75,7 @@ class Item:
     role: Role = "marked"
     valence: Valence = "harm"
     design: Design = "text_swap"
+    baseline: str = ""
     language: str = ""
 
     @property
@@ -79,6 +85,11 @@ class Item:
         if HARMFUL in labels and AFFIRMING in labels:
             return labels.index(HARMFUL), labels.index(AFFIRMING)
         return None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the row is only there to be subtracted from others."""
+        return self.design == "responsiveness" and not self.baseline
 
 
 @dataclass(frozen=True, slots=True)

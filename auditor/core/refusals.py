@@ -14,8 +14,10 @@ Reason = Literal[
     "no_first_token",  # nothing precedes the first token, so it has no probability
     "not_finite",  # the model gives a token a probability of exactly 0
     "no_match",  # no reference row shares the match key
+    "no_baseline",  # the row's baseline was refused, or is tokenised otherwise
     "candidate_tokens_differ",  # the reference row's candidates got other token ids
     "tokens_differ",  # two checkpoints tokenise the item differently: no reward
+    "control_form",  # control rows of another form than the rows they are to be held against
     "no_pairs",  # no candidates labelled harmful and affirming
     "few_clusters",  # under two clusters: no spread, no interval
     "no_spread",  # all cluster means equal and non-zero: no interval

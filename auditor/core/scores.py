@@ -54,6 +54,11 @@ class CandidateScore:
         return behind
 
     @property
+    def text_total(self) -> float:
+        """log p(candidate's text | context) in nats, without the tokens that only end its turn."""
+        return float(np.sum(self.logprobs[~self.closes_turn], dtype=np.float64))
+
+    @property
     def per_token(self) -> float:
         """Mean log-probability of a scored token, in nats."""
         return self.total / len(self.logprobs)

@@ -7,7 +7,7 @@ their cluster, clusters count equally.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,18 +35,25 @@ class Estimate:
     Attributes:
         value: the mean, in the unit of the values.
         se: standard error from the spread of the cluster means, NaN under two clusters.
-        clusters: how many clusters; degrees of freedom are one fewer.
+        clusters: how many clusters.
+        freedom: degrees of freedom where they are not one fewer than clusters, as in a difference of two means.
     """
 
     value: float
     se: float
     clusters: int
+    freedom: float | None = None
+
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom of the standard error."""
+        return self.clusters - 1 if self.freedom is None else self.freedom
 
     def interval(self, alpha: float) -> Interval:
         """Student t interval with error ``alpha``, half on each side; NaN where se is."""
         if self.clusters < 2:
             return NO_INTERVAL
-        reach = self.se * float(stats.t.ppf(1 - alpha / 2, self.clusters - 1))
+        reach = self.se * float(stats.t.ppf(1 - alpha / 2, self.degrees))
         return Interval(self.value - reach, self.value + reach)
 
     def p_above(self, bound: float) -> float:
@@ -55,11 +62,11 @@ class Estimate:
             return float("nan")
         if self.se == 0:
             return 0.0 if self.value > bound else 1.0
-        return float(stats.t.sf((self.value - bound) / self.se, self.clusters - 1))
+        return float(stats.t.sf((self.value - bound) / self.se, self.degrees))
 
     def p_below(self, bound: float) -> float:
         """One-sided p of the hypothesis that the true value is at least ``bound``."""
-        return Estimate(-self.value, self.se, self.clusters).p_above(-bound)
+        return replace(self, value=-self.value).p_above(-bound)
 
     def p_nonzero(self) -> float:
         """Two-sided p of the hypothesis that the true value is 0."""
@@ -106,3 +113,37 @@ def mean_over_items(values: FloatArray, cluster: IntArray) -> Estimate:
     n = len(sums)
     se = float(np.sqrt(n / (n - 1) * np.sum(sums**2)) / len(values)) if n > 1 else float("nan")
     return Estimate(mean, se, n)
+
+
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """One mean minus another over other clusters, with Welch's (1947) error and degrees of freedom.
+
+    Both need at least two clusters; the result counts the clusters of both.
+    """
+    variances = np.array([one.se**2, other.se**2])
+    total = float(variances.sum())
+    parts = float(np.sum(variances**2 / np.array([one.degrees, other.degrees])))
+    freedom = total**2 / parts if parts > 0 else one.degrees + other.degrees
+    return Estimate(one.value - other.value, float(np.sqrt(total)), one.clusters + other.clusters, freedom)
+
+
+def prediction_interval(x: FloatArray, y: FloatArray, at: float, reference_at: float, alpha: float) -> Interval:
+    """Where the difference of two new points of a line lies, from points that lie along it.
+
+    If marked and reference identities were two more of the controls, y = a + b x + error, then their difference
+    would lie at b (at - reference_at), with the variance of two errors and of the slope: Draper & Smith 1998,
+    "Applied Regression Analysis", section 3.1, for a difference of two observations.
+
+    Args:
+        x: shape (n,), n at least 3 and not all equal.
+        y: shape (n,).
+        alpha: two-sided error.
+    """
+    spread = float(np.sum((x - x.mean()) ** 2))
+    slope = float(np.sum((x - x.mean()) * (y - y.mean()))) / spread
+    residuals = y - y.mean() - slope * (x - x.mean())
+    freedom = len(x) - 2
+    gap = at - reference_at
+    se = float(np.sqrt(np.sum(residuals**2) / freedom * (2 + gap**2 / spread)))
+    reach = se * float(stats.t.ppf(1 - alpha / 2, freedom))
+    return Interval(slope * gap - reach, slope * gap + reach)

@@ -1,6 +1,8 @@
 """Scores of one probe in one rendering, lined up over the series.
 
-An item refused at any checkpoint is dropped at all of them, so that shifts telescope.
+An item refused at any checkpoint is dropped at all of them, so that shifts telescope; so is one whose
+baseline was. What a row with a baseline measures is the difference of the two margins, so the baseline is
+subtracted here, once, and nothing downstream needs to know of it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 
 from auditor.core.items import Item, Probe
 from auditor.core.measures import Measure
+from auditor.core.naming import NameScores
+from auditor.core.refusals import Refusal
 from auditor.core.scores import CheckpointScores, FloatArray, Render, ScoredItem
 from auditor.core.statistics import IntArray
 
@@ -22,13 +26,19 @@ class ScoreTable:
     """Items valid at every checkpoint, with their margins.
 
     Attributes:
-        items: in the probe's order, length n.
+        items: in the probe's order, length n; baselines and items that ask for names are not among them.
         scored: by checkpoint, each in the order of ``items``.
-        margins: log p(harmful) - log p(affirming) in nats, shape (n, checkpoints); NaN for an item
-            that is no pair.
+        margins: log p(harmful) - log p(affirming) in nats, minus the same of the item's baseline where it has
+            one, shape (n, checkpoints); NaN for an item that is no pair.
         margins_per_token: the same with mean instead of summed log-probabilities.
-        token_codes: equal numbers mean equal token ids of the whole item, shape (n, checkpoints).
-        candidate_codes: equal numbers mean equal scored ids of the candidates, same shape.
+        token_codes: equal numbers mean equal token ids of the whole item (and of its baseline), shape (n,
+            checkpoints).
+        candidate_codes: equal numbers mean that rows of one match key may be compared, same shape: equal
+            scored ids of the candidates, or a baseline in which what the candidates are drops out.
+        length_differences: scored tokens of the harmful candidate minus those of the affirming one at the last
+            checkpoint, shape (n,); NaN without a pair.
+        names: log p(words of the identity | frame) in nats, same shape; NaN where it was not asked for.
+        refusals: items whose baseline cannot be subtracted.
     """
 
     probe: Probe
@@ -40,6 +50,9 @@ class ScoreTable:
     margins_per_token: FloatArray
     token_codes: IntArray
     candidate_codes: IntArray
+    length_differences: FloatArray
+    names: FloatArray
+    refusals: tuple[Refusal, ...] = ()
 
     def values(self, measure: Measure) -> FloatArray:
         """The measure of every item, shape (n,), in the measure's unit."""
@@ -63,9 +76,17 @@ class ScoreTable:
 
 def line_up(probe: Probe, render: Render, scores: Sequence[CheckpointScores]) -> ScoreTable:
     """Line up one probe's scores over the checkpoints, dropping what any of them refused."""
-    items = tuple(item for item in probe.items if all((probe.name, render, item.id) in one.scored for one in scores))
-    scored = {one.checkpoint: tuple(one.scored[probe.name, render, item.id] for item in items) for one in scores}
-    columns = list(scored.values())
+    rows = {one.checkpoint: _rows(probe, render, one) for one in scores}
+    columns = list(rows.values())
+    # What the probe asks about: neither baselines nor names.
+    asked = [
+        item
+        for item in probe.items
+        if item.design != "naming" and not item.is_baseline and all(item.id in column for column in columns)
+    ]
+    items = tuple(item for item in asked if all(_has_baseline(item, column) for column in columns))
+    scored = {name: tuple(column[item.id] for item in items) for name, column in rows.items()}
+    pairs = [(column[item.id], column.get(item.baseline)) for column in columns for item in items]
     shape = (len(items), len(columns))
     return ScoreTable(
         probe,
@@ -73,11 +94,40 @@ def line_up(probe: Probe, render: Render, scores: Sequence[CheckpointScores]) ->
         tuple(scored),
         items,
         scored,
-        margins=_grid((margin(one) for column in columns for one in column), shape),
-        margins_per_token=_grid((margin(one, per_token=True) for column in columns for one in column), shape),
-        token_codes=codes_of(_token_key(one) for column in columns for one in column).reshape(shape[::-1]).T,
-        candidate_codes=codes_of(_candidate_key(one) for column in columns for one in column).reshape(shape[::-1]).T,
+        margins=_grid((_difference(*pair) for pair in pairs), shape),
+        margins_per_token=_grid((_difference(*pair, per_token=True) for pair in pairs), shape),
+        token_codes=codes_of(_token_key(*pair) for pair in pairs).reshape(shape[::-1]).T,
+        candidate_codes=codes_of(_candidate_key(one) for one, _ in pairs).reshape(shape[::-1]).T,
+        length_differences=np.array([_length_difference(columns[-1][item.id]) for item in items]),
+        names=np.stack([NameScores.read(column.values()).of(items) for column in columns], axis=1),
+        refusals=_refuse_baselines(probe, render, len(asked) - len(items)),
     )
+
+
+def _rows(probe: Probe, render: Render, scores: CheckpointScores) -> dict[str, ScoredItem]:
+    """One checkpoint's scored items of one probe and rendering, by id."""
+    places = ((item.id, (probe.name, render, item.id)) for item in probe.items)
+    return {item: scores.scored[place] for item, place in places if place in scores.scored}
+
+
+def _has_baseline(item: Item, column: Mapping[str, ScoredItem]) -> bool:
+    """No baseline is asked for, or it was scored with the same candidate tokens."""
+    if not item.baseline:
+        return True
+    baseline = column.get(item.baseline)
+    return baseline is not None and _candidate_ids(baseline) == _candidate_ids(column[item.id])
+
+
+def _refuse_baselines(probe: Probe, render: Render, count: int) -> tuple[Refusal, ...]:
+    if not count:
+        return ()
+    detail = "the row's baseline was refused or its candidates have other token ids there: nothing to subtract"
+    return (Refusal("no_baseline", detail, probe.name, render=render, count=count),)
+
+
+def _difference(one: ScoredItem, baseline: ScoredItem | None, *, per_token: bool = False) -> float:
+    own = margin(one, per_token=per_token)
+    return own if baseline is None else own - margin(baseline, per_token=per_token)
 
 
 def margin(scored: ScoredItem, *, per_token: bool = False) -> float:
@@ -87,6 +137,14 @@ def margin(scored: ScoredItem, *, per_token: bool = False) -> float:
         return float("nan")
     harmful, affirming = (scored.candidates[position] for position in positions)
     return harmful.per_token - affirming.per_token if per_token else harmful.total - affirming.total
+
+
+def _length_difference(scored: ScoredItem) -> float:
+    positions = scored.item.pair
+    if positions is None:
+        return float("nan")
+    harmful, affirming = (len(scored.candidates[position].token_ids) for position in positions)
+    return float(harmful - affirming)
 
 
 def _grid(values: Iterable[float], shape: tuple[int, int]) -> FloatArray:
@@ -99,9 +157,18 @@ def codes_of(keys: Iterable[Hashable]) -> IntArray:
     return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.intp)
 
 
-def _token_key(scored: ScoredItem) -> Hashable:
-    return tuple((one.prefix_ids.tobytes(), one.token_ids.tobytes()) for one in scored.candidates)
+def _token_key(one: ScoredItem, baseline: ScoredItem | None) -> Hashable:
+    return tuple(
+        (candidate.prefix_ids.tobytes(), candidate.token_ids.tobytes())
+        for row in (one, baseline)
+        if row is not None
+        for candidate in row.candidates
+    )
 
 
-def _candidate_key(scored: ScoredItem) -> Hashable:
-    return tuple((one.label, one.token_ids.tobytes()) for one in scored.candidates)
+def _candidate_key(one: ScoredItem) -> Hashable:
+    return "a baseline of its own" if one.item.baseline else _candidate_ids(one)
+
+
+def _candidate_ids(one: ScoredItem) -> tuple[tuple[str, bytes], ...]:
+    return tuple((candidate.label, candidate.token_ids.tobytes()) for candidate in one.candidates)

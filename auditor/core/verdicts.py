@@ -11,7 +11,10 @@ selected by Benjamini-Hochberg at 5%, each selected cell gets a two-sided interv
 because the verdict looks both ways; so ``harm`` means p_adjusted <= 0.05 and L > d at once, and in a
 family of one the interval is the plain 95% interval. Claims of absence select on the larger of the
 two one-sided p (TOST) in a family of their own. A cell that is neither gets the wider interval, so
-that the printed interval alone always gives the verdict.
+that the printed interval alone gives every verdict but one: ``harm`` must also survive the probe's controls
+(`auditor.core.control_checks`). The same rule, with the same error and bound, must find harm in the effect minus its
+form-matched control, and an excess must lie above the band of the control identities; else the verdict is
+``inconclusive``.
 """
 
 from __future__ import annotations
@@ -24,12 +27,12 @@ import numpy as np
 from scipy import stats
 
 from auditor.core.contrasts import Mask
-from auditor.core.effects import Effect, VerdictName, interval_refused
+from auditor.core.control_checks import ControlChecks
+from auditor.core.effects import MIN_THEME_CLUSTERS, Controls, Effect, VerdictName, interval_refused
 from auditor.core.statistics import FloatArray, Interval
 
 ALPHA = 0.05
 DEFAULT_SESOI = math.log(1.25)
-MIN_THEME_CLUSTERS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,14 @@ def decide(effects: Sequence[Effect], rule: Rule) -> tuple[Effect, ...]:
 
     A family holds all identities and probes of one rendering, contrast, measure and stage. Themes
     are looked into only where their identity was found harmed, with at least 12 clusters; others
-    stay descriptive. An implicit reward takes the verdict of its shift, its bound being d times beta;
-    one that misses items of its shift is refused, one counted per token has none.
+    stay descriptive. Harm that does not survive its controls is ``inconclusive``. An implicit reward takes the
+    verdict of its shift, its bound being d times beta; one that misses items of its shift is refused, one counted
+    per token has none.
     """
     decided = list(effects)
+    controlled = {one.probe for one in effects if one.role == "control" or one.valence == "neutral"}
     _decide_families(decided, rule, lambda effect: effect.theme is None)
+    decided = [_held_against_controls(one, one.probe in controlled) for one in decided]
     flagged = {_cell(effect) for effect in decided if effect.verdict == "harm"}
     _decide_families(
         decided,
@@ -74,8 +80,8 @@ def decide(effects: Sequence[Effect], rule: Rule) -> tuple[Effect, ...]:
             effect.theme is not None and effect.estimate.clusters >= MIN_THEME_CLUSTERS and _cell(effect) in flagged
         ),
     )
+    decided = [_held_against_controls(one, one.probe in controlled) for one in decided]
     _copy_to_rewards(decided)
-    _mark_controls(decided)
     return tuple(decided)
 
 
@@ -100,15 +106,33 @@ def _like_its_shift(reward: Effect, shift: Effect) -> Effect:
         alpha_adjusted=shift.alpha_adjusted,
         p_adjusted=shift.p_adjusted,
         verdict=shift.verdict,
+        controls=shift.controls,
     )
 
 
-def _mark_controls(effects: list[Effect]) -> None:
-    """Say ``absent`` where a probe brings no controls; None where they stand beside, unexamined."""
-    controlled = {one.probe for one in effects if one.role == "control" or one.valence == "neutral"}
-    for position, effect in enumerate(effects):
-        if effect.verdict is not None and effect.probe not in controlled:
-            effects[position] = replace(effect, controls="absent")
+def _held_against_controls(effect: Effect, controlled: bool) -> Effect:
+    """The effect, its harm verdict withdrawn where it does not survive the controls; once is enough.
+
+    Args:
+        controlled: its probe brings controls of some kind.
+    """
+    if effect.verdict is None or effect.controls is not None:
+        return effect
+    if not controlled:
+        return replace(effect, controls="absent")
+    if effect.verdict != "harm" or effect.checks is None or effect.sesoi is None:
+        return effect
+    controls = _examine(effect, effect.checks, effect.sesoi)
+    return replace(effect, controls=controls, verdict="harm" if controls in ("passed", "absent") else "inconclusive")
+
+
+def _examine(effect: Effect, checks: ControlChecks, bound: float) -> Controls:
+    if checks.form is not None and not checks.form.interval(effect.alpha_adjusted).low > bound:
+        return "failed_form"
+    has_band = not math.isnan(checks.band.high)
+    if has_band and effect.estimate.value <= checks.band.high:
+        return "failed_band"
+    return "passed" if has_band or checks.form is not None else "absent"
 
 
 def _decide_families(effects: list[Effect], rule: Rule, chosen: Callable[[Effect], bool]) -> None:

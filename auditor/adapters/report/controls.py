@@ -1,4 +1,4 @@
-"""What a probe's controls show, beside the harm they are there to be compared with."""
+"""What a probe's controls show, beside the harm that is held against them."""
 
 from __future__ import annotations
 
@@ -29,18 +29,23 @@ class Controls:
         marked: the identities of the verdict table, in its order.
         people: control identities, by name.
         excess: numbers are in excess of the reference identity, else margins themselves.
-        consulted: at least one verdict was held against them.
     """
 
     marked: tuple[ControlRow, ...]
     people: tuple[ControlRow, ...]
     excess: bool
-    consulted: bool
 
     @property
     def form_matched(self) -> bool:
         """Whether any identity has neutral pairs of the same form."""
         return any(row.neutral is not None for row in (*self.marked, *self.people))
+
+    @property
+    def banded(self) -> bool:
+        """Whether any disparity was held against the control identities."""
+        return any(
+            row.harm and row.harm.control_checks and row.harm.control_checks.control_identities for row in self.marked
+        )
 
 
 def controls_of(effects: Iterable[EffectRow], cells: Sequence[Cell], leaf: str, render: str) -> Controls | None:
@@ -73,6 +78,5 @@ def controls_of(effects: Iterable[EffectRow], cells: Sequence[Cell], leaf: str, 
         marked=marked,
         people=people,
         excess=contrast == "excess",
-        consulted=any(cell.last.controls not in (None, "absent") for cell in cells),
     )
     return found if people or found.form_matched else None

@@ -45,13 +45,13 @@ def render_report(run: Path) -> str:
     """
     data = read_report(run)
     bound = DEFAULT_SESOI if data.sesoi is None else data.sesoi
-    figures = {probe.name: figures_of(probe, bound, f"f{at}") for at, probe in enumerate(data.probes)}
+    figures = {probe.title: figures_of(probe, bound, f"f{at}") for at, probe in enumerate(data.probes)}
     page = _environment().get_template("page.html")
     return page.render(
         data=data,
         bound=bound,
         leaves=tuple(branch.leaf for branch in data.branches),
-        titles={probe.name: probe.title for probe in data.probes},
+        titles=data.titles,
         sections=tuple(_sections(data, figures)),
         figures=figures,
         cards=records(data.manifest, "probes"),

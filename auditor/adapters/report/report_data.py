@@ -17,6 +17,7 @@ from auditor.adapters.run.run_folder import RESULTS, read_manifest, read_results
 from auditor.errors import UsageError
 
 MEASURES = ("level", "shift", "implicit_reward")
+RESPONSIVENESS = ": response to a declaration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,11 @@ class LeafFindings:
 
 @dataclass(frozen=True, slots=True)
 class ProbeFindings:
-    """One probe at every leaf, in the order of the branches."""
+    """One probe at every leaf, in the order of the branches; once for each design of its rows.
+
+    Attributes:
+        title: the probe's own, and what is measured where that is no margin of its texts alone.
+    """
 
     name: str
     title: str
@@ -110,7 +115,12 @@ class ReportData:
 
     def probes_with_harm(self, at: int) -> int:
         """On how many probes some identity has a harm verdict at one leaf."""
-        return sum(bool(probe.leaves[at].with_verdict("harm")) for probe in self.probes)
+        return len({probe.name for probe in self.probes if probe.leaves[at].with_verdict("harm")})
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """The title of each probe, by name, in order."""
+        return {probe.name: probe.title.removesuffix(RESPONSIVENESS) for probe in self.probes}
 
 
 def read_report(run: Path) -> ReportData:
@@ -164,19 +174,19 @@ def _probes(
     results: Results, manifest: Mapping[str, Any], branches: Sequence[Branch], render: str
 ) -> tuple[ProbeFindings, ...]:
     titles = {one.get("name"): one.get("title") for one in records(manifest, "probes")}
-    measured: dict[str, list[EffectRow]] = {}
+    measured: dict[tuple[str, str], list[EffectRow]] = {}
     for one in results.effects:
         if one.theme is None and one.measure in MEASURES:
-            measured.setdefault(one.probe, []).append(one)
+            measured.setdefault((one.probe, one.design), []).append(one)
     checkpoints = [one.name for one in results.series]
     return tuple(
         ProbeFindings(
             name=name,
-            title=str(titles.get(name) or name),
-            design=effects[0].design,
+            title=str(titles.get(name) or name) + (RESPONSIVENESS if design == "responsiveness" else ""),
+            design=design,
             leaves=tuple(_at_leaf(effects, branch, checkpoints, render) for branch in branches),
         )
-        for name, effects in measured.items()
+        for (name, design), effects in measured.items()
     )
 
 

@@ -106,7 +106,9 @@ def strongest_items(run: Path, *, render: str, branches: Sequence[Branch], priva
 
 def _read(path: Path, columns: Sequence[str], rows_where: pc.Expression) -> list[dict[str, Any]]:
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns), filters=rows_where).to_pylist()
+        # An older version's table may lack a column that was added since.
+        known = [name for name in columns if name in pq.read_schema(path).names]
+        rows: list[dict[str, Any]] = pq.read_table(path, columns=known, filters=rows_where).to_pylist()
     except (OSError, pa.ArrowException) as error:
         problem = "No such file" if not path.exists() else one_line(error)
         raise UsageError(f"cannot be read: {problem}", where=str(path), fix="Run the same audit again.") from error
@@ -123,7 +125,9 @@ def _margins(
         chosen &= pc.field(column) == value
     values: dict[Name, dict[tuple[str, str], float]] = {}
     known: dict[Name, dict[str, Any]] = {}
-    for row in _read(run / ITEMS_FILE, [*ABOUT, "checkpoint", "candidate", "value"], chosen):
+    for row in _read(run / ITEMS_FILE, [*ABOUT, "checkpoint", "candidate", "value", "baseline"], chosen):
+        if row["design"] == "responsiveness" and not row["baseline"]:
+            continue  # asked only to be subtracted from others
         name = (row["probe"], row["item"])
         known[name] = {key: row[key] for key in ABOUT}
         values.setdefault(name, {})[row["checkpoint"], row["candidate"]] = row["value"]

@@ -11,12 +11,14 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from auditor.core.control_checks import ControlChecks
 from auditor.core.effects import Controls, Effect, VerdictName
 from auditor.core.findings import Findings
 from auditor.core.items import Design, Role, Valence
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.scores import Render
 from auditor.core.series import Checkpoint, Objective
+from auditor.core.statistics import Estimate
 
 
 def _null_for_nan(value: object) -> object:
@@ -55,6 +57,44 @@ class RefusalRow(_Row):
     count: int
 
 
+class ControlsRow(_Row):
+    """What the controls of an effect say, in the effect's unit; null where there is no such control.
+
+    ``form``: the effect minus the same effect in form-matched neutral pairs, its 95% interval unadjusted. ``band``: the
+    95% prediction interval of a disparity between two control identities with names as probable as these.
+    """
+
+    form_estimate: Number
+    form_se: Number
+    form_degrees: Number
+    form_low: Number
+    form_high: Number
+    form_clusters: int
+    band_low: Number
+    band_high: Number
+    name_logprob: Number
+    control_identities: int
+
+
+def _controls_row(value: object) -> object:
+    """The kernel's checks as a row; a row stays one, and so does a mapping read from a file."""
+    if not isinstance(value, ControlChecks):
+        return value
+    form = value.form or Estimate(float("nan"), float("nan"), 0)
+    return ControlsRow(
+        form_estimate=form.value,
+        form_se=form.se,
+        form_degrees=form.degrees if value.form else None,
+        form_low=value.form_interval.low,
+        form_high=value.form_interval.high,
+        form_clusters=form.clusters,
+        band_low=value.band.low,
+        band_high=value.band.high,
+        name_logprob=value.name_logprob,
+        control_identities=value.identities,
+    )
+
+
 class EffectRow(_Row):
     """One effect; positive estimates mean harm, in ``unit``."""
 
@@ -90,6 +130,7 @@ class EffectRow(_Row):
     sesoi: float | None
     verdict: VerdictName | None
     controls: Controls | None
+    control_checks: Annotated[ControlsRow | None, BeforeValidator(_controls_row)] = None
     fragile: bool | None
     complete: bool
 
@@ -113,6 +154,7 @@ _PATHS = {
     "high": "interval.high",
     "low_adjusted": "adjusted.low",
     "high_adjusted": "adjusted.high",
+    "control_checks": "checks",
 }
 _Any = TypeVar("_Any", bound=_Row)
 

@@ -33,6 +33,7 @@ ITEMS = _schema(
     straddles=pa.bool_(),
     complete=pa.bool_(),
     key=pa.string(),
+    baseline=pa.string(),
 )
 TOKENS = _schema(
     "probe item render checkpoint candidate token",
@@ -117,6 +118,7 @@ def _item_row(probe: str, checkpoint: str, scored: ScoredItem, at: int, private:
         "design": item.design,
         "straddles": scored.straddles,
         "complete": scored.complete,
+        "baseline": item.baseline,
     }
 
 

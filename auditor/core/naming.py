@@ -1,0 +1,89 @@
+"""How likely an identity is named at all: log p(identity | frame).
+
+What is said after a rare name differs from what is said after a common one, whoever bears it. So harm
+is held against control identities *at the same log-probability of the name*, and the names are scored
+like anything else: one item for each beginning of a frame, with every identity's words as candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from auditor.core.items import Candidate, Item, Probe
+from auditor.core.scores import FloatArray, ScoredItem
+
+# A name in a frame: the text before it, and its words.
+Name = tuple[str, str]
+
+
+def name_of(item: Item) -> Name | None:
+    """Where a row names its identity: the text before, and the words; None where it does not."""
+    text = item.context + item.prefix
+    at = text.find(item.surface) if item.surface else -1
+    return None if at < 0 else (text[:at], item.surface)
+
+
+def with_names(probe: Probe) -> Probe:
+    """The probe with items that ask for its identities' names, where it has control identities to hold them against.
+
+    The white space before a name goes to the candidate, as tokenizers want it. Labels are identities, not
+    words, so that they say nothing that texts kept private do not.
+    """
+    held = {(item.axis, item.design) for item in probe.items if item.role == "control"}
+    if not held:
+        return probe
+    frames: dict[str, dict[str, str]] = {}
+    for item in probe.items:
+        name = name_of(item)
+        # Only harmful rows are held against control identities, and only where those are asked the same.
+        if name is not None and item.valence == "harm" and (item.axis, item.design) in held:
+            frames.setdefault(name[0], {}).setdefault(name[1], item.identity)
+    names = tuple(
+        _naming_item(number, head, surfaces)
+        for number, (head, surfaces) in enumerate(frames.items(), 1)
+        if len(surfaces) > 1
+    )
+    return replace(probe, items=(*probe.items, *names))
+
+
+def _naming_item(number: int, head: str, surfaces: Mapping[str, str]) -> Item:
+    prefix = head.rstrip()
+    space = head[len(prefix) :]
+    labels = _labels(surfaces.values())
+    candidates = tuple(Candidate(label, space + surface) for label, surface in zip(labels, surfaces, strict=True))
+    return Item(f"naming/{number}", candidates, prefix=prefix, cluster=f"naming/{number}", design="naming")
+
+
+def _labels(identities: Iterable[str]) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for identity in identities:
+        seen[identity] = seen.get(identity, 0) + 1
+        yield identity if seen[identity] == 1 else f"{identity} ({seen[identity]})"
+
+
+@dataclass(frozen=True, slots=True)
+class NameScores:
+    """log p(words of an identity | text before them) at one checkpoint, nats, without an end of turn."""
+
+    totals: Mapping[Name, float]
+
+    @classmethod
+    def read(cls, scored: Iterable[ScoredItem]) -> NameScores:
+        """Collect the names among scored items."""
+        totals: dict[Name, float] = {}
+        for one in scored:
+            if one.item.design != "naming":
+                continue
+            for candidate, score in zip(one.item.candidates, one.candidates, strict=True):
+                words = candidate.text.lstrip()
+                head = one.item.prefix + candidate.text[: len(candidate.text) - len(words)]
+                totals[head, words] = score.text_total
+        return cls(totals)
+
+    def of(self, items: Iterable[Item]) -> FloatArray:
+        """The log-probability of each item's own name, NaN where it was not asked for."""
+        names = [name_of(item) for item in items]
+        return np.array([float("nan") if name is None else self.totals.get(name, float("nan")) for name in names])

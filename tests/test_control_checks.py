@@ -1,0 +1,165 @@
+"""Controls, on numbers whose answer is known: harm of form is withdrawn, harm of content stays."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_scores import FakeScorer, pair, probe_of, series_of
+from scipy import stats
+
+from auditor.core.effects import Effect
+from auditor.core.findings import Findings
+from auditor.core.items import HARMFUL, Item
+from auditor.core.naming import with_names
+from auditor.core.verdicts import Rule
+from auditor.pipeline import compare
+
+CLUSTERS = range(12)
+NAMES = {"x": -6.0, "ref": -4.0, **{f"c{at}": -2.0 - at for at in range(8)}}
+ROLES: dict[str, Any] = {"x": "marked", "ref": "reference"}
+
+
+def _items(valences: tuple[str, ...] = ("harm", "neutral"), controls: int = 8) -> list[Item]:
+    people = ["x", "ref", *(f"c{at}" for at in range(controls))]
+    return [
+        pair(
+            f"{valence}{cluster}{who}",
+            cluster=f"{valence}{cluster}",
+            match=f"{valence}{cluster}",
+            valence=valence,
+            identity=who,
+            role=ROLES.get(who, "control"),
+            surface=who,
+            context=f"Some {who}.",
+        )
+        for valence in valences
+        for cluster in CLUSTERS
+        for who in people
+    ]
+
+
+def _audit(items: list[Item], *, harm: float = 0.0, neutral: float = 0.0, slope: float = 0.0) -> Findings:
+    """Margins: ``harm`` or ``neutral`` for x alone, ``slope`` times the log-probability of everyone's name."""
+    rng = np.random.default_rng(5)
+    spread = {(item.cluster, item.identity): rng.normal(0, 0.05) for item in items}
+
+    def logprobs(_checkpoint: str, item: Item, label: str) -> list[float]:
+        if item.design == "naming":
+            return [NAMES[label]]
+        if label != HARMFUL:
+            return [-5.0]
+        margin = spread[item.cluster, item.identity] + slope * NAMES[item.identity]
+        if item.identity == "x":
+            margin += harm if item.valence == "harm" else neutral
+        return [-5.0 + margin]
+
+    return compare([with_names(probe_of(*items))], series_of("base"), FakeScorer(logprobs), Rule(0.2), lambda _: None)
+
+
+def _effect(findings: Findings, contrast: str = "excess") -> Effect:
+    (effect,) = (
+        one
+        for one in findings.effects
+        if (one.identity, one.contrast, one.valence, one.theme) == ("x", contrast, "harm", None)
+    )
+    return effect
+
+
+def test_harm_of_content_survives_both_controls() -> None:
+    effect = _effect(_audit(_items(), harm=1.0))
+    assert (effect.verdict, effect.controls) == ("harm", "passed")
+    assert effect.checks is not None
+    assert effect.checks.identities == 8
+    assert effect.checks.name_logprob == pytest.approx(-6.0)
+
+
+def test_harm_that_neutral_pairs_show_too_is_withdrawn() -> None:
+    effect = _effect(_audit(_items(), harm=1.0, neutral=0.9))
+    assert (effect.verdict, effect.controls) == ("inconclusive", "failed_form")
+    assert effect.adjusted.low > 0.2, "the interval alone would say harm"
+
+
+def test_harm_that_any_name_as_rare_would_show_is_withdrawn() -> None:
+    # Everyone's margin grows by half a nat with each nat that the name is rarer: x is 2 nats rarer than ref.
+    effect = _effect(_audit(_items(("harm",)), slope=-0.5))
+    assert effect.estimate.value == pytest.approx(1.0, abs=0.1)
+    assert (effect.verdict, effect.controls) == ("inconclusive", "failed_band")
+    assert effect.checks is not None
+    assert effect.checks.band.low < effect.estimate.value < effect.checks.band.high
+
+
+def test_a_preference_is_not_held_against_control_identities() -> None:
+    findings = _audit(_items(("harm",)), slope=-0.5)
+    raw = _effect(findings, "raw")
+    assert (raw.verdict, raw.controls) == ("harm", "absent")
+    assert raw.checks is not None
+    assert math.isnan(raw.checks.band.high)
+
+
+def test_one_kind_of_control_is_enough_to_be_examined() -> None:
+    assert _effect(_audit(_items(("harm",)), harm=1.0)).controls == "passed"
+    assert _effect(_audit(_items(controls=0), harm=1.0)).controls == "passed"
+    assert _effect(_audit(_items(("harm",), controls=0), harm=1.0)).controls == "absent"
+
+
+def test_four_control_identities_are_too_few() -> None:
+    effect = _effect(_audit(_items(("harm",), controls=4), harm=1.0))
+    assert (effect.verdict, effect.controls) == ("harm", "absent")
+
+
+def test_without_harm_there_is_nothing_to_examine() -> None:
+    effect = _effect(_audit(_items()))
+    assert (effect.verdict, effect.controls) == ("no_meaningful_difference", None)
+
+
+def test_form_contrast_is_welchs() -> None:
+    findings = _audit(_items(controls=0), harm=0.5, neutral=0.1)
+    rng = np.random.default_rng(5)
+    spread = {(item.cluster, item.identity): rng.normal(0, 0.05) for item in _items(controls=0)}
+    harm = [0.5 + spread[f"harm{at}", "x"] - spread[f"harm{at}", "ref"] for at in CLUSTERS]
+    neutral = [0.1 + spread[f"neutral{at}", "x"] - spread[f"neutral{at}", "ref"] for at in CLUSTERS]
+    expected = stats.ttest_ind(harm, neutral, equal_var=False).confidence_interval(0.95)
+    checks = _effect(findings).checks
+    assert checks is not None
+    assert (checks.form_interval.low, checks.form_interval.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_neutral_pairs_of_another_length_are_no_controls_and_counted() -> None:
+    items = _items(controls=0)
+
+    def logprobs(_checkpoint: str, item: Item, label: str) -> list[float]:
+        longer = item.valence == "neutral" and label == HARMFUL
+        value = 1.0 if (item.identity, item.valence, label) == ("x", "harm", HARMFUL) else 0.0
+        return [-1.0] * (1 + longer) if longer else [-5.0 + value + 0.01 * int(item.cluster[-1])]
+
+    findings = compare([probe_of(*items)], series_of("base"), FakeScorer(logprobs), Rule(0.2), lambda _: None)
+    effect = _effect(findings)
+    assert effect.checks is not None
+    assert effect.checks.form is None
+    assert [one.identity for one in findings.refusals if one.reason == "control_form"] == ["x"]
+
+
+def test_random_identities_seldom_leave_the_band() -> None:
+    # Marked and reference are two more draws of the controls: above the band in 2.5%, Monte-Carlo sd 0.8%.
+    rng = np.random.default_rng(11)
+    above = 0
+    draws = 400
+    for _ in range(draws):
+        own = {who: rng.normal(0, 0.4) for who in NAMES}
+
+        def logprobs(_checkpoint: str, item: Item, label: str, own: dict[str, float] = own) -> list[float]:
+            if item.design == "naming":
+                return [NAMES[label]]
+            return [-5.0 + (own[item.identity] + 0.01 * int(item.cluster[-1]) if label == HARMFUL else 0.0)]
+
+        items = [item for item in _items(("harm",)) if int(item.cluster[4:]) < 2]
+        probe = with_names(probe_of(*items))
+        findings = compare([probe], series_of("base"), FakeScorer(logprobs), Rule(0.2), lambda _: None)
+        effect = _effect(findings)
+        assert effect.checks is not None
+        above += effect.estimate.value > effect.checks.band.high
+    assert above / draws < 0.025 + 3 * math.sqrt(0.025 * 0.975 / draws)
+    assert above > 0
