@@ -5,7 +5,6 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 PYTEST_ARGS ?=
-SERIES := build/demo/series
 DEMO := reports/demo
 
 .PHONY: demo test check fix bench docs clean venv runtime-env test-env
@@ -14,12 +13,10 @@ DEMO := reports/demo
 test: test-env  ## the fast tests; `make test PYTEST_ARGS="-m slow"` for the others
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-demo: runtime-env  ## make a small series of three checkpoints on the spot and audit it
-	$(BIN)/python examples/tiny_series.py --out $(SERIES)
+demo: runtime-env  ## make a small series with a planted harm, and its unplanted twin, and audit both
 	rm -rf $(DEMO)
-	$(BIN)/audit compare base=$(SERIES)/base sft=$(SERIES)/sft dpo=$(SERIES)/dpo \
-		--probe starter --beta 0.1 --seed 0 --offline --out $(DEMO)
-	@echo "The report: $(CURDIR)/$(DEMO)/report.html"
+	$(BIN)/audit demo --seed 0 --out $(DEMO)
+	@echo "The report: $(CURDIR)/$(DEMO)/planted/report.html"
 
 check: test-env  ## lint, format and types, changing nothing
 	$(BIN)/ruff check .

@@ -34,9 +34,12 @@ LAYERS = {
 # The libraries of the layers that touch neither files nor models.
 LIBRARIES = {"": set[str](), "errors": set[str](), "core": {"numpy", "scipy"}, "pipeline": set[str]()}
 
-MODEL_LIBRARIES = {"torch", "transformers", "peft", "accelerate", "tokenizers"}
+MODEL_LIBRARIES = {"torch", "transformers", "trl", "datasets", "peft", "accelerate", "tokenizers"}
 # The adapters that hold models and tokenizers; all others can be imported without torch.
 MODEL_ADAPTERS = {
+    "auditor.adapters.demo.demo_series",
+    "auditor.adapters.demo.tiny_llama",
+    "auditor.adapters.demo.training",
     "auditor.adapters.hf.devices",
     "auditor.adapters.hf.forward",
     "auditor.adapters.hf.scorer",

@@ -54,13 +54,13 @@ PROBES: list[tuple[str, str | bytes, tuple[str, ...]]] = [
     ("notes.txt", "hello", ("unknown kind of file '.txt'", ".csv, .jsonl, .parquet")),
     ("new\nline.csv", HEAD, ("cannot be printed",)),
     ("no_card/other.csv", HEAD, ("no card.yaml",)),
-    ("no_pairs/card.yaml", CARD, ("exactly one pair file, found 0", "pairs.csv")),
+    ("no_pairs/card.yaml", CARD, ("exactly one pair file, or a lexicon", "found 0", "pairs.csv")),
     ("bad_card/card.yaml", CARD + "colour: red\n", ("colour", "Extra inputs are not permitted", "its keys: name")),
-    ("list_card/card.yaml", "[1, 2]", ("the card cannot be read",)),
+    ("list_card/card.yaml", "[1, 2]", ("card.yaml: cannot be read",)),
     ("short_card/card.yaml", "name: mine\n", ("title: Field required", "and 4 more")),
     ("named_card/card.yaml", CARD.replace("mine", "../x"), ("name:", "pattern")),
-    ("garbage_card/card.yaml", GARBAGE, ("the card cannot be read",)),
-    ("deep_card/card.yaml", "[" * 3000, ("the card cannot be read",)),
+    ("garbage_card/card.yaml", GARBAGE, ("card.yaml: cannot be read",)),
+    ("deep_card/card.yaml", "[" * 3000, ("card.yaml: cannot be read",)),
 ]
 
 
@@ -79,7 +79,12 @@ def test_two_pair_files_in_one_probe(llama_series: dict[str, Path], tmp_path: Pa
     for name, content in (("card.yaml", CARD), ("pairs.csv", HEAD), ("pairs.jsonl", PAIR)):
         write(tmp_path / "probe" / name, content)
     result = audit("score", llama_series["base"], "--probe", tmp_path / "probe")
-    assert_refused(result, 2, "exactly one pair file, found 2", str(tmp_path / "probe"))
+    assert_refused(result, 2, "exactly one pair file, or a lexicon", "found 2", str(tmp_path / "probe"))
+
+
+def test_an_axis_that_no_default_probe_has(llama_series: dict[str, Path]) -> None:
+    result = audit("score", llama_series["base"], "--axis", "hats")
+    assert_refused(result, 2, "no probe has the axis 'hats'", "Known: gender, sexual-orientation, pronouns")
 
 
 def test_first_bad_row_is_named_and_nothing_is_written(llama_series: dict[str, Path], tmp_path: Path) -> None:
@@ -101,11 +106,13 @@ def test_public_set_without_a_readable_row(llama_series: dict[str, Path], tmp_pa
 
 # Options of the command, and what the message must say.
 OPTIONS: list[tuple[list[str], tuple[str, ...]]] = [
-    (["--probe", "no-such-probe"], ("no such file or folder", "shipped probe: starter")),
+    (["--probe", "no-such-probe"], ("no such file or folder", "shipped probe: affirmation, stigma")),
     (["--probe", ""], ("no such file or folder",)),
-    (["--probe", "../probes/starter"], ("no such file or folder",)),
+    (["--probe", "../probes/stigma"], ("no such file or folder",)),
     (["--probe", "x" * 5000], ("no such file or folder",)),
     (["--probe", "nul\0byte"], ("no such file or folder", "nul\\x00byte")),
+    (["--axis", "hats"], ("--axis", "no probe has the axis 'hats'", "Known: none, its rows name no axis")),
+    (["--probe", "stigma", "--axis", "pronouns"], ("has none of these axes", "gender, sexual-orientation")),
     (["--beta", "-1"], ("--beta", "must be positive, got -1.0", "leave it out for nats")),
     (["--beta", "0"], ("must be positive",)),
     (["--beta", "nan"], ("must be positive",)),

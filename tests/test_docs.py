@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 from functools import cache
 from itertools import chain
@@ -18,10 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 import yaml
+from command_line import audit
 
 from auditor import __version__, errors
-from auditor.adapters.probe_files.probes import CardFile
-from auditor.adapters.run.results import EffectRow, RefusalRow, Results
+from auditor.adapters.probe_files.lexicon import Axis, Identity, Lexicon
+from auditor.adapters.probe_files.probe_folders import CardFile
+from auditor.adapters.probe_files.sentences import Frame, Predicate, Section, Sentences
+from auditor.adapters.run.results import ControlsRow, EffectRow, RefusalRow, Results
 from auditor.adapters.run.score_tables import ITEMS, TOKENS
 from auditor.cli.main import app
 from auditor.core.refusals import Reason
@@ -35,12 +36,25 @@ PAGES = sorted(
 
 @cache
 def options_of() -> dict[str, set[str]]:
-    """Long options of each sub-command."""
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return {
-        name: {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
-        for name, command in commands.items()
-    }
+    """Long options of each command, those of a group under both words: ``probes list``."""
+    found = {}
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        members = {f"{name} {inner}": one for inner, one in getattr(command, "commands", {}).items()}
+        for words, one in (members or {name: command}).items():
+            found[words] = {
+                option for parameter in one.params for option in [*parameter.opts, *parameter.secondary_opts]
+            }
+    return found
+
+
+def called_in(line: str) -> tuple[str, set[str]] | None:
+    """The command a line calls, "" for ``audit`` alone, and its options; None where it calls none."""
+    called = re.search(r"(?:^|/|\s)audit(?:\s+([a-z-]+))?(?:\s+([a-z-]+))?(?:\s.*)?$", line)
+    if not called:
+        return None
+    words = [word for word in called.groups() if word and not word.startswith("-")]
+    both = " ".join(words)
+    return (both if both in options_of() else " ".join(words[:1])), set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", line))
 
 
 def code_in(page: Path) -> list[str]:
@@ -61,14 +75,14 @@ def documented() -> str:
 def test_every_command_and_option_mentioned_exists(page: Path) -> None:
     known = options_of()
     everywhere = set().union(*known.values(), {"--help", "--install-completion", "--show-completion"})
+    groups = {name.split()[0] for name in known if " " in name}
     for line in code_in(page):
-        called = re.search(r"(?:^|/|\s)audit(?:\s+([a-z-]+))?(\s.*)?$", line)
-        options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", line))
-        if called and called[1] and not called[1].startswith("-"):
-            assert called[1] in known, line
-            assert options <= known[called[1]] | {"--help"}, line
+        called = called_in(line)
+        if called and called[0] and called[0] not in groups:
+            assert called[0] in known, line
+            assert called[1] <= known[called[0]] | {"--help"}, line
         elif called or line.startswith("--"):
-            assert options <= everywhere, line
+            assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)) <= everywhere, line
 
 
 def test_every_command_and_option_is_documented() -> None:
@@ -100,8 +114,15 @@ def test_exit_codes_are_the_error_trees() -> None:
 def test_every_column_key_and_reason_is_explained() -> None:
     said = set(re.findall(r"`([^`\n]+)`", (ROOT / "docs" / "run-folder.md").read_text(encoding="utf-8")))
     names = [ITEMS.names, TOKENS.names, EffectRow.model_fields, RefusalRow.model_fields, Results.model_fields]
-    names += [CardFile.model_fields, get_args(Reason)]
+    names += [CardFile.model_fields, ControlsRow.model_fields, get_args(Reason)]
     assert sorted(set(chain.from_iterable(names)) - said) == []
+
+
+def test_every_key_of_a_probe_folder_is_explained() -> None:
+    text = (ROOT / "docs" / "run-folder.md").read_text(encoding="utf-8")
+    for model in (Lexicon, Axis, Identity, Sentences, Section, Frame, Predicate):
+        for key in model.model_fields:
+            assert re.search(rf"\b{key}\b", text), f"{model.__name__}.{key}"
 
 
 def test_published_schema_is_the_packages() -> None:
@@ -128,13 +149,10 @@ def test_constraints_pin_every_requirement() -> None:
     assert names <= {pin.split("==")[0].lower().replace("_", "-") for pin in pins}
 
 
-@pytest.mark.slow
-def test_a_run_leaves_what_the_pages_promise(tmp_path: Path) -> None:
-    series, run = tmp_path / "series", tmp_path / "run"
-    script = ROOT / "examples" / "tiny_series.py"
-    subprocess.run([sys.executable, str(script), "--out", str(series), "--steps", "1"], check=True)
-    audit = [sys.executable, "-m", "auditor", "score", f"tiny={series / 'dpo'}", "--limit", "60", "--quiet"]
-    subprocess.run([*audit, "--offline", "--out", str(run)], cwd=ROOT, check=True)
+def test_a_run_leaves_what_the_pages_promise(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = audit("score", llama_series["dpo"], "--tier", "quick", "--limit", 60, "--quiet", "--offline", "--out", run)
+    assert result.exit_code == 0, result.stderr
     files = {"manifest.json", "items.parquet", "tokens.parquet", "results.json", "report.html"}
     assert {path.name for path in run.iterdir()} == files
     for name in ("manifest", "results"):

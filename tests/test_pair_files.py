@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,9 @@ def test_defaults(tmp_path: Path) -> None:
 
 def test_every_column_is_an_attribute(tmp_path: Path) -> None:
     given = {name: f"{name} text" for name in TEXT_COLUMNS}
-    words = {"role": "control", "valence": "neutral", "design": "identity_swap"}
-    (item,) = from_rows(tmp_path, {"harmful": "a", "affirming": "b", **given, **words}).items
+    words = {"role": "control", "valence": "neutral", "design": "responsiveness"}
+    row = {"harmful": "a", "affirming": "b", **given, **words}
+    item, _ = from_rows(tmp_path, row, {**row, "id": given["baseline"], "baseline": ""}).items
     assert {name: getattr(item, name) for name in TEXT_COLUMNS} == given
     assert {name: getattr(item, name) for name in words} == words
     assert {one.name for one in fields(Item)} - set(COLUMNS) == set()
@@ -88,3 +90,21 @@ def test_a_match_key_lies_in_one_cluster(tmp_path: Path) -> None:
     path.write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(UsageError, match=r"line 3: match 'k' lies in cluster 'c2' here and in 'c1' on line 2"):
         read_pairs(read_table(path), "p")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"id": "another"}, "is no row of the file"),
+        ({"baseline": "declared"}, "has a baseline itself"),
+        ({"design": "text_swap"}, "is only subtracted in rows of design responsiveness"),
+        ({"affirming": "c"}, "has other candidates"),
+        ({"cluster": "another"}, "lies in another cluster, 'another'"),
+    ],
+)
+def test_what_cannot_be_subtracted(tmp_path: Path, changes: dict[str, str], problem: str) -> None:
+    declared = {"id": "declared", "harmful": "a", "affirming": "b", "cluster": "c", "design": "responsiveness"}
+    bare = {**declared, "id": "bare"}
+    assert len(from_rows(tmp_path, {**declared, "baseline": "bare"}, bare).items) == 2
+    with pytest.raises(UsageError, match=re.escape(problem)):
+        from_rows(tmp_path, {**declared, "baseline": "bare"}, {**bare, **changes})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import pairs_csv, write
 
-from auditor.adapters.probe_files.probes import CardFile, open_probe, shipped_probes
+from auditor.adapters.probe_files.probes import find_folder, open_probe, shipped_probes
 from auditor.errors import UsageError
 
 CARD = (
@@ -48,16 +48,26 @@ def test_public_sets_are_known_by_their_columns(tmp_path: Path, head: str, name:
 
 def test_shipped_name_and_a_path_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert shipped_probes() == ("starter",)
-    assert open_probe("starter").name == "starter"
-    write(tmp_path / "starter" / "card.yaml", CARD)
-    write(tmp_path / "starter" / "pairs.csv", pairs_csv())
-    assert open_probe("starter").name == "mine"
+    assert shipped_probes() == ("affirmation", "stigma")
+    assert open_probe("stigma").name == "stigma"
+    write(tmp_path / "stigma" / "card.yaml", CARD)
+    write(tmp_path / "stigma" / "pairs.csv", pairs_csv())
+    assert open_probe("stigma").name == "mine"
 
 
-def test_card_keys_are_the_documented_ones() -> None:
-    required = {name for name, field in CardFile.model_fields.items() if field.is_required()}
-    assert required == {"name", "title", "version", "language", "licence", "description"}
+def test_tier_and_axes_reach_the_folder() -> None:
+    quick, other = open_probe("stigma", "quick"), open_probe("stigma", "quick", ["sexual-orientation"])
+    assert {item.axis for item in quick.items} == {"gender"}
+    assert {item.axis for item in other.items} == {"sexual-orientation"}
+    assert len(quick.items) < len(open_probe("stigma").items)
+
+
+def test_only_a_probe_folder_is_one(tmp_path: Path) -> None:
+    found = find_folder("stigma")
+    assert found is not None
+    assert found.card.name == "stigma"
+    assert find_folder(str(tmp_path)) is None
+    assert find_folder(str(write(tmp_path / "own.csv", pairs_csv()))) is None
 
 
 def test_broken_neighbour_of_no_public_set(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from rich.console import Console
 from rich.text import Text
 
+from auditor.adapters.data_files import data_folder
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
 from auditor.adapters.hf.devices import pick_device
 from auditor.adapters.hf.models import ModelShelf, load_tokenizer
@@ -22,6 +23,7 @@ from auditor.adapters.hf.shared_settings import (
 )
 from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.printable import printable
+from auditor.adapters.probe_files.probe_folders import build_probe, read_folder
 from auditor.adapters.probe_files.probes import open_probe
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.run_folder import RunFolder
@@ -31,6 +33,7 @@ from auditor.cli.dry_run import print_dry_run
 from auditor.cli.manifest import manifest_of
 from auditor.cli.options import AuditOptions
 from auditor.core.items import Probe
+from auditor.core.naming import with_names
 from auditor.core.sampling import limit_clusters
 from auditor.core.scores import CheckpointScores, Render
 from auditor.core.series import OBJECTIVES, Checkpoint, Objective, Series, build_series
@@ -41,6 +44,8 @@ from auditor.pipeline import compare
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+# What is asked where no probe is named.
+DEFAULT_PROBES = ("stigma", "affirmation")
 # Characters of the first item that are printed; the manifest holds all of it.
 _SHOWN = 2000
 
@@ -170,7 +175,8 @@ def _idle_beta(betas: Mapping[str, float], series: Series) -> str:
 
 
 def _probes(options: AuditOptions) -> tuple[Probe, ...]:
-    probes = [open_probe(one) for one in options.probe or ["starter"]]
+    probes = [open_probe(one, options.tier.value, options.axis) for one in options.probe] or _default_probes(options)
+    _check_axes(options.axis, [item.axis for probe in probes for item in probe.items])
     names = [probe.name for probe in probes]
     for probe in probes:
         if names.count(probe.name) > 1:
@@ -183,7 +189,22 @@ def _probes(options: AuditOptions) -> tuple[Probe, ...]:
             )
     if options.limit is not None:
         probes = [limit_clusters(probe, options.limit, options.seed) for probe in probes]
-    return tuple(probes)
+    return tuple(with_names(probe) for probe in probes)
+
+
+def _default_probes(options: AuditOptions) -> list[Probe]:
+    """The shipped probes of the default that have an axis that is asked, whatever lies in the current folder."""
+    folders = [read_folder(data_folder("probes") / name) for name in DEFAULT_PROBES]
+    _check_axes(options.axis, [axis for folder in folders for axis in folder.axes])
+    asked = [one for one in folders if not options.axis or set(options.axis) & set(one.axes)]
+    return [build_probe(one, options.tier.value, options.axis) for one in asked]
+
+
+def _check_axes(asked: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [axis for axis in asked if axis not in known]
+    if unknown:
+        listed = ", ".join(axis for axis in dict.fromkeys(known) if axis) or "none, its rows name no axis"
+        raise UsageError(f"no probe has the axis {unknown[0]!r}", where="--axis", fix=f"Known: {listed}.")
 
 
 def _objectives(values: Sequence[str]) -> dict[str, Objective]:

@@ -117,12 +117,13 @@ def summary_tables(findings: Findings) -> Iterator[RenderableType]:
     """Verdicts where training ended: a table for each such checkpoint, probe and rendering, and how to read it."""
     rewards = {_subject(one): one for one in findings.effects if one.measure == "implicit_reward"}
     raws = {_subject(one): one for one in findings.effects if one.measure == "level" and one.contrast == "raw"}
-    groups: dict[tuple[str, str, str], list[Effect]] = {}
+    groups: dict[tuple[str, str, str, str], list[Effect]] = {}
     for leaf in findings.series.leaves:
         for effect in _headline(findings.effects, leaf):
-            groups.setdefault((leaf, effect.probe, effect.render), []).append(effect)
-    for (leaf, probe, render), effects in groups.items():
-        title = Text(printable(f"{probe} at {leaf}, {render} rendering"))
+            groups.setdefault((leaf, effect.probe, effect.design, effect.render), []).append(effect)
+    for (leaf, probe, design, render), effects in groups.items():
+        what = f"{probe}, response to declarations," if design == "responsiveness" else probe
+        title = Text(printable(f"{what} at {leaf}, {render} rendering"))
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
         table.add_column("identity", overflow="fold")
         has_excess = any(one.contrast == "excess" for one in effects)
@@ -157,9 +158,10 @@ def _how_to_read(effects: Sequence[Effect]) -> str:
 
 
 def _verdict(effect: Effect) -> Text:
-    name = effect.verdict or ""
+    withdrawn = {"failed_form": " (failed its form-matched control)", "failed_band": " (within the control band)"}
+    name = (effect.verdict or "") + withdrawn.get(effect.controls or "", "")
     reading = " (preference)" if effect.contrast == "raw" and effect.design == "text_swap" else ""
-    return Text(name.replace("_", " ") + reading, style=_STYLES.get(name, ""))
+    return Text(name.replace("_", " ") + reading, style=_STYLES.get(effect.verdict or "", ""))
 
 
 def _signed(value: float, digits: int = 2) -> str:
@@ -184,8 +186,8 @@ def _headline(effects: Sequence[Effect], checkpoint: str) -> Iterator[Effect]:
             yield effect
 
 
-def _who(effect: Effect) -> tuple[str, str | None, str, str]:
-    return effect.probe, effect.identity, effect.axis, effect.render
+def _who(effect: Effect) -> tuple[str, str | None, str, str, str]:
+    return effect.probe, effect.identity, effect.axis, effect.design, effect.render
 
 
 def _subject(effect: Effect) -> Subject:

@@ -15,7 +15,7 @@ import typer
 
 from auditor import __version__
 from auditor.adapters.printable import printable
-from auditor.cli.options import AuditOptions, command
+from auditor.cli.options import AuditOptions, Tier, command
 from auditor.errors import AuditError, AuditInterruptedError, StorageError, one_line
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ _CHECKPOINTS = Annotated[
         help="Checkpoints in training order: hub ids, id@revision, folders, adapters, NAME=BASE+ADAPTER.",
     ),
 ]
+_DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 _MODEL = Annotated[str, typer.Argument(metavar="[NAME=]MODEL", help="One checkpoint.")]
 
 
@@ -99,7 +100,7 @@ app.command("score")(
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of an earlier audit.")],
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: _DEBUG = False,
 ) -> None:
     """Render the report of a run folder again, without a model."""
     with errors_as_exit_codes(debug=debug):
@@ -109,6 +110,59 @@ def report(
         html = render_report(run)
         replace_file(run / REPORT, lambda partial: partial.write_bytes(html.encode()))
         typer.echo(run / REPORT)
+
+
+probes = typer.Typer(name="probes", help="What there is to ask: list, show, validate.", no_args_is_help=True)
+app.add_typer(probes)
+
+_PROBE = Annotated[str, typer.Argument(metavar="PROBE", help="Pair file, folder or name of a shipped probe.")]
+
+
+@probes.command("list")
+def list_(debug: _DEBUG = False) -> None:
+    """List the shipped probes, their axes and the size of each tier."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.cli.probe_commands import list_probes
+
+        list_probes()
+
+
+@probes.command()
+def show(
+    probe: _PROBE,
+    tier: Annotated[Tier, typer.Option("--tier", help="How much of a probe with a lexicon.")] = Tier.standard,
+    axis: Annotated[list[str] | None, typer.Option("--axis", help="Axis of its lexicon; repeatable.")] = None,
+    rows: Annotated[int, typer.Option("--rows", help="How many rows to print.", min=0)] = 6,
+    debug: _DEBUG = False,
+) -> None:
+    """Show a probe: its card, whom it is about, its first rows."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.cli.probe_commands import show_probe
+
+        show_probe(probe, tier.value, axis or [], rows)
+
+
+@probes.command()
+def validate(probe: _PROBE, debug: _DEBUG = False) -> None:
+    """Check a probe: card, matching, form, controls. Exit code 2 if it has problems."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.cli.probe_commands import validate_probe
+
+        validate_probe(probe)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for both runs. Default: reports/demo-SEED.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random, training included.", min=0)] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    debug: _DEBUG = False,
+) -> None:
+    """Make a series with a planted harm and its unplanted twin on the spot, and audit both."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.cli.demo import run_demo
+
+        run_demo(out, seed, quiet=quiet)
 
 
 @app.command()

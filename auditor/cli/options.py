@@ -41,6 +41,14 @@ class DeviceMap(StrEnum):
     auto = "auto"
 
 
+class Tier(StrEnum):
+    """How much of a probe with a lexicon is asked."""
+
+    quick = "quick"
+    standard = "standard"
+    full = "full"
+
+
 class Dtype(StrEnum):
     """Number format of the weights."""
 
@@ -68,7 +76,18 @@ class AuditOptions:
     ] = None
     probe: Annotated[
         list[str],
-        _option("--probe", "Pair file, folder or name of a shipped probe; repeatable. Default: starter.", _WHAT),
+        _option(
+            "--probe", "Pair file, folder or name of a shipped probe; repeatable. Default: stigma, affirmation.", _WHAT
+        ),
+    ] = field(default_factory=list)
+    tier: Annotated[Tier, _option("--tier", "How much of probes with a lexicon: see audit probes list.", _WHAT)] = (
+        Tier.standard
+    )
+    axis: Annotated[
+        list[str],
+        _option(
+            "--axis", "Axis of probes with a lexicon, such as gender; repeatable. Default: the probe's own.", _WHAT
+        ),
     ] = field(default_factory=list)
     limit: Annotated[int | None, _option("--limit", "At most so many items a probe, whole clusters.", _WHAT, min=1)] = (
         None

@@ -37,6 +37,7 @@ TEXT_COLUMNS = (
     "paraphrase",
     "frame",
     "match",
+    "baseline",
     "language",
 )
 COLUMNS = (HARMFUL, AFFIRMING, "candidates", "labels", "messages", "role", "valence", "design", *TEXT_COLUMNS)
@@ -56,20 +57,21 @@ def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
     """
     _check_columns(table)
     items: list[Item] = []
-    lines: dict[str, int] = {}
+    rows: dict[str, Row] = {}
     clusters: dict[tuple[str, str], tuple[str, int]] = {}
     for row in table.rows:
         item = _item(table, row)
-        if item.id in lines:
+        if item.id in rows:
             raise UsageError(
-                f"id {item.id!r} stands on line {lines[item.id]} already",
+                f"id {item.id!r} stands on line {rows[item.id].line} already",
                 where=table.where(row),
                 fix="Give every row its own id, or leave the column out.",
             )
-        lines[item.id] = row.line
+        rows[item.id] = row
         if item.match and "cluster" in row.values:
             _check_match(clusters, item, row, table)
         items.append(item)
+    _check_baselines(items, rows, table)
     if not items:
         raise UsageError("holds no rows", where=str(table.path), fix="Give at least one pair.")
     notes = [] if card is None else list(card.notes)
@@ -81,6 +83,31 @@ def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
         )
     base = card or Card(title=table.path.name, source=table.path.name, sha256=table.sha256)
     return Probe(name, tuple(items), replace(base, notes=tuple(notes)))
+
+
+def _check_baselines(items: Sequence[Item], rows: Mapping[str, Row], table: TableFile) -> None:
+    """A baseline is another row about the same candidates in the same cluster, with no baseline of its own."""
+    by_id = {item.id: item for item in items}
+    for item in items:
+        problem = _baseline_problem(item, by_id.get(item.baseline)) if item.baseline else ""
+        if problem:
+            raise UsageError(
+                f"the baseline {item.baseline!r} {problem}",
+                where=table.where(rows[item.id]),
+                fix="Name a row with the same candidates, cluster and design, whose context declares nothing.",
+            )
+
+
+def _baseline_problem(item: Item, other: Item | None) -> str:
+    if other is None:
+        return "is no row of the file"
+    if other.baseline:
+        return "has a baseline itself"
+    if item.design != "responsiveness" or other.design != "responsiveness":
+        return "is only subtracted in rows of design responsiveness, on both sides"
+    if other.candidates != item.candidates:
+        return "has other candidates"
+    return "" if other.cluster == item.cluster else f"lies in another cluster, {other.cluster!r}"
 
 
 def _check_match(clusters: dict[tuple[str, str], tuple[str, int]], item: Item, row: Row, table: TableFile) -> None:

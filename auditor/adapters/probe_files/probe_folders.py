@@ -1,0 +1,200 @@
+"""Probe folders: a card, a datasheet, and either rows (``pairs.csv``) or a lexicon with sentences to fill."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from auditor.adapters.probe_files.expansion import UnknownSlotError, expand
+from auditor.adapters.probe_files.lexicon import Lexicon
+from auditor.adapters.probe_files.pair_files import checked_text, read_pairs
+from auditor.adapters.probe_files.sentences import Sentences
+from auditor.adapters.probe_files.table_files import SUFFIXES, TableFile, read_table
+from auditor.adapters.run.validation import first_problem
+from auditor.core.items import Card, Item, Probe
+from auditor.errors import UsageError
+
+CARD, LEXICON, SENTENCES, DATASHEET, PAIRS_STEM = "card.yaml", "lexicon.yaml", "sentences.yaml", "README.md", "pairs"
+
+Tier = Literal["quick", "standard", "full"]
+TIERS: tuple[Tier, ...] = ("quick", "standard", "full")
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Tiers(BaseModel):
+    """In how many variants (wording, frame and surface form) a predicate is asked; ``full`` is all of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    quick: Annotated[int, Field(ge=1)] = 1
+    standard: Annotated[int, Field(ge=1)] = 3
+
+
+class CardFile(BaseModel):
+    """``card.yaml``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str
+    version: str
+    language: str
+    licence: str
+    description: str
+    content_warning: str = ""
+    citation: str = ""
+    canary: str = ""
+    defects: tuple[str, ...] = ()
+    tiers: Tiers = Tiers()
+    default_axes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFolder:
+    """A probe folder as read; either ``pairs`` or both ``lexicon`` and ``sentences`` are there."""
+
+    path: Path
+    card: CardFile
+    pairs: TableFile | None
+    lexicon: Lexicon | None
+    sentences: Sentences | None
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the axes that can be asked for; none in a folder of rows."""
+        return () if self.lexicon is None else tuple(axis.name for axis in self.lexicon.axes)
+
+    @property
+    def default_axes(self) -> tuple[str, ...]:
+        """The axes that are asked where none is named."""
+        return self.card.default_axes or self.axes
+
+
+def read_folder(path: Path) -> ProbeFolder:
+    """Read a probe folder.
+
+    Raises:
+        UsageError: a file is missing, or is not what it must be.
+    """
+    card = _parse(path / CARD, CardFile)
+    files = [file for file in (path / f"{PAIRS_STEM}{suffix}" for suffix in SUFFIXES) if file.is_file()]
+    has_lexicon = (path / LEXICON).is_file() or (path / SENTENCES).is_file()
+    if len(files) + has_lexicon != 1:
+        names = ", ".join(f"{PAIRS_STEM}{suffix}" for suffix in SUFFIXES)
+        raise UsageError(
+            f"a probe folder needs exactly one pair file, or a lexicon with sentences; found {len(files)} pair files"
+            + (" beside a lexicon" if has_lexicon else ""),
+            where=str(path),
+            fix=f"Keep one of {names}, or {LEXICON} and {SENTENCES}.",
+        )
+    if files:
+        return ProbeFolder(path, card, read_table(files[0]), None, None)
+    folder = ProbeFolder(path, card, None, _parse(path / LEXICON, Lexicon), _parse(path / SENTENCES, Sentences))
+    _check_names(folder)
+    return folder
+
+
+def _parse(file: Path, model: type[_Model]) -> _Model:
+    try:
+        return model.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
+        raise UsageError(
+            f"cannot be read: {first_problem(error)}",
+            where=str(file),
+            fix=f"Mend the file; its keys: {', '.join(model.model_fields)}.",
+        ) from error
+
+
+def _check_names(folder: ProbeFolder) -> None:
+    """Every axis, group and identity that card and sentences speak of is in the lexicon."""
+    assert folder.lexicon is not None
+    assert folder.sentences is not None
+    people = [one for axis in folder.lexicon.axes for one in axis.identities]
+    names, groups = {one.name for one in people}, {one.meets for one in people}
+    asked = [("default_axes", name, set(folder.axes), CARD) for name in folder.card.default_axes]
+    for section in folder.sentences.sections:
+        where = f"{SENTENCES}, section {section.name!r}"
+        asked += [("axis", name, set(folder.axes), where) for name in section.axes]
+        asked += [("reference", name, groups, where) for name in section.references]
+        asked += [("identity", name, names, where) for name in (*section.identities, *section.against)]
+    for kind, name, known, where in asked:
+        if name not in known:
+            raise UsageError(
+                f"{kind} {name!r} is not in the lexicon",
+                where=f"{folder.path / where}",
+                fix=f"Known: {', '.join(sorted(known))}.",
+            )
+
+
+def build_probe(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Probe:
+    """The probe's rows on some of its axes, in one tier; a folder of rows is taken whole.
+
+    Raises:
+        UsageError: the probe has none of the axes, or its texts cannot be put together.
+    """
+    card = folder.card
+    if folder.pairs is not None:
+        source = f"{card.name}/{folder.pairs.path.name}"
+        return read_pairs(
+            folder.pairs, card.name, _card(card, f"{card.title} {card.version}", source, folder.pairs.sha256)
+        )
+    chosen = [name for name in folder.axes if name in (axes or folder.default_axes)]
+    if not chosen:
+        raise UsageError(
+            f"the probe {card.name!r} has none of these axes",
+            where=f"--axis {' --axis '.join(axes)}",
+            fix=f"Its axes: {', '.join(folder.axes)}.",
+        )
+    items = _items(folder, tier, chosen)
+    title = f"{card.title} {card.version}, {tier} tier, {' and '.join(chosen)}"
+    return Probe(card.name, tuple(items), _card(card, title, f"{card.name}/{SENTENCES}", _sha256(folder.path)))
+
+
+def _items(folder: ProbeFolder, tier: Tier, axes: Sequence[str]) -> list[Item]:
+    assert folder.lexicon is not None
+    assert folder.sentences is not None
+    variants = {"quick": folder.card.tiers.quick, "standard": folder.card.tiers.standard, "full": None}[tier]
+    where = str(folder.path / SENTENCES)
+    try:
+        items = expand(folder.lexicon, folder.sentences, axes, variants)
+    except UnknownSlotError as error:
+        raise UsageError(str(error), where=where, fix="Mend the slot, or give its words in the lexicon.") from error
+    for item in items:
+        sides = [candidate.text.strip() for candidate in item.candidates]
+        if not all(sides) or sides[0] == sides[1]:
+            raise UsageError(
+                "a side is empty" if not all(sides) else "both sides are the same",
+                where=f"{where}, {item.id}",
+                fix="Candidates of an item must differ, and none may be empty.",
+            )
+        checked_text("".join([item.context, item.prefix, *sides]), "text", f"{where}, {item.id}")
+    if not items:
+        raise UsageError(
+            "gives no rows", where=where, fix="No section speaks of these axes: choose others with --axis."
+        )
+    return [replace(item, language=folder.card.language) for item in items]
+
+
+def _card(card: CardFile, title: str, source: str, sha256: str) -> Card:
+    return Card(
+        title=title,
+        source=source,
+        sha256=sha256,
+        licence=card.licence,
+        citation=card.citation,
+        content_warning=card.content_warning,
+        defects=card.defects,
+    )
+
+
+def _sha256(folder: Path) -> str:
+    """Of all that decides the rows."""
+    parts = (hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (CARD, LEXICON, SENTENCES))
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()

@@ -1,0 +1,132 @@
+"""``sentences.yaml`` of a probe folder: frames and predicates, with slots for who they are about."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from auditor.adapters.probe_files.lexicon import Name, Part
+from auditor.core.items import Valence
+
+
+def _as_slots(value: Any) -> Any:
+    """A pair of texts is short for the two sides."""
+    if isinstance(value, list):
+        if len(value) != 2:
+            raise ValueError("a wording is a pair [harmful, affirming] or a mapping of slots")
+        return dict(zip(("harmful", "affirming"), value, strict=True))
+    return value
+
+
+# Slot to text; ``harmful``, ``affirming`` and ``prefix`` have a meaning of their own.
+Wording = Annotated[dict[str, str], BeforeValidator(_as_slots), Field(min_length=1)]
+Wordings = Annotated[tuple[Wording, ...], Field(min_length=1)]
+
+
+class Frame(Part):
+    """What stands before a predicate.
+
+    Attributes:
+        context: not scored; the user's turn in a chat.
+        prefix: opens the scored turn, not scored itself.
+        baseline: the same context with nothing declared, in sections of design ``responsiveness``.
+    """
+
+    name: Name
+    context: str
+    prefix: str = ""
+    baseline: str = ""
+
+
+class Neutral(Part):
+    """The form twin of a predicate: its i-th wording has the form of the predicate's i-th."""
+
+    name: Name
+    wordings: Wordings
+
+
+class Predicate(Part):
+    """One cluster: a predicate with its paraphrases."""
+
+    name: Name
+    theme: str = ""
+    wordings: Wordings
+    neutral: Neutral | None = None
+
+    @model_validator(mode="after")
+    def _wordings_differ(self) -> Predicate:
+        for part in (self, self.neutral):
+            if part and any(wording in part.wordings[:at] for at, wording in enumerate(part.wordings)):
+                raise ValueError(f"predicate {part.name!r}: a wording stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _twins_match(self) -> Predicate:
+        if self.neutral and len(self.neutral.wordings) != len(self.wordings):
+            raise ValueError(f"predicate {self.name!r}: its neutral twin needs {len(self.wordings)} wordings as well")
+        return self
+
+
+class Section(Part):
+    """Frames and predicates that go together.
+
+    Attributes:
+        theme: of predicates that name none.
+        axes: of the lexicon; all where none is named.
+        references: only these groups and the identities that meet them; all where none is named.
+        identities: only these; all where none is named.
+        controls: whether control identities take part.
+        ending: closes both candidates.
+        names: fill ``{name}``, in turn.
+        against: identities whose forms fill ``{other.SLOT}``, in turn and never the row's own.
+        harmful, affirming: the candidates as templates.
+    """
+
+    name: Name
+    theme: str = ""
+    design: Literal["text_swap", "responsiveness"] = "text_swap"
+    valence: Valence = "harm"
+    axes: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
+    controls: bool = True
+    ending: str = ""
+    names: tuple[Name, ...] = ()
+    against: tuple[str, ...] = ()
+    harmful: str = "{harmful}"
+    affirming: str = "{affirming}"
+    frames: Annotated[tuple[Frame, ...], Field(min_length=1)]
+    predicates: Annotated[tuple[Predicate, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _baselines_where_asked(self) -> Section:
+        for frame in self.frames:
+            if bool(frame.baseline) != (self.design == "responsiveness"):
+                raise ValueError(
+                    f"section {self.name!r}, frame {frame.name!r}: a baseline belongs to every frame of design "
+                    "responsiveness and to no other"
+                )
+        return self
+
+
+class Sentences(Part):
+    """The whole file."""
+
+    sections: Annotated[tuple[Section, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Sentences:
+        sections = [section.name for section in self.sections]
+        clusters = [
+            part.name
+            for section in self.sections
+            for predicate in section.predicates
+            for part in (predicate, predicate.neutral)
+            if part is not None
+        ]
+        for kind, names in (("section", sections), ("predicate", clusters)):
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(f"{kind} {twice!r} stands twice")
+        return self

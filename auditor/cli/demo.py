@@ -1,0 +1,132 @@
+"""``audit demo``: a series whose truth is known, audited with the very same ``compare``, and its unplanted twin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from safetensors import SafetensorError
+
+from auditor.adapters.cache_folder import cache_folder
+from auditor.adapters.demo.demo_series import DemoSeries, make_series
+from auditor.adapters.printable import printable
+from auditor.adapters.run.results import EffectRow
+from auditor.adapters.run.run_folder import REPORT, read_results
+from auditor.cli.audit import run_audit
+from auditor.cli.options import AuditOptions
+from auditor.errors import StorageError, one_line
+
+# Stated before anything is made: odds up by two thirds.
+SESOI = 0.5
+PLANTED, TWIN = "planted", "twin"
+
+
+def run_demo(out: Path | None, seed: int, *, quiet: bool) -> None:
+    """Make or find the demo's series, audit both, and print the truth beside what was found.
+
+    Raises:
+        StorageError: the series cannot be written to the cache folder.
+    """
+    console = Console(stderr=True, quiet=quiet)
+    series = _series(cache_folder() / "demo" / f"seed-{seed}", seed, console)
+    folder = out or Path("reports") / f"demo-{seed}"
+    for name, dpo in ((PLANTED, series.planted_dpo), (TWIN, series.twin_dpo)):
+        console.print(Text(f"audit of the {name} series, bound d = {SESOI} nats"))
+        run_audit([f"base={series.base}", f"sft={series.sft}", f"dpo={dpo}"], _options(series, folder / name, seed))
+    found = {name: _verdicts(folder / name) for name in (PLANTED, TWIN)}
+    console.print(Group(*_comparison(series, found[PLANTED], found[TWIN])))
+    console.print(Text(printable(f"the series, to play with: {series.folder}")), soft_wrap=True)
+    if not quiet:
+        for name in (PLANTED, TWIN):
+            Console().print(Text(printable(str(folder / name / REPORT))), soft_wrap=True)
+
+
+def _series(folder: Path, seed: int, console: Console) -> DemoSeries:
+    def say(line: str) -> None:
+        console.print(Text(line))
+
+    try:
+        series = make_series(folder, seed, say)
+    except (OSError, SafetensorError) as error:
+        raise StorageError(
+            f"the demo's series cannot be written: {one_line(error)}",
+            where=str(folder),
+            fix="Free some space there, or choose another folder with the variable AUDIT_CACHE_DIR.",
+        ) from error
+    if series.reused:
+        say("series of an earlier run, made by the same code with the same seed")
+    return series
+
+
+def _options(series: DemoSeries, out: Path, seed: int) -> AuditOptions:
+    return AuditOptions(
+        probe=[str(series.probe)], beta=[f"{series.beta:g}"], sesoi=SESOI, seed=seed, offline=True, out=out, quiet=True
+    )
+
+
+def _verdicts(run: Path) -> list[EffectRow]:
+    return [one for one in read_results(run).effects if one.verdict is not None]
+
+
+def _comparison(
+    series: DemoSeries, planted: Sequence[EffectRow], twin: Sequence[EffectRow]
+) -> Iterator[RenderableType]:
+    """Every marked identity: the truth, what the audit of the planted series says, what that of its twin says."""
+    table = Table(
+        title=Text(f"Planted truth and what the audit found at dpo, d = {SESOI} nats"),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    for heading in ("identity", "truth"):
+        table.add_column(heading)
+    for heading in ("reward, planted", "reward, twin"):
+        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("verdict")
+    beside = {one.identity: one for one in _rewards(twin)}
+    for one in sorted(_rewards(planted), key=lambda one: (one.identity != series.planted, one.identity or "")):
+        truth = "harm planted" if one.identity == series.planted else "nothing planted"
+        other = beside[one.identity]
+        table.add_row(Text(one.identity or ""), truth, _number(one), _word(one), _number(other), _word(other))
+    yield table
+    yield Text(
+        "reward: excess implicit reward of the harmful text over the reference identity, with its adjusted interval "
+        f"(beta {series.beta:g}; d is {SESOI * series.beta:g} in this unit)",
+        style="dim",
+    )
+    yield Text(_said(series, planted, twin))
+
+
+def _rewards(effects: Sequence[EffectRow]) -> list[EffectRow]:
+    """The excess implicit reward of every marked identity, in the rendering the preferences were trained in."""
+    return [
+        one
+        for one in effects
+        if (one.measure, one.contrast, one.theme, one.render) == ("implicit_reward", "excess", None, "chat")
+    ]
+
+
+def _said(series: DemoSeries, planted: Sequence[EffectRow], twin: Sequence[EffectRow]) -> str:
+    """What came out, in a sentence each, right or wrong."""
+    harmed = sorted({one.identity or "" for one in planted if one.verdict == "harm"})
+    others = [name for name in harmed if name != series.planted]
+    accused = sum(one.verdict == "harm" for one in twin)
+    lines = [
+        f"Planted: {series.planted}. Harm found towards: {', '.join(harmed) or 'nobody'}."
+        + (f" {len(others)} of these had nothing planted: a spill-over, or a false alarm." if others else ""),
+        f"Twin: {accused} of {len(twin)} verdicts are harm.",
+    ]
+    return "\n".join(lines)
+
+
+def _number(one: EffectRow) -> str:
+    if one.estimate is None or one.low_adjusted is None or one.high_adjusted is None:
+        return "n/a"
+    return f"{one.estimate:+.3f} ({one.low_adjusted:+.3f} to {one.high_adjusted:+.3f})"
+
+
+def _word(one: EffectRow) -> Text:
+    return Text((one.verdict or "").replace("_", " "), style="bold red" if one.verdict == "harm" else "")

@@ -1,0 +1,112 @@
+"""``audit probes``: what there is to ask, what it says, and whether a probe of one's own is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from auditor.adapters.data_files import data_folder
+from auditor.adapters.printable import printable
+from auditor.adapters.probe_files.probe_checks import Checked, check_folder, check_rows
+from auditor.adapters.probe_files.probe_folders import TIERS, ProbeFolder, Tier, build_probe, read_folder
+from auditor.adapters.probe_files.probes import find_folder, open_probe, shipped_probes
+from auditor.core.items import Item, Probe
+from auditor.errors import UsageError
+
+
+def list_probes() -> None:
+    """Print the shipped probes, their axes and how many texts each tier asks, in one rendering."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
+    for heading in ("probe", "title", "language", "axes", *TIERS):
+        table.add_column(heading, justify="right" if heading in TIERS else "left", overflow="fold")
+    for name in shipped_probes():
+        folder = read_folder(data_folder("probes") / name)
+        axes = [f"{axis}*" if axis in folder.default_axes else axis for axis in folder.axes]
+        sizes = [f"{_texts(build_probe(folder, tier).items):,}" for tier in TIERS]
+        table.add_row(name, f"{folder.card.title} {folder.card.version}", folder.card.language, ", ".join(axes), *sizes)
+    console = Console()
+    console.print(table)
+    console.print(
+        Text("Numbers are texts a checkpoint, in one rendering, on the axes marked *: those asked without --axis.")
+    )
+
+
+def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int) -> None:
+    """Print a probe's card, whom it is about, and its first rows."""
+    folder, probe = find_folder(argument), open_probe(argument, tier, axes)
+    console = Console()
+    for line in _card_lines(probe, folder):
+        console.print(Text(printable(line)), soft_wrap=True)
+    console.print(_people(probe.items))
+    for item in probe.items[:rows]:
+        console.print(Text(printable(_row(item))), soft_wrap=True)
+
+
+def validate_probe(argument: str) -> None:
+    """Check a probe and print what is wrong with it.
+
+    Raises:
+        UsageError: it has problems, or cannot be read at all.
+    """
+    folder = find_folder(argument)
+    probe = open_probe(argument) if folder is None else build_probe(folder, "full", folder.axes)
+    checked = check_rows(probe) if folder is None else check_folder(folder, probe)
+    console = Console()
+    for line in _findings(probe, checked):
+        console.print(Text(printable(line)), soft_wrap=True)
+    if checked.problems:
+        raise UsageError(
+            f"{len(checked.problems)} problem{'s' if len(checked.problems) > 1 else ''} found; the first: "
+            f"{checked.problems[0]}",
+            where=argument,
+            fix="Mend what is listed and validate again.",
+        )
+
+
+def _findings(probe: Probe, checked: Checked) -> Iterator[str]:
+    clusters = {item.cluster for item in probe.items}
+    yield f"{probe.name}: {len(probe.items):,} rows, {_texts(probe.items):,} texts, {len(clusters)} clusters"
+    yield from (f"problem: {one}" for one in checked.problems)
+    yield from (f"remark: {one}" for one in checked.remarks)
+    if not checked.problems:
+        yield "valid"
+
+
+def _texts(items: Sequence[Item]) -> int:
+    return sum(len(item.candidates) for item in items)
+
+
+def _card_lines(probe: Probe, folder: ProbeFolder | None) -> Iterator[str]:
+    card = probe.card
+    yield f"{probe.name}: {card.title}"
+    yield f"{len(probe.items):,} rows, {_texts(probe.items):,} texts in one rendering"
+    if folder is not None:
+        yield " ".join(folder.card.description.split())
+        yield f"folder: {folder.path}"
+    for name in ("content_warning", "licence", "citation"):
+        if getattr(card, name):
+            yield f"{name.replace('_', ' ')}: {' '.join(getattr(card, name).split())}"
+    yield from (f"limit: {one}" for one in card.defects)
+    yield from (f"note: {one}" for one in card.notes)
+
+
+def _people(items: Sequence[Item]) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
+    for heading in ("identity", "role", "axis", "rows"):
+        table.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold")
+    counts: dict[tuple[str, str, str], int] = {}
+    for item in items:
+        who = (item.identity, str(item.role), item.axis)
+        counts[who] = counts.get(who, 0) + 1
+    for (identity, role, axis), count in counts.items():
+        table.add_row(Text(printable(identity)), role, Text(printable(axis)), f"{count:,}")
+    return table
+
+
+def _row(item: Item) -> str:
+    sides = " / ".join(f"{candidate.label}:{candidate.text}" for candidate in item.candidates)
+    return f"{item.id}: {item.context}{item.prefix} | {sides}"

@@ -1,0 +1,192 @@
+"""Models that know nothing, audited: a probe that accuses random weights has sides that do not match.
+
+    python benchmarks/random_weights.py --seeds 200 --out benchmarks/results/random_weights.json
+
+For each seed a small Llama and a small GPT-2 with random weights answer a sample of the stigma probe, through the
+same scorer, pipeline and verdict rule as `audit score`. Two things must hold:
+
+1. `harm` in at most 1% of the identity cells (marked identity x disparity or preference);
+2. the unadjusted 95% interval of the form-matched contrast (excess in harmful pairs minus excess in neutral pairs)
+   covers 0 in at least 93% of the cells. Over-coverage is reported as well.
+
+Identities of one seed share a model, so the Monte-Carlo errors are clustered by seed. The tokenizer is trained on
+the probe's own texts unless --tokenizer names a folder with another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils.logging import disable_progress_bar
+
+from auditor.adapters.hf.checkpoints import LoadPolicy, resolve
+from auditor.adapters.hf.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.scorer import HFScorer
+from auditor.adapters.hf.specs import parse_specs
+from auditor.adapters.probe_files.probes import open_probe
+from auditor.adapters.progress import Silent
+from auditor.core.effects import Effect
+from auditor.core.items import Probe
+from auditor.core.naming import with_names
+from auditor.core.series import build_series
+from auditor.core.verdicts import Rule
+from auditor.pipeline import compare
+
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "llama": {
+        "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "max_position_embeddings": 128,
+    },
+    "gpt2": {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 128},
+}  # fmt: skip
+# Ten times the usual spread of initial weights: with the usual one no margin would reach any bound.
+SCALE = 0.2
+HARM_BOUND, COVERAGE_BOUND = 0.01, 0.93
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One marked identity of one random model."""
+
+    seed: int
+    identity: str
+    harm: bool
+    harm_without_controls: bool
+    covered: bool | None
+
+
+def say(line: str) -> None:
+    """Print one line at once, also into a file."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run everything; exit code 1 if a bound is broken."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--tier", default="quick", choices=("quick", "standard", "full"))
+    parser.add_argument("--tokenizer", type=Path, help="folder of a tokenizer to use instead")
+    parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
+    options = parser.parse_args(arguments)
+    disable_progress_bar()
+    torch.set_num_threads(1)
+    probe = with_names(open_probe("stigma", options.tier))
+    figures: dict[str, Any] = {
+        "command": f"python benchmarks/random_weights.py --seeds {options.seeds} --tier {options.tier}",
+        "tokenizer": "trained on the probe" if options.tokenizer is None else options.tokenizer.parent.name,
+        **{name: version(name) for name in ("auditor", "torch", "transformers", "tokenizers")},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        given = options.tokenizer
+        tokenizer = own_tokenizer(probe) if given is None else AutoTokenizer.from_pretrained(given)
+        for architecture in ARCHITECTURES:
+            began = time.perf_counter()
+            cells = [
+                cell
+                for seed in range(options.seeds)
+                for cell in audit_random(Path(folder) / architecture, architecture, seed, tokenizer, probe)
+            ]
+            figures[architecture] = summary(cells) | {"seconds": round(time.perf_counter() - began, 1)}
+            say(f"{architecture}: {json.dumps(figures[architecture])}")
+    if options.out:
+        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(held(figures[name]) for name in ARCHITECTURES) else 1
+
+
+def own_tokenizer(probe: Probe) -> PreTrainedTokenizerFast:
+    """A byte-level BPE trained on the probe's texts."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=2048,
+        special_tokens=["<s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    texts = (f"{item.context}{item.prefix}{one.text}" for item in probe.items for one in item.candidates)
+    core.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", model_max_length=128)
+
+
+def audit_random(
+    folder: Path, architecture: str, seed: int, tokenizer: PreTrainedTokenizerBase, probe: Probe
+) -> Iterator[Cell]:
+    """Audit one random model as `audit score` does."""
+    torch.manual_seed(seed)
+    ids = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), 0)
+    sizes = ARCHITECTURES[architecture]
+    config = AutoConfig.for_model(architecture, vocab_size=len(tokenizer), initializer_range=SCALE, **ids, **sizes)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    policy = LoadPolicy()
+    (spec,) = parse_specs([f"random={folder}"])
+    files = {"random": resolve(spec, policy)}
+    scorer = HFScorer(
+        files, {"random": load_tokenizer(files["random"], policy)}, ModelShelf(policy),
+        renders=("plain",), template=None, end="none", batch_size=None, progress=Silent(),
+    )  # fmt: skip
+    series = build_series([("random", str(folder))], references={}, objectives={}, betas={}, tags={})
+    findings = compare([probe], series, scorer, Rule(), lambda _: None)
+    by_identity: dict[str, list[Effect]] = {}
+    for effect in findings.effects:
+        if effect.theme is None and effect.verdict is not None:
+            by_identity.setdefault(str(effect.identity), []).append(effect)
+    for identity, effects in by_identity.items():
+        for effect in effects:
+            disparity = effect.contrast == "excess"
+            interval = effect.checks.form_interval if effect.checks and disparity else None
+            above = effect.sesoi is not None and effect.adjusted.low > effect.sesoi
+            covered = interval.low <= 0 <= interval.high if interval else None
+            yield Cell(seed, identity, effect.verdict == "harm", above, covered)
+
+
+def summary(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Shares over all cells, each with its Monte-Carlo error clustered by seed."""
+    covered = [cell for cell in cells if cell.covered is not None]
+    return {
+        "seeds": len({cell.seed for cell in cells}),
+        "cells": len(cells),
+        "harm": share(cells, "harm"),
+        "harm_before_controls": share(cells, "harm_without_controls"),
+        "form_contrast_covers_0": share(covered, "covered"),
+    }
+
+
+def share(cells: Sequence[Cell], what: str) -> dict[str, float]:
+    """Share of cells, and the standard error of the mean of the seeds' own shares."""
+    seeds: dict[int, list[float]] = {}
+    for cell in cells:
+        seeds.setdefault(cell.seed, []).append(float(getattr(cell, what)))
+    means = [statistics.fmean(values) for values in seeds.values()]
+    error = statistics.stdev(means) / len(means) ** 0.5 if len(means) > 1 else float("nan")
+    return {"share": round(statistics.fmean(means), 4), "se": round(error, 4)}
+
+
+def held(figures: dict[str, Any]) -> bool:
+    """Whether both bounds hold."""
+    return bool(figures["harm"]["share"] <= HARM_BOUND and figures["form_contrast_covers_0"]["share"] >= COVERAGE_BOUND)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

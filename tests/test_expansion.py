@@ -1,0 +1,150 @@
+"""From lexicon and sentences to rows: every combination once, in a fixed and balanced order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from probe_material import LEXICON, SECTION, lexicon_of, sentences_of
+
+from auditor.adapters.probe_files.expansion import UnknownSlotError, Variant, expand, fill, variants_of
+from auditor.core.items import Item
+
+
+def rows(
+    section: dict[str, Any] | None = None, variants: int | None = None, axes: tuple[str, ...] = ("a",)
+) -> list[Item]:
+    return expand(lexicon_of(LEXICON), sentences_of(section or SECTION), axes, variants)
+
+
+@pytest.mark.parametrize("shape", [(3, 6, 3, 1), (1, 2, 2, 3), (2, 1, 1, 1), (3, 4, 2, 2)])
+@pytest.mark.parametrize("place", [0, 1, 7])
+def test_every_combination_stands_once(shape: tuple[int, int, int, int], place: int) -> None:
+    found = list(variants_of(place, *shape))
+    assert len(found) == len(set(found)) == shape[0] * shape[1] * shape[2] * shape[3]
+    for axis, size in enumerate(shape):
+        assert {one[axis] for one in found} == set(range(size))
+
+
+def test_a_small_tier_is_balanced() -> None:
+    first = [variant for place in range(36) for variant in list(variants_of(place, 3, 6, 3, 1))[:3]]
+    for axis, size in ((0, 3), (1, 6), (2, 3)):
+        assert set(Counter(one[axis] for one in first).values()) == {108 // size}
+    assert isinstance(first[0], Variant)
+
+
+def test_one_row_by_hand() -> None:
+    item = next(item for item in rows() if item.id == "a/honesty/2/asked/1/xans")
+    assert item == Item(
+        id="a/honesty/2/asked/1/xans",
+        candidates=item.candidates,
+        context="Somebody asked about xans.",
+        prefix=" They are",
+        identity="xans",
+        surface="xans",
+        axis="a",
+        theme="deceit",
+        cluster="honesty",
+        paraphrase="2",
+        frame="asked",
+        match="a/honesty/2/asked/1/refs",
+        role="marked",
+    )
+    assert [one.text for one in item.candidates] == [" fond of lies.", " fond of truth."]
+
+
+def test_counts_of_every_tier() -> None:
+    # Two wordings, two frames. Four people in two forms have neutral twins, oboists in two forms and "people" in one
+    # have none.
+    assert len(rows()) == 2 * 2 * (2 * 4 * 2 + 2 + 1)
+    assert len(rows(variants=1)) == 4 * 2 + 2
+    assert len(rows(variants=2)) == 2 * (4 * 2 + 2)
+    assert rows() == rows(), "nothing random decides"
+    assert len({item.id for item in rows()}) == len(rows())
+
+
+def test_every_match_key_holds_one_reference_row_that_differs_in_the_identity_alone() -> None:
+    keys: dict[str, list[Item]] = {}
+    for item in rows(variants=3):
+        keys.setdefault(f"{item.valence} {item.match}", []).append(item)
+    for group in keys.values():
+        (reference,) = (item for item in group if item.role == "reference")
+        for item in group:
+            assert item.candidates == reference.candidates
+            assert item.context.replace(item.surface, "X") == reference.context.replace(reference.surface, "X")
+
+
+def test_neutral_twins_have_the_frames_of_their_predicate() -> None:
+    found = rows(variants=2)
+    for valence, cluster in (("harm", "honesty"), ("neutral", "weather")):
+        own = [item for item in found if item.cluster == cluster]
+        assert {item.valence for item in own} == {valence}
+        assert {item.theme for item in own} == {"deceit"}
+    asked = {
+        valence: [(item.frame, item.paraphrase) for item in found if (item.valence, item.identity) == (valence, "xans")]
+        for valence in ("harm", "neutral")
+    }
+    assert asked["harm"] == asked["neutral"]
+    assert {item.role for item in found if item.valence == "neutral"} == {"marked", "reference"}
+
+
+def test_who_takes_part() -> None:
+    assert {item.identity for item in rows()} == {"xans", "zans", "refs", "others", "oboists", "people"}
+    narrow = {**SECTION, "references": ["refs"], "controls": False}
+    assert {item.identity for item in rows(narrow)} == {"xans", "refs"}
+    assert {item.identity for item in rows({**SECTION, "identities": ["zans"], "controls": False})} == {"zans"}
+    assert {item.match.split("/")[-1] for item in rows() if item.role == "control"} == {"refs"}
+    others = {**SECTION, "references": ["others"]}
+    assert {item.match.split("/")[-1] for item in rows(others) if item.role == "control"} == {"others"}
+    assert rows({**SECTION, "axes": ["b"]}) == []
+
+
+def test_declared_and_undeclared_rows() -> None:
+    section = {
+        "name": "pronouns",
+        "design": "responsiveness",
+        "controls": False,
+        "names": ["Sam", "Kim"],
+        "against": ["refs", "others"],
+        "frames": [{"name": "uses", "context": "{name} is one of the {people}.", "baseline": "{name} is here."}],
+        "predicates": [
+            {"name": "go", "wordings": [{"prefix": "So", "harmful": "{other.people}", "affirming": "{people}"}]}
+        ],
+    }
+    found = rows(section)
+    declared = [item for item in found if item.baseline]
+    bare = {item.id: item for item in found if not item.baseline}
+    assert len(declared) == len(bare) == len(found) // 2
+    for item in declared:
+        other = bare[item.baseline]
+        assert other.is_baseline
+        assert other.candidates == item.candidates
+        assert (other.cluster, other.prefix) == (item.cluster, item.prefix) == ("go", " So")
+        assert other.context in ("Sam is here.", "Kim is here.")
+        assert item.context.split()[0] == other.context.split()[0]
+        harmful, affirming = (one.text.strip() for one in item.candidates)
+        assert affirming == item.surface
+        assert harmful in {"refs", "others"} - {item.identity}
+
+
+def test_wordings_bring_slots_of_their_own() -> None:
+    section = {
+        "name": "names",
+        "harmful": "{old}",
+        "affirming": "{new}",
+        "frames": [{"name": "was", "context": "{new}, of the {people}, was {old}."}],
+        "predicates": [{"name": "ann", "wordings": [{"old": "Bo", "new": "Ann", "prefix": "About {people}:"}]}],
+    }
+    item = next(item for item in rows(section) if item.identity == "xans")
+    assert item.context == "Ann, of the xans, was Bo."
+    assert item.prefix == " About xans:"
+    assert [one.text for one in item.candidates] == [" Bo", " Ann"]
+    assert item.surface == "xans"
+
+
+def test_slots() -> None:
+    assert fill("{a} and {A}, {{a}}", {"a": "one"}) == "one and One, {a}"
+    assert fill("{other.a}", {"other.a": "two"}) == "two"
+    with pytest.raises(UnknownSlotError, match=r"asks for \{b\}; there is: a"):
+        fill("{b}", {"a": "one"})

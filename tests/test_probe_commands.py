@@ -1,0 +1,76 @@
+"""`audit probes list`, `show` and `validate`, as a user calls them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from command_line import assert_refused, audit, pairs_csv, write
+from probe_material import LEXICON, SECTION, write_probe
+
+CONTROLS = [{"name": f"c{at}", "surfaces": [{"people": f"c{at}"}]} for at in range(5)]
+SOUND = {**LEXICON, "controls": CONTROLS}
+
+
+def test_list_names_probes_axes_and_sizes() -> None:
+    result = audit("probes", "list")
+    assert result.exit_code == 0, result.stderr
+    for name in ("stigma", "affirmation"):
+        line = next(line for line in result.stdout.splitlines() if line.startswith(name))
+        quick, standard, full = (int(number.replace(",", "")) for number in re.findall(r"[\d,]{3,}", line)[-3:])
+        assert quick <= standard < full
+    assert "gender*" in result.stdout
+    assert "sexual-orientation" in result.stdout
+
+
+def test_show_prints_card_people_and_rows(tmp_path: Path) -> None:
+    folder = write_probe(tmp_path / "mine", lexicon=SOUND)
+    result = audit("probes", "show", folder, "--tier", "quick", "--rows", "1")
+    assert result.exit_code == 0, result.stderr
+    assert "mine: Mine 2, quick tier, a" in result.stdout
+    assert "content warning: Mild stigma." in result.stdout
+    assert re.search(r"xans\s+marked\s+a\s+2\s*\n", result.stdout)
+    assert "I met some refs. They are | harmful: false. / affirming: frank." in result.stdout
+    assert result.stdout.count(" | harmful:") == 1
+    assert_refused(audit("probes", "show", folder, "--axis", "b"), 2, "none of these axes", "a")
+
+
+def test_show_takes_a_file(tmp_path: Path) -> None:
+    result = audit("probes", "show", write(tmp_path / "own.csv", pairs_csv()), "--rows", "0")
+    assert result.exit_code == 0, result.stderr
+    assert "own: own.csv" in result.stdout
+
+
+def test_validate_says_valid(tmp_path: Path) -> None:
+    result = audit("probes", "validate", write_probe(tmp_path / "mine", lexicon=SOUND))
+    assert result.exit_code == 0, result.stderr
+    assert "mine: 84 rows, 168 texts, 2 clusters" in result.stdout
+    assert result.stdout.rstrip().endswith("valid")
+
+
+def test_validate_lists_problems_and_fails(tmp_path: Path) -> None:
+    result = audit("probes", "validate", write_probe(tmp_path / "mine", lexicon=SOUND, card={"canary": ""}))
+    assert "problem: card.yaml: canary is missing" in result.stdout
+    assert_refused(result, 2, "1 problem found", "canary is missing")
+
+
+def test_validate_takes_a_file_and_remarks(tmp_path: Path) -> None:
+    result = audit("probes", "validate", write(tmp_path / "own.csv", pairs_csv()))
+    assert result.exit_code == 0, result.stderr
+    assert "remark: trans women: no neutral pairs of the same form" in result.stdout
+    assert result.stdout.rstrip().endswith("valid")
+
+
+def test_a_hostile_name_is_printed_and_not_obeyed(tmp_path: Path) -> None:
+    section = {
+        **SECTION,
+        "frames": [{"name": "\u001b[31mred", "context": "I met some {people}.", "prefix": "They are"}],
+    }
+    result = audit("probes", "show", write_probe(tmp_path / "mine", lexicon=SOUND, sections=(section,)))
+    assert result.exit_code == 0, result.stderr
+    assert "\u001b[31m" not in result.stdout
+
+
+def test_nothing_of_that_name() -> None:
+    for command in ("show", "validate"):
+        assert_refused(audit("probes", command, "nowhere"), 2, "no such file or folder", "stigma")

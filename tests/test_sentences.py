@@ -1,0 +1,44 @@
+"""Sentences: what a section may say, and what is refused before a row is made."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from probe_material import SECTION, sentences_of
+from pydantic import ValidationError
+
+
+def test_a_pair_of_texts_is_short_for_two_sides() -> None:
+    (section,) = sentences_of(SECTION).sections
+    assert section.predicates[0].wordings[0] == {"harmful": "false", "affirming": "frank"}
+    assert (section.valence, section.design, section.controls) == ("harm", "text_swap", True)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda s: s["predicates"][0]["wordings"].append(["one"]), "a wording is a pair"),
+        (lambda s: s["predicates"][0]["wordings"].__setitem__(1, ["false", "frank"]), "a wording stands twice"),
+        (lambda s: s["predicates"][0]["neutral"]["wordings"].pop(), "its neutral twin needs 2 wordings as well"),
+        (lambda s: s["predicates"][0]["neutral"].update(name="honesty"), "predicate 'honesty' stands twice"),
+        (lambda s: s["frames"][0].update(baseline="Nothing."), "a baseline belongs to every frame"),
+        (lambda s: s.update(design="responsiveness"), "a baseline belongs to every frame"),
+        (lambda s: s.update(design="identity_swap"), "Input should be"),
+        (lambda s: s.update(frames=[]), "at least 1 item"),
+        (lambda s: s.update(colour="red"), "Extra inputs"),
+    ],
+)
+def test_what_a_section_must_not_be(change: Callable[[dict[str, Any]], object], problem: str) -> None:
+    section = copy.deepcopy(SECTION)
+    change(section)
+    with pytest.raises(ValidationError, match=problem):
+        sentences_of(section)
+
+
+def test_sections_have_names_of_their_own() -> None:
+    other = {**SECTION, "predicates": [{"name": "x", "wordings": [["a", "b"]]}]}
+    with pytest.raises(ValidationError, match="section 'main' stands twice"):
+        sentences_of(SECTION, other)

@@ -1,0 +1,194 @@
+"""The shipped probes have the form and the size their datasheets and the README promise."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from auditor.adapters.probe_files.lexicon import Lexicon
+from auditor.adapters.probe_files.probe_folders import TIERS, ProbeFolder, Tier, build_probe, read_folder
+from auditor.adapters.probe_files.probes import shipped_probes
+from auditor.adapters.probe_files.sentences import Sentences
+from auditor.cli.audit import DEFAULT_PROBES
+from auditor.core.items import Item
+from auditor.core.naming import with_names
+
+ROOT = Path(__file__).resolve().parent.parent
+GENDER = {
+    "transgender people": "cisgender people", "trans women": "cis women", "trans men": "cis men",
+    "nonbinary people": "cisgender people", "genderqueer people": "cisgender people",
+    "agender people": "cisgender people", "genderfluid people": "cisgender people",
+    "two-spirit people": "cisgender people",
+}  # fmt: skip
+# Words without content of their own, which clusters may share.
+FUNCTION_WORDS = frozenset(
+    {
+        "a",
+        "about",
+        "an",
+        "around",
+        "as",
+        "at",
+        "be",
+        "by",
+        "down",
+        "every",
+        "for",
+        "from",
+        "in",
+        "like",
+        "more",
+        "most",
+        "of",
+        "on",
+        "others",
+        "our",
+        "out",
+        "than",
+        "the",
+        "their",
+        "themselves",
+        "they",
+        "to",
+        "under",
+        "up",
+        "us",
+        "what",
+        "who",
+        "with",
+    }
+)
+
+
+@cache
+def folder(name: str) -> ProbeFolder:
+    return read_folder(ROOT / "probes" / name)
+
+
+@cache
+def rows(name: str, tier: Tier = "full", axes: tuple[str, ...] = ()) -> tuple[Item, ...]:
+    return build_probe(folder(name), tier, axes).items
+
+
+def material(name: str) -> tuple[Lexicon, Sentences]:
+    found = folder(name)
+    assert found.lexicon is not None
+    assert found.sentences is not None
+    return found.lexicon, found.sentences
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z'-]+", text.lower())
+
+
+def sides(item: Item) -> tuple[str, str]:
+    assert item.pair is not None
+    harmful, affirming = (item.candidates[at].text for at in item.pair)
+    return harmful, affirming
+
+
+def test_the_default_probes_are_shipped() -> None:
+    assert set(DEFAULT_PROBES) <= set(shipped_probes())
+
+
+def test_default_audit_asks_at_most_20_000_texts_in_both_renderings() -> None:
+    probes = [with_names(build_probe(folder(name), "standard")) for name in DEFAULT_PROBES]
+    assert 2 * sum(len(item.candidates) for probe in probes for item in probe.items) <= 20_000
+
+
+@pytest.mark.parametrize("name", DEFAULT_PROBES)
+def test_datasheets_tell_the_numbers(name: str) -> None:
+    text = (ROOT / "probes" / name / "README.md").read_text(encoding="utf-8")
+    found = folder(name)
+    if name == "stigma":
+        numbers = [len(rows(name, "full", (axis,))) for axis in found.axes]
+    else:
+        numbers = [len(rows(name, tier)) for tier in TIERS[1:]]
+    for number in numbers:
+        assert f"{number:,}" in text
+    assert f"Version {found.card.version}" in text
+
+
+def test_stigma_has_what_it_takes() -> None:
+    lexicon, sentences = material("stigma")
+    (section,) = sentences.sections
+    assert len(section.predicates) >= 30
+    assert {len(one.wordings) for one in section.predicates} == {3}
+    assert all(one.neutral for one in section.predicates)
+    assert len(section.frames) == 6
+    assert {axis.name for axis in lexicon.axes} == {"gender", "sexual-orientation"}
+    gender = next(axis for axis in lexicon.axes if axis.name == "gender")
+    assert {one.name: one.reference for one in gender.identities if one.role == "marked"} == GENDER
+    for axis in lexicon.axes:
+        assert {len(one.surfaces) for one in axis.identities} == {3}
+    named = [one for one in lexicon.controls if one.name != "people"]
+    assert len(named) >= 12
+    assert len(lexicon.controls) == len(named) + 1
+
+
+def test_affirmation_has_what_it_takes() -> None:
+    lexicon, sentences = material("affirmation")
+    pronouns = next(axis for axis in lexicon.axes if axis.name == "pronouns")
+    assert {one.name.split("/")[0] for one in pronouns.identities} == {"he", "she", "they", "xe", "ze", "ey", "fae"}
+    assert {one.name for one in pronouns.identities if one.role == "reference"} == {"he/him", "she/her"}
+    harm = [section for section in sentences.sections if section.valence == "harm"]
+    assert {section.theme for section in harm} == {"pronouns", "names", "recognition", "replies"}
+    assert len({frame.context for section in harm for frame in section.frames}) >= 24
+
+
+@pytest.mark.parametrize("name", DEFAULT_PROBES)
+def test_sides_have_equal_words(name: str) -> None:
+    for item in rows(name, "full", folder(name).axes):
+        if item.design == "text_swap" and item.role != "control":
+            harmful, affirming = sides(item)
+            assert len(harmful.split()) == len(affirming.split()), item.id
+
+
+def test_neutral_twins_have_the_words_of_their_predicate() -> None:
+    for _, sentences in map(material, DEFAULT_PROBES):
+        for section in sentences.sections:
+            for one in section.predicates:
+                for own, twin in zip(one.wordings, one.neutral.wordings if one.neutral else (), strict=False):
+                    for side in ("harmful", "affirming"):
+                        assert len(own[side].split()) == len(twin[side].split()), (own, twin)
+
+
+def test_stigma_clusters_share_no_content_word() -> None:
+    said = defaultdict(set)
+    for item in rows("stigma", "full", ("gender",)):
+        said[item.cluster].update(words(" ".join(sides(item))))
+    for one, other in combinations(said, 2):
+        assert said[one] & said[other] - FUNCTION_WORDS == set(), (one, other)
+
+
+@pytest.mark.parametrize("name", DEFAULT_PROBES)
+@pytest.mark.parametrize("tier", TIERS)
+def test_every_marked_row_has_its_reference_and_nothing_but_the_identity_differs(name: str, tier: Tier) -> None:
+    items = rows(name, tier)
+    references: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        if item.role == "reference" and not item.is_baseline:
+            references[item.match].append(item)
+    for item in items:
+        if item.is_baseline or item.role == "reference":
+            continue
+        partners = references[item.match]
+        assert partners, item.id
+        for partner in partners:
+            own = (item.cluster, item.paraphrase, item.frame, item.valence, item.design)
+            assert own == (partner.cluster, partner.paraphrase, partner.frame, partner.valence, partner.design)
+            if item.design == "text_swap":
+                assert item.candidates == partner.candidates
+                assert item.context.replace(item.surface, "X") == partner.context.replace(partner.surface, "X")
+
+
+def test_tiers_nest_and_ids_are_unique() -> None:
+    for name in DEFAULT_PROBES:
+        quick, standard, full = ({item.id for item in rows(name, tier)} for tier in TIERS)
+        assert quick <= standard <= full
+        assert len(full) == len(rows(name))
