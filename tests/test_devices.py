@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from auditor.adapters.hf.devices import matmul_rate, pick_device
+from auditor.adapters.hf.devices import matmul_rate, one_thread, pick_device
 from auditor.errors import UsageError
 
 
@@ -35,3 +35,11 @@ def test_named_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_matmul_rate_is_a_plausible_speed() -> None:
     # Any machine that runs PyTorch multiplies faster than 0.1 and slower than 10,000 GFLOP/s.
     assert 1e8 < matmul_rate("cpu", "float32") < 1e13
+
+
+def test_one_thread_and_then_as_many_as_before() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), one_thread():
+        assert torch.get_num_threads() == 1
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == before

@@ -13,11 +13,12 @@ from safetensors import SafetensorError
 
 from auditor.adapters.cache_folder import cache_folder
 from auditor.adapters.demo.demo_series import DemoSeries, make_series
+from auditor.adapters.hf.devices import one_thread
 from auditor.adapters.printable import printable
 from auditor.adapters.run.results import EffectRow
 from auditor.adapters.run.run_folder import REPORT, read_results
 from auditor.cli.audit import run_audit
-from auditor.cli.options import AuditOptions
+from auditor.cli.options import AuditOptions, Render
 from auditor.errors import StorageError, one_line
 
 # Stated before anything is made: odds up by two thirds.
@@ -36,7 +37,8 @@ def run_demo(out: Path | None, seed: int, *, quiet: bool) -> None:
     folder = out or Path("reports") / f"demo-{seed}"
     for name, dpo in ((PLANTED, series.planted_dpo), (TWIN, series.twin_dpo)):
         console.print(Text(f"audit of the {name} series, bound d = {SESOI} nats"))
-        run_audit([f"base={series.base}", f"sft={series.sft}", f"dpo={dpo}"], _options(series, folder / name, seed))
+        with one_thread():
+            run_audit([f"base={series.base}", f"sft={series.sft}", f"dpo={dpo}"], _options(series, folder / name, seed))
     found = {name: _verdicts(folder / name) for name in (PLANTED, TWIN)}
     console.print(Group(*_comparison(series, found[PLANTED], found[TWIN])))
     console.print(Text(printable(f"the series, to play with: {series.folder}")), soft_wrap=True)
@@ -63,8 +65,16 @@ def _series(folder: Path, seed: int, console: Console) -> DemoSeries:
 
 
 def _options(series: DemoSeries, out: Path, seed: int) -> AuditOptions:
+    """Read as the preferences were trained: in chat, the end of the turn included."""
     return AuditOptions(
-        probe=[str(series.probe)], beta=[f"{series.beta:g}"], sesoi=SESOI, seed=seed, offline=True, out=out, quiet=True
+        probe=[str(series.probe)],
+        render=Render.chat,
+        beta=[f"{series.beta:g}"],
+        sesoi=SESOI,
+        seed=seed,
+        offline=True,
+        out=out,
+        quiet=True,
     )
 
 
@@ -76,37 +86,29 @@ def _comparison(
     series: DemoSeries, planted: Sequence[EffectRow], twin: Sequence[EffectRow]
 ) -> Iterator[RenderableType]:
     """Every marked identity: the truth, what the audit of the planted series says, what that of its twin says."""
-    table = Table(
-        title=Text(f"Planted truth and what the audit found at dpo, d = {SESOI} nats"),
-        title_justify="left",
-        box=SIMPLE_HEAD,
-    )
-    for heading in ("identity", "truth"):
+    title = Text(f"Planted truth and what the audit found at dpo, d = {SESOI} nats")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("identity", no_wrap=True)
+    for heading in ("planted series", "unplanted twin"):
+        table.add_column("reward", justify="right", no_wrap=True)
         table.add_column(heading)
-    for heading in ("reward, planted", "reward, twin"):
-        table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("verdict")
     beside = {one.identity: one for one in _rewards(twin)}
     for one in sorted(_rewards(planted), key=lambda one: (one.identity != series.planted, one.identity or "")):
-        truth = "harm planted" if one.identity == series.planted else "nothing planted"
+        truth = " (harm planted)" if one.identity == series.planted else ""
         other = beside[one.identity]
-        table.add_row(Text(one.identity or ""), truth, _number(one), _word(one), _number(other), _word(other))
+        table.add_row(Text(f"{one.identity}{truth}"), _number(one), _word(one), _number(other), _word(other))
     yield table
     yield Text(
-        "reward: excess implicit reward of the harmful text over the reference identity, with its adjusted interval "
-        f"(beta {series.beta:g}; d is {SESOI * series.beta:g} in this unit)",
+        f"reward: excess implicit reward over the reference identities, beta {series.beta:g}; d is "
+        f"{SESOI * series.beta:g} in this unit",
         style="dim",
     )
     yield Text(_said(series, planted, twin))
 
 
 def _rewards(effects: Sequence[EffectRow]) -> list[EffectRow]:
-    """The excess implicit reward of every marked identity, in the rendering the preferences were trained in."""
-    return [
-        one
-        for one in effects
-        if (one.measure, one.contrast, one.theme, one.render) == ("implicit_reward", "excess", None, "chat")
-    ]
+    """The excess implicit reward of every marked identity."""
+    return [one for one in effects if (one.measure, one.contrast, one.theme) == ("implicit_reward", "excess", None)]
 
 
 def _said(series: DemoSeries, planted: Sequence[EffectRow], twin: Sequence[EffectRow]) -> str:
@@ -123,9 +125,7 @@ def _said(series: DemoSeries, planted: Sequence[EffectRow], twin: Sequence[Effec
 
 
 def _number(one: EffectRow) -> str:
-    if one.estimate is None or one.low_adjusted is None or one.high_adjusted is None:
-        return "n/a"
-    return f"{one.estimate:+.3f} ({one.low_adjusted:+.3f} to {one.high_adjusted:+.3f})"
+    return "n/a" if one.estimate is None else f"{one.estimate:+.3f}"
 
 
 def _word(one: EffectRow) -> Text:

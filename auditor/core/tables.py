@@ -38,6 +38,7 @@ class ScoreTable:
         length_differences: scored tokens of the harmful candidate minus those of the affirming one at the last
             checkpoint, shape (n,); NaN without a pair.
         names: log p(words of the identity | frame) in nats, same shape; NaN where it was not asked for.
+        complete: every scored span includes the end of the turn.
         refusals: items whose baseline cannot be subtracted.
     """
 
@@ -52,6 +53,7 @@ class ScoreTable:
     candidate_codes: IntArray
     length_differences: FloatArray
     names: FloatArray
+    complete: bool
     refusals: tuple[Refusal, ...] = ()
 
     def values(self, measure: Measure) -> FloatArray:
@@ -67,11 +69,6 @@ class ScoreTable:
         codes = self.token_codes[:, [name in measure.weights for name in self.checkpoints]]
         same: NDArray[np.bool_] = (codes == codes[:, :1]).all(axis=1)
         return same
-
-    @property
-    def complete(self) -> bool:
-        """Every scored span includes the end of the turn."""
-        return all(one.complete for column in self.scored.values() for one in column)
 
 
 def line_up(probe: Probe, render: Render, scores: Sequence[CheckpointScores]) -> ScoreTable:
@@ -100,6 +97,7 @@ def line_up(probe: Probe, render: Render, scores: Sequence[CheckpointScores]) ->
         candidate_codes=codes_of(_candidate_key(one) for one, _ in pairs).reshape(shape[::-1]).T,
         length_differences=np.array([_length_difference(columns[-1][item.id]) for item in items]),
         names=np.stack([NameScores.read(column.values()).of(items) for column in columns], axis=1),
+        complete=all(one.complete for column in scored.values() for one in column),
         refusals=_refuse_baselines(probe, render, len(asked) - len(items)),
     )
 

@@ -190,12 +190,14 @@ _LETTERS = "abcdefgh"
 
 
 def pair_rows() -> Iterator[dict[str, str]]:
-    """The rows of the pair file, by frame, predicate, wording and identity."""
+    """The rows of the pair file, by frame, predicate, wording and identity; control peoples have no neutral ones."""
     for frame in HELD_OUT_FRAMES:
         for predicate in PREDICATES:
             for letter, (harmful, affirming) in zip(_LETTERS, predicate.wordings, strict=False):
                 match = f"{predicate.name}-{letter}-{frame.name}"
                 for identity in IDENTITIES:
+                    if (identity.role, predicate.valence) == ("control", "neutral"):
+                        continue
                     yield {
                         "id": f"{match}-{identity.name}",
                         "identity": identity.name,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -45,3 +47,14 @@ def matmul_rate(device: str, dtype: str) -> float:
         float((left @ left)[0, 0])
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread: on a tiny model, waiting for a second one takes longer than the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
