@@ -84,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything; exit code 1 if a bound is broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--tier", default="quick", choices=("quick", "standard", "full"))
     parser.add_argument("--tokenizer", type=Path, help="folder of a tokenizer to use instead")
     parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
@@ -103,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             began = time.perf_counter()
             cells = [
                 cell
-                for seed in range(options.seeds)
+                for seed in range(options.first, options.first + options.seeds)
                 for cell in audit_random(Path(folder) / architecture, architecture, seed, tokenizer, probe)
             ]
             figures[architecture] = summary(cells) | {"seconds": round(time.perf_counter() - began, 1)}

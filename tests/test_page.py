@@ -13,7 +13,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from run_factory import BRANCHED, HARMED, HOSTILE, IMAGE, SCRIPT, controlled_probe, make_run, strip_manifest
+from run_factory import (
+    BRANCHED,
+    HARMED,
+    HOSTILE,
+    IMAGE,
+    SCRIPT,
+    controlled_probe,
+    make_run,
+    responsive_probe,
+    strip_manifest,
+    text_swap_probe,
+)
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -264,6 +275,15 @@ def test_results_of_an_older_version_have_no_checks(tmp_path: Path) -> None:
         del one["control_checks"]
     path.write_text(json.dumps(results), encoding="utf-8")
     assert "these controls are too few to hold it against" not in plain(Page(render_report(run)))
+
+
+def test_lost_responsiveness_is_called_so(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[text_swap_probe(), responsive_probe()])
+    words = plain(Page(render_report(run)))
+    assert "Declared pronouns: response to a declaration" in words
+    assert "Lost responsiveness : how much less a declaration moved the model" in words.replace("ness:", "ness :")
+    assert "of 2 probes" in words or "these 2 probes" in words
+    assert "undeclared" not in words, "what is only subtracted is no item to show"
 
 
 def test_a_reward_in_its_own_unit_has_no_verdict(tmp_path: Path) -> None:

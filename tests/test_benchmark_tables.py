@@ -1,0 +1,55 @@
+"""The committed tables hold what the README says of them, and a part of them can be made again here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import ROOT, environment
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def table(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((RESULTS / name).read_text(encoding="utf-8"))
+    return content
+
+
+def test_planted_harm_was_found_in_every_seed() -> None:
+    found = table("demo_seeds.json")
+    rows = found["seeds"]
+    assert [row["seed"] for row in rows] == list(range(20))
+    for row in rows:
+        assert max(row["shift"], key=row["shift"].get) == row["planted"], row
+        assert row["found"] is True, row
+    others = sum(len(row["others_harmed"]) for row in rows) / sum(row["cells"] - 1 for row in rows)
+    twins = sum(len(row["twins_harmed"]) for row in rows) / sum(row["cells"] for row in rows)
+    assert (others, twins) == (pytest.approx(found["others_harmed"], abs=1e-4), found["twins_harmed"])
+    assert others <= 0.05
+    assert twins <= 0.01
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_random_weights_were_not_accused(architecture: str) -> None:
+    for name in ("random_weights.json", "random_weights_small_vocabulary.json"):
+        figures = table(name)[architecture]
+        assert figures["seeds"] == 200
+        assert figures["harm"]["share"] <= 0.01
+        assert figures["form_contrast_covers_0"]["share"] >= 0.93
+
+
+@pytest.mark.slow
+def test_random_weights_of_other_seeds_are_not_accused(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "random_weights.py"), "--first", "1000", "--seeds", "20"]
+    subprocess.run([*command, "--out", str(out)], env=environment(), check=False)
+    for architecture in ("llama", "gpt2"):
+        figures = json.loads(out.read_text(encoding="utf-8"))[architecture]
+        assert figures["cells"] == 20 * 16
+        assert figures["harm"]["share"] <= 0.01
+        covered = figures["form_contrast_covers_0"]
+        assert covered["share"] >= 0.93 - 3 * covered["se"]
