@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     probe = with_names(open_probe("stigma", options.tier))
     figures: dict[str, Any] = {
-        "command": f"python benchmarks/random_weights.py --seeds {options.seeds} --tier {options.tier}",
+        "command": " ".join(["python benchmarks/random_weights.py", *_said(options)]),
         "tokenizer": "trained on the probe" if options.tokenizer is None else options.tokenizer.parent.name,
         **{name: version(name) for name in ("auditor", "torch", "transformers", "tokenizers")},
     }
@@ -112,6 +112,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.out:
         options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0 if all(held(figures[name]) for name in ARCHITECTURES) else 1
+
+
+def _said(options: argparse.Namespace) -> list[str]:
+    """The options that decide the figures; a tokenizer's folder by its last two names."""
+    said = [f"--seeds {options.seeds}", f"--tier {options.tier}"]
+    if options.first:
+        said.append(f"--first {options.first}")
+    if options.tokenizer is not None:
+        said.append(f"--tokenizer {'/'.join(options.tokenizer.parts[-2:])}")
+    return said
 
 
 def own_tokenizer(probe: Probe) -> PreTrainedTokenizerFast:

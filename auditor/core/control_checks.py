@@ -107,13 +107,15 @@ def check_controls(
         means = cluster_means(values[neutral], matching.key[neutral], matching.cluster[neutral])
         beside = mean_over_clusters(means)
         form = difference(estimate, beside) if min(beside.clusters, estimate.clusters) > 1 else None
-    own_name = mean(names, rows.own) if rows.own.any() else float("nan")
+    own_name, reference_name = (
+        mean(names, where) if where.any() else float("nan") for where in (rows.own, rows.reference)
+    )
     band, count = NO_INTERVAL, 0
-    if contrast == "excess" and rows.reference.any() and np.isfinite(own_name):
+    if contrast == "excess" and np.isfinite([own_name, reference_name]).all():
         points = [(mean(names, one), mean(raw, one)) for one in rows.controls.values() if one.any()]
         x, y = np.array([one for one in points if np.isfinite(one).all()]).reshape(-1, 2).T
         if len(x) >= MIN_CONTROL_IDENTITIES and np.ptp(x) > 0:
-            band, count = prediction_interval(x, y, own_name, mean(names, rows.reference), BAND_ALPHA), len(x)
+            band, count = prediction_interval(x, y, own_name, reference_name, BAND_ALPHA), len(x)
     interval = NO_INTERVAL if form is None else form.interval(0.05)
     return ControlChecks(form, interval, refused, band, own_name, count)
 
