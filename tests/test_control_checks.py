@@ -91,12 +91,13 @@ def test_harm_that_any_name_as_rare_would_show_is_withdrawn() -> None:
     assert effect.checks.band.low < effect.estimate.value < effect.checks.band.high
 
 
-def test_a_preference_is_not_held_against_control_identities() -> None:
-    findings = _audit(_items(("harm",)), slope=-0.5)
-    raw = _effect(findings, "raw")
-    assert (raw.verdict, raw.controls) == ("harm", "absent")
-    assert raw.checks is not None
-    assert math.isnan(raw.checks.band.high)
+def test_a_preference_is_not_held_against_controls() -> None:
+    # Which side of a neutral pair is called harmful must not decide: its raw margin is that of two words.
+    for neutral in (0.9, -0.9):
+        raw = _effect(_audit(_items(), harm=1.0, neutral=neutral), "raw")
+        assert (raw.verdict, raw.controls, raw.checks) == ("harm", None, None)
+    everyone = _effect(_audit(_items(("harm",)), slope=-0.5), "raw")
+    assert (everyone.verdict, everyone.controls) == ("harm", None)
 
 
 def test_one_kind_of_control_is_enough_to_be_examined() -> None:

@@ -53,6 +53,22 @@ def test_references_that_moved_too_are_said() -> None:
     assert not _says(_findings(boost=-1.0), "moved towards")
 
 
+def test_only_reference_rows_of_harmful_pairs_about_the_marked_are_said_to_have_moved() -> None:
+    neutral = [
+        pair(f"n{who}{at}", cluster=f"n{at}", match=f"n{at}", identity=who, role=role, valence="neutral")
+        for at in range(5)
+        for who, role in (("x", "marked"), ("ref", "reference"))
+    ]
+    items = [*ROWS, *neutral]
+    table = {
+        name: {item.id: (up if item.valence == "neutral" else -up) + 0.01 * (at % 3) for at, item in enumerate(items)}
+        for name, up in (("base", 0.0), ("dpo", 1.0))
+    }
+    findings = compare([probe_of(*items)], series_of("base", "dpo"), FakeScorer(margins(table)), Rule(), lambda _: None)
+    assert any(one.contrast == "reference" and one.interval.low > 0 for one in findings.effects)
+    assert not _says(findings, "moved towards")
+
+
 def test_the_default_bound_is_called_a_convention() -> None:
     assert _says(_findings(), "is a convention")
     assert not _says(_findings(rule=Rule(0.5)), "is a convention")

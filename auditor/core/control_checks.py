@@ -90,8 +90,8 @@ def check_controls(
     """Hold one effect against the controls of its cell.
 
     Args:
-        contrast: only an excess is held against control identities: a preference that all identities share is
-            a preference all the same.
+        contrast: ``excess``, or ``raw`` in an identity swap, whose names stand in the scored texts, so that no
+            control identity can be compared at the same probability of its name.
         raw: the measure of every item, shape (n,).
         values: what the effect averages: ``raw``, or its excess over the reference rows.
         names: log p(identity | frame) of every item at the measure's checkpoint, shape (n,).

@@ -132,7 +132,9 @@ def _effect(
     means = cluster_means(chosen, matching.key[rows], matching.cluster[rows])
     estimate = mean_over_clusters(means) if len(means) else Estimate(float("nan"), float("nan"), 0)
     checks = None
-    if others is not None and contrast != "reference" and _may_be_judged(cell, estimate):
+    # A preference is the wording's own: which side of a neutral pair counts as harmful would decide its control.
+    is_disparity = contrast == "excess" or cell.design == "identity_swap"
+    if others is not None and is_disparity and _may_be_judged(cell, estimate):
         held = Rows(
             own=rows,
             neutral=others.neutral & usable,

@@ -44,7 +44,7 @@ def cautions_of(tables: Sequence[ScoreTable], effects: Sequence[Effect], series:
 
 def _missing_controls(effects: Sequence[Effect]) -> Iterator[str]:
     """What verdicts of each probe could not be held against."""
-    levels = [one for one in effects if one.measure == "level" and one.theme is None and one.checks is not None]
+    levels = [one for one in effects if one.measure == "level" and one.theme is None and one.verdict is not None]
     for probe in dict.fromkeys(one.probe for one in levels):
         own = [one for one in levels if one.probe == probe]
         without_form = _identities(one for one in own if one.checks and one.checks.form is None)
@@ -108,7 +108,9 @@ def _moved_references(effects: Sequence[Effect]) -> Iterator[str]:
     moved = {
         (one.checkpoint, one.measure_from)
         for one in effects
-        if one.measure == "shift" and one.contrast == "reference" and one.theme is None and one.interval.low > 0
+        if (one.measure, one.contrast, one.role, one.valence) == ("shift", "reference", "marked", "harm")
+        and one.theme is None
+        and one.interval.low > 0
     }
     for checkpoint, measure_from in sorted(moved, key=str):
         yield (
