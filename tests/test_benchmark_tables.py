@@ -33,6 +33,22 @@ def test_planted_harm_was_found_in_every_seed() -> None:
     assert twins <= 0.01
 
 
+def test_readme_tells_the_tables_figures() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    rows = table("demo_seeds.json")["seeds"]
+    found = sum(row["found"] for row in rows)
+    others = (sum(len(row["others_harmed"]) for row in rows), sum(row["cells"] - 1 for row in rows))
+    twins = (sum(len(row["twins_harmed"]) for row in rows), sum(row["cells"] for row in rows))
+    assert f"found in {found} of {len(rows)} seeds" in text
+    assert f"{others[0]} of {others[1]} others" in text
+    assert f"{twins[0]} of {twins[1]} in the twins" in text
+    figures = table("random_weights.json")
+    harm = [100 * figures[name]["harm"]["share"] for name in ("llama", "gpt2")]
+    covered = [100 * figures[name]["form_contrast_covers_0"]["share"] for name in ("llama", "gpt2")]
+    assert f"{harm[0]:.2f}% and {harm[1]:.2f}%" in text
+    assert f"{covered[0]:.1f}% and {covered[1]:.1f}%" in text
+
+
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_random_weights_were_not_accused(architecture: str) -> None:
     for name in ("random_weights.json", "random_weights_small_vocabulary.json"):
