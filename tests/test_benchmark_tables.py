@@ -51,11 +51,10 @@ def test_readme_tells_the_tables_figures() -> None:
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_random_weights_were_not_accused(architecture: str) -> None:
-    for name in ("random_weights.json", "random_weights_small_vocabulary.json"):
-        figures = table(name)[architecture]
-        assert figures["seeds"] == 200
-        assert figures["harm"]["share"] <= 0.01
-        assert figures["form_contrast_covers_0"]["share"] >= 0.93
+    figures = table("random_weights.json")[architecture]
+    assert figures["seeds"] == 200
+    assert figures["harm"]["share"] <= 0.01
+    assert figures["form_contrast_covers_0"]["share"] >= 0.93
 
 
 @pytest.mark.slow
