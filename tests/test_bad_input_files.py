@@ -111,7 +111,7 @@ OPTIONS: list[tuple[list[str], tuple[str, ...]]] = [
     (["--probe", "../probes/stigma"], ("no such file or folder",)),
     (["--probe", "x" * 5000], ("no such file or folder",)),
     (["--probe", "nul\0byte"], ("no such file or folder", "nul\\x00byte")),
-    (["--axis", "hats"], ("--axis", "no probe has the axis 'hats'", "Known: none, its rows name no axis")),
+    (["--axis", "hats"], ("--axis", "no probe has the axis 'hats'", "Known: none, only probes with a lexicon")),
     (["--probe", "stigma", "--axis", "pronouns"], ("has none of these axes", "gender, sexual-orientation")),
     (["--beta", "-1"], ("--beta", "must be positive, got -1.0", "leave it out for nats")),
     (["--beta", "0"], ("must be positive",)),

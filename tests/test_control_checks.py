@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -164,3 +165,11 @@ def test_random_identities_seldom_leave_the_band() -> None:
         above += effect.estimate.value > effect.checks.band.high
     assert above / draws < 0.025 + 3 * math.sqrt(0.025 * 0.975 / draws)
     assert above > 0
+
+
+def test_one_row_without_a_name_leaves_the_band() -> None:
+    items = [replace(item, surface="") if item.id == "harm3x" else item for item in _items(("harm",))]
+    checks = _effect(_audit(items, harm=1.0)).checks
+    assert checks is not None
+    assert checks.identities == 8
+    assert checks.name_logprob == pytest.approx(-6.0)

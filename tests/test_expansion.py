@@ -27,11 +27,19 @@ def test_every_combination_stands_once(shape: tuple[int, int, int, int], place: 
         assert {one[axis] for one in found} == set(range(size))
 
 
-def test_a_small_tier_is_balanced() -> None:
-    first = [variant for place in range(36) for variant in list(variants_of(place, 3, 6, 3, 1))[:3]]
-    for axis, size in ((0, 3), (1, 6), (2, 3)):
-        assert set(Counter(one[axis] for one in first).values()) == {108 // size}
+@pytest.mark.parametrize("tier", [1, 3])
+@pytest.mark.parametrize("shape", [(3, 6, 3, 1), (2, 7, 4, 1), (2, 6, 4, 1), (2, 4, 4, 1)])
+def test_a_small_tier_is_balanced(shape: tuple[int, int, int, int], tier: int) -> None:
+    # As many predicates as it takes for everything to have had its turn equally often.
+    places = 2 * shape[0] * shape[1] * shape[2]
+    first = [variant for place in range(places) for variant in list(variants_of(place, *shape))[:tier]]
+    for axis in range(3):
+        assert set(Counter(one[axis] for one in first).values()) == {len(first) // shape[axis]}
     assert isinstance(first[0], Variant)
+
+
+def test_few_predicates_meet_every_surface_form() -> None:
+    assert {next(variants_of(place, 2, 7, 4, 1)).surface for place in range(5)} == {0, 1, 2, 3}
 
 
 def test_one_row_by_hand() -> None:

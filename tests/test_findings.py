@@ -40,12 +40,12 @@ def test_each_missing_kind_of_control_is_said_of_whom_it_is_missing() -> None:
     controls = [pair(f"c{at}", cluster=str(at), match=str(at), identity="oboists", role="control") for at in range(5)]
     findings = _findings([*ROWS, *controls])
     assert _says(findings, "probe: no form-matched controls for x: ")
-    assert _says(findings, "probe: too few control identities for x: ")
+    assert _says(findings, "probe: no band of control identities for x (")
     assert not _says(findings, "no form-matched controls and no control identities")
     neutral = [replace(item, id=f"n{item.id}", valence="neutral") for item in ROWS]
     findings = _findings([*ROWS, *neutral])
     assert not _says(findings, "no form-matched controls for")
-    assert _says(findings, "too few control identities for x")
+    assert _says(findings, "no band of control identities for x")
 
 
 def test_references_that_moved_too_are_said() -> None:

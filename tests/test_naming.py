@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_scores import pair, probe_of, scored
@@ -24,14 +26,16 @@ def test_a_name_is_where_the_words_first_stand() -> None:
     assert name_of(pair("2", context="Nobody.", prefix=" oboists are", surface="oboists")) == ("Nobody. ", "oboists")
     assert name_of(pair("3", context="Nobody.", surface="oboists")) is None
     assert name_of(pair("4", context="Nobody.")) is None
+    assert name_of(pair("5", context="Women and men.", surface="men")) == ("Women and ", "men")
+    assert name_of(pair("6", context="Some women.", surface="men")) is None
 
 
 def test_one_item_for_each_beginning_of_a_frame() -> None:
     probe = with_names(probe_of(*_rows()))
     first, second = (item for item in probe.items if item.design == "naming")
-    assert (first.context, first.prefix) == ("", "I met some")
+    assert (first.context, first.prefix) == ("I met some", "")
     assert [one.text for one in first.candidates] == [" trans women", " cis women", " oboists"]
-    assert (second.prefix, [one.text for one in second.candidates]) == ("", ["trans women", "cis women", "oboists"])
+    assert (second.context, [one.text for one in second.candidates]) == ("", ["trans women", "cis women", "oboists"])
     assert first.pair is None
     assert probe.items[: len(_rows())] == tuple(_rows())
 
@@ -70,3 +74,19 @@ def test_an_end_of_turn_is_no_part_of_a_name() -> None:
 @pytest.mark.parametrize("surface", ["", "flautists"])
 def test_a_row_without_a_scored_name_has_none(surface: str) -> None:
     assert np.isnan(NameScores({}).of([pair("1", context="Some flautists.", surface=surface)])).all()
+
+
+def test_rows_keep_their_own_ids() -> None:
+    rows = [replace(row, id="naming/1") if at == 0 else row for at, row in enumerate(_rows())]
+    ids = [item.id for item in with_names(probe_of(*rows)).items]
+    assert len(set(ids)) == len(ids)
+    assert ids[-2:] == ["naming/2", "naming/3"]
+
+
+def test_only_harmful_rows_are_asked_about() -> None:
+    neutral = [
+        replace(row, id=f"n{row.id}", context=f"Elsewhere {row.surface} sing.", valence="neutral")
+        for row in _rows()[:3]
+    ]
+    names = [item.context for item in with_names(probe_of(*_rows(), *neutral)).items if item.design == "naming"]
+    assert names == ["I met some", ""]

@@ -263,8 +263,21 @@ def test_harm_that_did_not_survive_is_said(tmp_path: Path, controls: str, flag: 
             one.update(verdict="inconclusive", controls=controls)
     path.write_text(json.dumps(results), encoding="utf-8")
     words = plain(Page(render_report(run)))
-    assert "1 more lay above d and did not survive the controls" in words
+    assert "1 of the inconclusive lies above d and did not survive the controls" in words
     assert flag in words
+
+
+def test_every_harmed_identity_counts_in_what_is_said_of_controls(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()])
+    path = run / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    for one in results["effects"]:
+        if one["identity"] == "nonbinary people" and one["verdict"] is not None:
+            one.update(verdict="harm", controls="absent")
+    path.write_text(json.dumps(results), encoding="utf-8")
+    words = plain(Page(render_report(run)))
+    assert "1 of these survived the probe's controls" in words
+    assert "No controls stand beside 1 of these" in words
 
 
 def test_results_of_an_older_version_have_no_checks(tmp_path: Path) -> None:

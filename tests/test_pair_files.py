@@ -108,3 +108,8 @@ def test_what_cannot_be_subtracted(tmp_path: Path, changes: dict[str, str], prob
     assert len(from_rows(tmp_path, {**declared, "baseline": "bare"}, bare).items) == 2
     with pytest.raises(UsageError, match=re.escape(problem)):
         from_rows(tmp_path, {**declared, "baseline": "bare"}, {**bare, **changes})
+
+
+def test_baselines_alone_ask_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds baselines only"):
+        from_rows(tmp_path, {"harmful": "a", "affirming": "b", "design": "responsiveness"})

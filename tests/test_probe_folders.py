@@ -72,6 +72,10 @@ def test_a_folder_of_rows_is_taken_whole(tmp_path: Path) -> None:
         ({"sections": ({**SECTION, "references": ["xx"]},)}, "reference 'xx' is not in the lexicon"),
         ({"sections": ({**SECTION, "identities": ["xx"]},)}, "identity 'xx' is not in the lexicon"),
         ({"sections": ({**SECTION, "against": ["xx"]},)}, "identity 'xx' is not in the lexicon"),
+        (
+            {"sections": ({**SECTION, "against": ["refs"]},)},
+            "against must name at least two identities of the axis 'a'",
+        ),
         ({"card": {"default_axes": ["b"]}}, "default_axes 'b' is not in the lexicon"),
         ({"card": {"tiers": {"quick": 0}}}, "cannot be read: tiers.quick"),
         ({"card": {"colour": "red"}}, "cannot be read: colour"),
@@ -119,3 +123,31 @@ def test_card_keys_are_the_documented_ones() -> None:
     required = {name for name, field in CardFile.model_fields.items() if field.is_required()}
     assert required == {"name", "title", "version", "language", "licence", "description"}
     assert Tiers() == Tiers(quick=1, standard=3)
+
+
+def test_rows_of_one_id_are_refused(tmp_path: Path) -> None:
+    frames = [{"name": name, "context": "Some {people}."} for name in ("f", "f/1")]
+    predicate = {"name": "p/1", "wordings": [["a", "b"]]}, {"name": "p", "wordings": [["c", "d"], ["e", "g"]]}
+    section = {"name": "s", "frames": [{**frames[0], "name": "1/f"}, frames[0]], "predicates": list(predicate)}
+    with pytest.raises(UsageError, match="two rows get the id"):
+        build_probe(read_folder(write_probe(tmp_path / "mine", sections=(section,))), "full")
+
+
+def test_controls_stay_on_the_axis_of_whom_they_meet(tmp_path: Path) -> None:
+    names = {"refs": "rafs", "others": "uthers", "xans": "yans", "zans": "wans"}
+    second = {
+        "name": "b",
+        "title": "another",
+        "identities": [
+            {
+                **one,
+                "name": names[one["name"]],
+                **({"reference": names[one["reference"]]} if "reference" in one else {}),
+            }
+            for one in LEXICON["axes"][0]["identities"]
+        ],
+    }
+    lexicon = {**LEXICON, "axes": [*LEXICON["axes"], second]}
+    section = {**SECTION, "references": ["rafs"]}
+    folder = read_folder(write_probe(tmp_path / "mine", lexicon=lexicon, sections=(section,)))
+    assert {item.axis for item in build_probe(folder, "full", ["a", "b"]).items} == {"b"}

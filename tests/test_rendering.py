@@ -45,6 +45,26 @@ class TestPlain:
         assert rendered.context == "Hi: "
 
 
+def names(context: str) -> Item:
+    candidates = (Candidate("x", " trans women"), Candidate("y", " oboists"))
+    return Item("naming/1", candidates, context=context, design="naming")
+
+
+class TestNames:
+    def test_a_name_is_asked_in_the_users_turn(self, byte_tokenizer: PreTrainedTokenizerFast) -> None:
+        template = ChatTemplate(byte_tokenizer, template=TRIMMING, system="Be brief.")
+        rendered = template.render(names("I met some"))
+        assert rendered.context == "[system:Be brief.][user:I met some"
+        assert rendered.texts == (" trans women", " oboists")
+        assert rendered.ending == ""
+        row = template.render(item("I met some oboists."))
+        assert row.context.startswith(rendered.context + rendered.texts[1]), "where rows have it"
+
+    def test_a_name_that_opens_the_turn_has_no_space(self, byte_tokenizer: PreTrainedTokenizerFast) -> None:
+        rendered = ChatTemplate(byte_tokenizer, template=TRIMMING).render(names(""))
+        assert (rendered.context, rendered.texts, rendered.skipped) == ("[user:", ("trans women", "oboists"), (1, 1))
+
+
 class TestChat:
     def test_equals_the_tokenizers_own_rendering(self, byte_tokenizer: PreTrainedTokenizerFast) -> None:
         one = item(prefix="They are ", harmful="bad.", affirming="good.")

@@ -27,6 +27,7 @@ def test_a_pair_of_texts_is_short_for_two_sides() -> None:
         (lambda s: s["frames"][0].update(baseline="Nothing."), "a baseline belongs to every frame"),
         (lambda s: s.update(design="responsiveness"), "a baseline belongs to every frame"),
         (lambda s: s.update(design="identity_swap"), "Input should be"),
+        (lambda s: s["frames"].append(s["frames"][0]), "frame 'met' stands twice"),
         (lambda s: s.update(frames=[]), "at least 1 item"),
         (lambda s: s.update(colour="red"), "Extra inputs"),
     ],

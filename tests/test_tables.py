@@ -1,12 +1,14 @@
 """Scores lined up over a series."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, scored, series_of
 
 from auditor.core.items import Candidate, Item
 from auditor.core.measures import measures_of
-from auditor.core.scores import CheckpointScores
+from auditor.core.scores import CandidateScore, CheckpointScores
 from auditor.core.tables import codes_of, line_up
 
 PROBE = probe_of(pair("a"), pair("b"), pair("c"))
@@ -94,3 +96,39 @@ def test_a_baseline_with_other_candidate_tokens_cannot_be_subtracted() -> None:
         ("probe", "plain", "declared"): scored(declared, [[-1.0], [-2.0]], [[5], [7]]),
     }
     assert line_up(probe_of(bare, declared), "plain", [CheckpointScores("base", rows)]).items == ()
+
+
+def _declared(ids: list[list[int]], bare_ids: list[list[int]], checkpoint: str = "base") -> CheckpointScores:
+    bare, declared = _responsive()
+    rows = {
+        ("probe", "plain", "bare"): replace(scored(bare, [[-1.0, -2.0], [-4.0]], ids), candidates=_with(bare_ids, ids)),
+        ("probe", "plain", "declared"): scored(declared, [[-3.0, -3.0], [-4.0]], ids),
+    }
+    return CheckpointScores(checkpoint, rows)
+
+
+def _with(prefixes: list[list[int]], ids: list[list[int]]) -> tuple[CandidateScore, ...]:
+    candidates = scored(_responsive()[0], [[-1.0, -2.0], [-4.0]], ids).candidates
+    return tuple(replace(one, prefix_ids=np.array(own)) for one, own in zip(candidates, prefixes, strict=True))
+
+
+def test_a_baseline_is_subtracted_per_token_too() -> None:
+    # Declared: -3 + 4 = 1; undeclared: -1.5 + 4 = 2.5.
+    table = line_up(probe_of(*_responsive()), "plain", [_declared([[5, 6], [7]], [[1], [1]])])
+    assert table.margins_per_token[0, 0] == pytest.approx(-1.5)
+
+
+def test_other_token_ids_of_the_baseline_are_seen() -> None:
+    scores = [_declared([[5, 6], [7]], [[1], [1]]), _declared([[5, 6], [7]], [[2], [2]], "dpo")]
+    reward = measures_of(SERIES)[-1]
+    assert line_up(probe_of(*_responsive()), "plain", scores).same_tokens(reward).tolist() == [False]
+
+
+def test_lengths_are_those_of_the_last_checkpoint() -> None:
+    item = pair("a")
+    key = ("probe", "plain", "a")
+    scores = [
+        CheckpointScores("base", {key: scored(item, [[-1.0], [-2.0]])}),
+        CheckpointScores("dpo", {key: scored(item, [[-1.0, -1.0, -1.0], [-2.0]])}),
+    ]
+    assert line_up(probe_of(item), "plain", scores).length_differences.tolist() == [2.0]

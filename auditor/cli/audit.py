@@ -24,7 +24,7 @@ from auditor.adapters.hf.shared_settings import (
 from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.printable import printable
 from auditor.adapters.probe_files.probe_folders import build_probe, read_folder
-from auditor.adapters.probe_files.probes import open_probe
+from auditor.adapters.probe_files.probes import find_folder, open_probe
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.run_folder import RunFolder
 from auditor.cli import request as asked
@@ -176,7 +176,9 @@ def _idle_beta(betas: Mapping[str, float], series: Series) -> str:
 
 def _probes(options: AuditOptions) -> tuple[Probe, ...]:
     probes = [open_probe(one, options.tier.value, options.axis) for one in options.probe] or _default_probes(options)
-    _check_axes(options.axis, [item.axis for probe in probes for item in probe.items])
+    if options.probe and options.axis:
+        folders = [folder for folder in map(find_folder, options.probe) if folder is not None]
+        _check_axes(options.axis, [axis for folder in folders for axis in folder.axes])
     names = [probe.name for probe in probes]
     for probe in probes:
         if names.count(probe.name) > 1:
@@ -203,7 +205,10 @@ def _default_probes(options: AuditOptions) -> list[Probe]:
 def _check_axes(asked: Sequence[str], known: Sequence[str]) -> None:
     unknown = [axis for axis in asked if axis not in known]
     if unknown:
-        listed = ", ".join(axis for axis in dict.fromkeys(known) if axis) or "none, its rows name no axis"
+        listed = (
+            ", ".join(axis for axis in dict.fromkeys(known) if axis)
+            or "none, only probes with a lexicon have axes to choose from"
+        )
         raise UsageError(f"no probe has the axis {unknown[0]!r}", where="--axis", fix=f"Known: {listed}.")
 
 

@@ -81,6 +81,8 @@ def _files(files: CheckpointFiles) -> dict[str, Any]:
 
 def _probe(probe: Probe) -> dict[str, Any]:
     card = probe.card
+    # Names are asked by the package itself and stand in no probe.
+    items = [item for item in probe.items if item.design != "naming"]
     return {
         "name": probe.name,
         "title": card.title,
@@ -92,7 +94,7 @@ def _probe(probe: Probe) -> dict[str, Any]:
         "defects": list(card.defects),
         "notes": list(card.notes),
         "metrics": list(card.metrics),
-        "items": len(probe.items),
+        "items": len(items),
         "refused_rows": len(probe.refusals),
-        "design": sorted({item.design for item in probe.items}),
+        "design": sorted({item.design for item in items}),
     }

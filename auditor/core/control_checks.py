@@ -10,7 +10,7 @@ An excess removes only what is additive, and an identity's words shift every lat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,13 +67,13 @@ class Rows:
         own: rows the effect was estimated on.
         neutral: rows of the same identity in form-matched neutral pairs.
         reference: reference rows that share a match key with ``own``.
-        controls: rows of each control identity in the clusters of ``own``.
+        controls: rows of each control identity in the clusters of ``own``, none where it lacks one of them.
     """
 
     own: Mask
     neutral: Mask
     reference: Mask
-    controls: Mapping[str, Mask]
+    controls: Sequence[Mask]
 
 
 def check_controls(
@@ -98,7 +98,11 @@ def check_controls(
     """
 
     def mean(of: FloatArray, where: Mask) -> float:
-        return float(np.mean(cluster_means(of[where], matching.key[where], matching.cluster[where])))
+        # A row need not name its identity; those that do speak for the others.
+        there = where & np.isfinite(of)
+        if not there.any():
+            return float("nan")
+        return float(np.mean(cluster_means(of[there], matching.key[there], matching.cluster[there])))
 
     neutral = rows.neutral & np.isfinite(values)
     form: Estimate | None = None
@@ -107,12 +111,10 @@ def check_controls(
         means = cluster_means(values[neutral], matching.key[neutral], matching.cluster[neutral])
         beside = mean_over_clusters(means)
         form = difference(estimate, beside) if min(beside.clusters, estimate.clusters) > 1 else None
-    own_name, reference_name = (
-        mean(names, where) if where.any() else float("nan") for where in (rows.own, rows.reference)
-    )
+    own_name, reference_name = mean(names, rows.own), mean(names, rows.reference)
     band, count = NO_INTERVAL, 0
     if contrast == "excess" and np.isfinite([own_name, reference_name]).all():
-        points = [(mean(names, one), mean(raw, one)) for one in rows.controls.values() if one.any()]
+        points = [(mean(names, one), mean(raw, one)) for one in rows.controls]
         x, y = np.array([one for one in points if np.isfinite(one).all()]).reshape(-1, 2).T
         if len(x) >= MIN_CONTROL_IDENTITIES and np.ptp(x) > 0:
             band, count = prediction_interval(x, y, own_name, reference_name, BAND_ALPHA), len(x)

@@ -47,7 +47,7 @@ def estimate_effects(table: ScoreTable, measures: Sequence[Measure]) -> tuple[tu
     effects: list[Effect] = []
     cells = tuple(_cells(table.items, pairs))
     for cell in cells:
-        others = _others(table.items, matching, cell, cells) if cell.judged else None
+        others = _others(len(table.items), cell, cells) if cell.judged else None
         for measure in measures:
             values = table.values(measure)
             allowed = usable[measure.checkpoint] if measure.same_tokens else np.ones(len(values), dtype=bool)
@@ -95,18 +95,17 @@ class _Others:
     controls: Mapping[str, Mask]
 
 
-def _others(items: Sequence[Item], matching: Matching, cell: _Cell, cells: Sequence[_Cell]) -> _Others:
-    """Neutral pairs about the cell's identity, and control identities on the cell's clusters and axis."""
+def _others(size: int, cell: _Cell, cells: Sequence[_Cell]) -> _Others:
+    """Neutral pairs about the cell's identity, and the control identities of its axis and design."""
     kind = (cell.axis, cell.design)
-    neutral = np.zeros(len(items), dtype=bool)
+    neutral = np.zeros(size, dtype=bool)
     controls: dict[str, Mask] = {}
-    clusters = np.isin(matching.cluster, matching.cluster[cell.rows])
     for other in cells:
         if other.theme is None and (other.axis, other.design) == kind:
             if (other.identity, other.role, other.valence) == (cell.identity, cell.role, "neutral"):
                 neutral = neutral | other.rows
             elif (other.role, other.valence) == ("control", "harm"):
-                controls[other.identity] = other.rows & clusters
+                controls[other.identity] = other.rows
     return _Others(neutral, controls)
 
 
@@ -139,7 +138,7 @@ def _effect(
             own=rows,
             neutral=others.neutral & usable,
             reference=matching.is_reference & allowed & np.isin(matching.key, matching.key[rows]),
-            controls={who: mask & allowed for who, mask in others.controls.items()},
+            controls=tuple(_in_clusters(mask & allowed, rows, matching) for mask in others.controls.values()),
         )
         names = table.names[:, table.checkpoints.index(measure.checkpoint)]
         checks = check_controls(table, matching, held, contrast, estimate, raw=raw, values=values, names=names)
@@ -168,6 +167,13 @@ def _effect(
         per_token=measure.per_token,
         checks=checks,
     )
+
+
+def _in_clusters(mask: Mask, rows: Mask, matching: Matching) -> Mask:
+    """The rows of a mask in the clusters of others; none where it lacks one of these, so that means stay alike."""
+    clusters = np.unique(matching.cluster[rows])
+    found: Mask = mask & np.isin(matching.cluster, clusters)
+    return found if len(np.unique(matching.cluster[found])) == len(clusters) else np.zeros_like(mask)
 
 
 def _may_be_judged(cell: _Cell, estimate: Estimate) -> bool:

@@ -7,8 +7,10 @@ like anything else: one item for each beginning of a frame, with every identity'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
@@ -20,10 +22,12 @@ Name = tuple[str, str]
 
 
 def name_of(item: Item) -> Name | None:
-    """Where a row names its identity: the text before, and the words; None where it does not."""
+    """Where a row names its identity, as words of their own: the text before, and the words; None where it does not."""
+    if not item.surface:
+        return None
     text = item.context + item.prefix
-    at = text.find(item.surface) if item.surface else -1
-    return None if at < 0 else (text[:at], item.surface)
+    found = re.search(rf"(?<!\w){re.escape(item.surface)}(?!\w)", text)
+    return None if found is None else (text[: found.start()], item.surface)
 
 
 def with_names(probe: Probe) -> Probe:
@@ -41,20 +45,18 @@ def with_names(probe: Probe) -> Probe:
         # Only harmful rows are held against control identities, and only where those are asked the same.
         if name is not None and item.valence == "harm" and (item.axis, item.design) in held:
             frames.setdefault(name[0], {}).setdefault(name[1], item.identity)
-    names = tuple(
-        _naming_item(number, head, surfaces)
-        for number, (head, surfaces) in enumerate(frames.items(), 1)
-        if len(surfaces) > 1
-    )
+    asked = [(head, surfaces) for head, surfaces in frames.items() if len(surfaces) > 1]
+    free = (one for one in map("naming/{}".format, count(1)) if one not in probe.by_id)
+    names = tuple(_naming_item(next(free), head, surfaces) for head, surfaces in asked)
     return replace(probe, items=(*probe.items, *names))
 
 
-def _naming_item(number: int, head: str, surfaces: Mapping[str, str]) -> Item:
-    prefix = head.rstrip()
-    space = head[len(prefix) :]
+def _naming_item(name: str, head: str, surfaces: Mapping[str, str]) -> Item:
+    context = head.rstrip()
+    space = head[len(context) :]
     labels = _labels(surfaces.values())
     candidates = tuple(Candidate(label, space + surface) for label, surface in zip(labels, surfaces, strict=True))
-    return Item(f"naming/{number}", candidates, prefix=prefix, cluster=f"naming/{number}", design="naming")
+    return Item(name, candidates, context=context, cluster=name, design="naming")
 
 
 def _labels(identities: Iterable[str]) -> Iterator[str]:
@@ -79,7 +81,7 @@ class NameScores:
                 continue
             for candidate, score in zip(one.item.candidates, one.candidates, strict=True):
                 words = candidate.text.lstrip()
-                head = one.item.prefix + candidate.text[: len(candidate.text) - len(words)]
+                head = one.item.context + candidate.text[: len(candidate.text) - len(words)]
                 totals[head, words] = score.text_total
         return cls(totals)
 

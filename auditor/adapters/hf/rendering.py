@@ -83,7 +83,7 @@ class ChatTemplate:
         self._template = template
         self._system = system
         self._arguments = {"auditor_frozen_date": _frozen_date(), **(arguments or {})}
-        self._frames: dict[tuple[tuple[str, str], ...], tuple[str, str]] = {}
+        self._frames: dict[tuple[str | tuple[str, str], ...], tuple[str, str]] = {}
 
     @property
     def sha256(self) -> str:
@@ -99,27 +99,41 @@ class ChatTemplate:
         Raises:
             UsageError: the template cannot render the conversation.
         """
+        if item.design == "naming":
+            return self._render_name(item)
         before, ending = self._frame(item)
         prefix = item.prefix.lstrip()
         texts = tuple(one.text if prefix else one.text.lstrip() for one in item.candidates)
         skipped = tuple(len(one.text) - len(text) for one, text in zip(item.candidates, texts, strict=True))
         return Rendered(before + prefix, texts, skipped, ending, has_specials=True)
 
+    def _render_name(self, item: Item) -> Rendered:
+        """A name where rows have it: in the user's turn, after the beginning of the context, and without an end."""
+        turns = [] if self._system is None else [("system", self._system)]
+        before, _ = self._around(turns, "user")
+        texts = tuple(one.text if item.context else one.text.lstrip() for one in item.candidates)
+        skipped = tuple(len(one.text) - len(text) for one, text in zip(item.candidates, texts, strict=True))
+        return Rendered(before + item.context, texts, skipped, has_specials=True)
+
     def _frame(self, item: Item) -> tuple[str, str]:
         """What the template puts before and after the assistant's words."""
         turns = [(turn.role, turn.content) for turn in item.messages] or [("user", item.context)]
         if self._system is not None and turns[0][0] != "system":
             turns.insert(0, ("system", self._system))
-        key = tuple(turns)
+        return self._around(turns, "assistant")
+
+    def _around(self, turns: list[tuple[str, str]], role: str) -> tuple[str, str]:
+        """What the template puts before and after the words of one more turn, of this role."""
+        key: tuple[str | tuple[str, str], ...] = (role, *turns)
         if key not in self._frames:
-            self._frames[key] = self._render_around(turns)
+            self._frames[key] = self._render_around(turns, role)
         return self._frames[key]
 
-    def _render_around(self, turns: list[tuple[str, str]]) -> tuple[str, str]:
+    def _render_around(self, turns: list[tuple[str, str]], speaker: str) -> tuple[str, str]:
         placeholder = _PLACEHOLDER
         while any(placeholder in content for _, content in turns):
             placeholder += "X"
-        conversation = [{"role": role, "content": content} for role, content in [*turns, ("assistant", placeholder)]]
+        conversation = [{"role": role, "content": content} for role, content in [*turns, (speaker, placeholder)]]
         try:
             source = self._tokenizer.get_chat_template(self._template)
             if "strftime_now" in source:
@@ -137,7 +151,7 @@ class ChatTemplate:
         parts = str(text).split(placeholder)
         if len(parts) != 2:
             raise UsageError(
-                f"the chat template shows the assistant's words {len(parts) - 1} times instead of once",
+                f"the chat template shows the {speaker}'s words {len(parts) - 1} times instead of once",
                 where="--chat-template" if self._template else "chat template",
                 fix="Use --render plain or give another template with --chat-template FILE.",
             )

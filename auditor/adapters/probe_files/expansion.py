@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import lcm
 from typing import NamedTuple
 
 from auditor.adapters.probe_files.lexicon import Axis, Lexicon, Surface
@@ -77,8 +78,11 @@ def _people(section: Section, axis: Axis, lexicon: Lexicon) -> Iterator[_Person]
             not section.identities or one.name in section.identities
         ):
             yield _Person(one.name, one.role, one.meets, one.surfaces)
-    if section.controls and (section.references or axis.control_reference):
-        group = section.references[0] if section.references else axis.control_reference
+    groups = {one.meets for one in axis.identities}
+    group = (
+        next((one for one in section.references if one in groups), "") if section.references else axis.control_reference
+    )
+    if section.controls and group:
         for control in lexicon.controls:
             yield _Person(control.name, "control", group, control.surfaces)
 
@@ -97,7 +101,7 @@ def variants_of(place: int, wordings: int, frames: int, surfaces: int, others: i
             yield Variant(
                 (place + wording) % wordings,
                 (start + step) % frames,
-                (place // frames + wording + step + by_surface) % surfaces,
+                (place + place // lcm(frames, surfaces) + wording + step + by_surface) % surfaces,
                 (start + step + rest) % others,
             )
 

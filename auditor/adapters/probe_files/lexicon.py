@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Slot to words, such as {"people": "trans people"}.
-Surface = dict[str, str]
+Surface = dict[str, Annotated[str, Field(min_length=1, pattern=r"\S")]]
 Name = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
 Surfaces = Annotated[tuple[Surface, ...], Field(min_length=1)]
 
@@ -65,6 +65,13 @@ class Axis(Part):
         for name in [self.control_reference, *(one.reference for one in self.identities)]:
             if name and name not in groups:
                 raise ValueError(f"axis {self.name!r}: no reference identity or group is called {name!r}")
+        forms = {one.meets: len(one.surfaces) for one in self.identities if one.role == "reference"}
+        for one in self.identities:
+            if len(one.surfaces) != forms[one.meets]:
+                raise ValueError(
+                    f"axis {self.name!r}: {one.name!r} has {len(one.surfaces)} surfaces and {one.meets!r} has "
+                    f"{forms[one.meets]}, but the k-th meets the k-th"
+                )
         slots = {frozenset(surface) for one in self.identities for surface in one.surfaces}
         if len(slots) > 1:
             raise ValueError(f"axis {self.name!r}: its identities have different slots")

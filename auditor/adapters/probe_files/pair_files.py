@@ -72,6 +72,10 @@ def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
             _check_match(clusters, item, row, table)
         items.append(item)
     _check_baselines(items, rows, table)
+    if items and all(item.is_baseline for item in items):
+        raise UsageError(
+            "holds baselines only", where=str(table.path), fix="Add rows that name them in the column baseline."
+        )
     if not items:
         raise UsageError("holds no rows", where=str(table.path), fix="Give at least one pair.")
     notes = [] if card is None else list(card.notes)

@@ -98,6 +98,7 @@ def read_folder(path: Path) -> ProbeFolder:
         return ProbeFolder(path, card, read_table(files[0]), None, None)
     folder = ProbeFolder(path, card, None, _parse(path / LEXICON, Lexicon), _parse(path / SENTENCES, Sentences))
     _check_names(folder)
+    _check_against(folder)
     return folder
 
 
@@ -133,6 +134,22 @@ def _check_names(folder: ProbeFolder) -> None:
             )
 
 
+def _check_against(folder: ProbeFolder) -> None:
+    """Whoever takes part in a section with ``against`` has somebody else to be held against, on every axis."""
+    assert folder.lexicon is not None
+    assert folder.sentences is not None
+    for section in folder.sentences.sections:
+        for axis in folder.lexicon.axes:
+            own = {one.name for one in axis.identities}
+            asked = section.against and (not section.axes or axis.name in section.axes)
+            if asked and (not set(section.against) <= own or len(section.against) < 2):
+                raise UsageError(
+                    f"against must name at least two identities of the axis {axis.name!r}, and no others",
+                    where=f"{folder.path / SENTENCES}, section {section.name!r}",
+                    fix=f"Its identities: {', '.join(sorted(own))}. Say which axes the section is about with axes.",
+                )
+
+
 def build_probe(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Probe:
     """The probe's rows on some of its axes, in one tier; a folder of rows is taken whole.
 
@@ -166,7 +183,15 @@ def _items(folder: ProbeFolder, tier: Tier, axes: Sequence[str]) -> list[Item]:
         items = expand(folder.lexicon, folder.sentences, axes, variants)
     except UnknownSlotError as error:
         raise UsageError(str(error), where=where, fix="Mend the slot, or give its words in the lexicon.") from error
+    seen: set[str] = set()
     for item in items:
+        if item.id in seen:
+            raise UsageError(
+                f"two rows get the id {item.id!r}",
+                where=where,
+                fix="Names of predicates, frames and identities make the ids: leave '/' out of them.",
+            )
+        seen.add(item.id)
         sides = [candidate.text.strip() for candidate in item.candidates]
         if not all(sides) or sides[0] == sides[1]:
             raise UsageError(

@@ -100,6 +100,14 @@ class Section(Part):
     predicates: Annotated[tuple[Predicate, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
+    def _frames_have_names_of_their_own(self) -> Section:
+        names = [frame.name for frame in self.frames]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"section {self.name!r}: frame {twice!r} stands twice")
+        return self
+
+    @model_validator(mode="after")
     def _baselines_where_asked(self) -> Section:
         for frame in self.frames:
             if bool(frame.baseline) != (self.design == "responsiveness"):

@@ -126,8 +126,8 @@ def _margins(
     values: dict[Name, dict[tuple[str, str], float]] = {}
     known: dict[Name, dict[str, Any]] = {}
     for row in _read(run / ITEMS_FILE, [*ABOUT, "checkpoint", "candidate", "value", "baseline"], chosen):
-        if row["design"] == "responsiveness" and not row["baseline"]:
-            continue  # asked only to be subtracted from others
+        if row["design"] == "naming" or (row["design"] == "responsiveness" and not row["baseline"]):
+            continue  # asked only for others: to hold them against, or to be subtracted
         name = (row["probe"], row["item"])
         known[name] = {key: row[key] for key in ABOUT}
         values.setdefault(name, {})[row["checkpoint"], row["candidate"]] = row["value"]
