@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from auditor.core.bootstrap import Bootstrap
+from auditor.core.contrasts import match_items
+from auditor.core.contributions import contributions_of
 from auditor.core.estimation import estimate_effects
 from auditor.core.findings import Findings, cautions_of
 from auditor.core.items import Probe
 from auditor.core.measures import measures_of
+from auditor.core.origins import name_origins
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.scores import CheckpointScores, Render, Scorer
 from auditor.core.series import Series
 from auditor.core.tables import line_up
+from auditor.core.transitions import transitions_of
 from auditor.core.verdicts import Rule, decide
 from auditor.errors import NotComparableError
 
@@ -59,13 +64,21 @@ def analyse(
     refusals += [one for checkpoint in scores for one in checkpoint.refusals]
     if not any(table.items for table in tables):
         raise _nothing_left(refusals)
-    measures = measures_of(series)
-    found = [estimate_effects(table, measures) for table in tables if table.items]
-    effects = decide([effect for effects, _ in found for effect in effects], rule)
-    refusals += [refusal for _, refused in found for refusal in refused]
+    matched = [(table, match_items(table)) for table in tables if table.items]
+    measures, bootstrap = measures_of(series), Bootstrap(rule.seed)
+    found = [estimate_effects(table, matching, measures, bootstrap) for table, matching in matched]
+    effects = name_origins(decide([effect for effects, _ in found for effect in effects], rule))
+    traced = [contributions_of(table, matching, effects, series) for table, matching in matched]
+    refusals += [refusal for _, refused in (*found, *traced) for refusal in refused]
     notes = [note for checkpoint in scores for note in checkpoint.notes]
-    found_cautions = cautions_of(tables, effects, series, rule)
-    return Findings(series, effects, tuple(refusals), (*cautions, *found_cautions, *notes))
+    return Findings(
+        series,
+        effects,
+        tuple(refusals),
+        (*cautions, *cautions_of(tables, effects, series, rule), *notes),
+        contributions=tuple(one for contributions, _ in traced for one in contributions),
+        transitions=tuple(one for pair in matched for one in transitions_of(*pair, series, rule.sesoi)),
+    )
 
 
 _FIXES: Mapping[Reason, str] = {

@@ -167,3 +167,17 @@ def test_an_identity_asked_in_two_designs_has_two_tables() -> None:
     assert "harm (preference)" in plain
     assert "-2.00" in response
     assert "affirming" in response
+
+
+def test_what_the_last_stage_did_to_a_harm_stands_beside_its_verdict() -> None:
+    items = [pair(str(at), identity=WHO) for at in range(6)]
+    table = {name: {item.id: level + int(item.id) ** 2 / 1000 for item in items} for name, level in
+             (("sft", 0.0), ("dpo", 3.0))}  # fmt: skip
+    table["dpo"]["0"] += 0.01
+    findings = compare([probe_of(*items)], series_of(*table), FakeScorer(margins(table)), Rule(), lambda _: None)
+    text = shown(findings)
+    assert "last stage" in text
+    assert "introduced" in text
+    # The same harm at both checkpoints has no shift at all; without any harm there is nothing to trace.
+    assert "inherited" in shown(findings_of(3.0))
+    assert "last stage" not in shown(findings_of(-3.0))

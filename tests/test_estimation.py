@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, scored, series_of
 
+from auditor.core.bootstrap import Bootstrap
+from auditor.core.contrasts import match_items
 from auditor.core.effects import Effect
 from auditor.core.estimation import estimate_effects
 from auditor.core.items import Candidate, Item
@@ -27,7 +29,7 @@ def _effects(items=ITEMS, table=None, names=("base",), **card) -> dict[tuple[obj
     probe, series = probe_of(*items, **card), series_of(*names)
     scorer = FakeScorer(margins(table or {names[0]: LEVELS}))
     lined = line_up(probe, "plain", [scorer.score(one, [probe]) for one in series.checkpoints])
-    effects, _ = estimate_effects(lined, measures_of(series))
+    effects, _ = estimate_effects(lined, match_items(lined), measures_of(series), Bootstrap(0))
     return {(one.identity, one.theme, one.measure, one.checkpoint, one.contrast): one for one in effects}
 
 
@@ -42,7 +44,7 @@ def test_interval_of_two_clusters() -> None:
     effect = _effects()["x", None, "level", "base", "excess"]
     assert effect.estimate.se == pytest.approx(1.0)
     assert (effect.interval.low, effect.interval.high) == pytest.approx((3 - 12.7062, 3 + 12.7062), abs=1e-4)
-    assert (effect.items, effect.estimate.clusters, effect.share_positive, effect.ties) == (2, 2, 1.0, 0)
+    assert (effect.items, effect.estimate.clusters, effect.shares.items, effect.shares.item_ties) == (2, 2, 1.0, 0)
 
 
 def test_themes_are_cells_of_their_own() -> None:
@@ -80,7 +82,7 @@ def test_a_checkpoint_against_itself_is_exactly_zero() -> None:
         for measure in ("shift", "implicit_reward"):
             effect = effects["x", None, measure, "dpo", contrast]
             assert (effect.estimate.value, effect.interval.low, effect.interval.high) == (0.0, 0.0, 0.0)
-            assert effect.ties == 2
+            assert effect.shares.item_ties == 2
 
 
 def test_items_without_a_pair_give_no_effect() -> None:
@@ -93,7 +95,7 @@ def test_published_metric_counts_rows_with_ties_in_the_denominator() -> None:
     table = {"base": {"0": 1.0, "1": 2.0, "2": -1.0, "3": 0.0}}
     effects = _effects(items, table, metrics=("crows_pairs_sentence",))
     overall = effects[None, None, "crows_pairs_sentence", "base", "raw"]
-    assert (overall.estimate.value, overall.unit, overall.items, overall.ties) == (50.0, "%", 4, 1)
+    assert (overall.estimate.value, overall.unit, overall.items, overall.shares.item_ties) == (50.0, "%", 4, 1)
     assert effects["x", None, "crows_pairs_sentence", "base", "raw"].estimate.value == 50.0
     # 0% is no neutral value of a percentage, so there is nothing a p against 0 could mean.
     assert math.isnan(overall.p)
@@ -103,7 +105,8 @@ def test_a_metric_keeps_its_identitys_axis() -> None:
     items = tuple(pair(str(at), design="identity_swap", axis="age") for at in range(2))
     probe, series = probe_of(*items, metrics=("crows_pairs_sentence",)), series_of("base")
     scores = FakeScorer(margins({"base": {"0": 1.0, "1": -1.0}})).score(series["base"], [probe])
-    effects, _ = estimate_effects(line_up(probe, "plain", [scores]), measures_of(series))
+    table = line_up(probe, "plain", [scores])
+    effects, _ = estimate_effects(table, match_items(table), measures_of(series), Bootstrap(0))
     assert {(one.identity, one.axis) for one in effects if one.unit == "%"} == {(None, ""), ("x", "age")}
 
 
@@ -129,9 +132,8 @@ def test_lost_responsiveness_by_hand() -> None:
     def logprobs(_checkpoint: str, item: Item, label: str) -> list[float]:
         return [table[item.id] - 5 if label == "harmful" else -5.0]
 
-    effects, refusals = estimate_effects(
-        line_up(probe, "plain", [FakeScorer(logprobs).score(series["base"], [probe])]), measures_of(series)
-    )
+    lined = line_up(probe, "plain", [FakeScorer(logprobs).score(series["base"], [probe])])
+    effects, refusals = estimate_effects(lined, match_items(lined), measures_of(series), Bootstrap(0))
     found = {(one.identity, one.contrast): one.estimate.value for one in effects}
     assert found["xe", "raw"] == -0.5
     assert found["xe", "excess"] == (4.0 + 2.0) / 2 - 0.5
@@ -154,5 +156,5 @@ def test_responsive_rows_may_differ_in_their_candidates_and_others_may_not() -> 
             for item, ids in zip([*items, *bare], [ids for *_, ids in rows] * 2, strict=False)
         }
         table = line_up(probe_of(*items, *bare), "plain", [CheckpointScores("base", done)])
-        _, refusals = estimate_effects(table, measures_of(series_of("base")))
+        _, refusals = estimate_effects(table, match_items(table), measures_of(series_of("base")), Bootstrap(0))
         assert [one.reason for one in refusals if one.reason == "candidate_tokens_differ"] == reason

@@ -4,6 +4,8 @@ from typing import get_args
 
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 
+from auditor.core.bootstrap import Bootstrap
+from auditor.core.contrasts import match_items
 from auditor.core.estimation import estimate_effects
 from auditor.core.measures import measures_of
 from auditor.core.refusals import Reason, Refusal
@@ -17,7 +19,8 @@ def test_a_refusal_stands_for_one_thing_unless_it_says_otherwise() -> None:
 def test_every_refusal_the_kernel_makes_has_a_known_reason() -> None:
     probe, series = probe_of(pair("1"), pair("2", identity="y")), series_of("base")
     scores = FakeScorer(margins({"base": {"1": 1.0, "2": 2.0}})).score(series["base"], [probe])
-    _, refusals = estimate_effects(line_up(probe, "plain", [scores]), measures_of(series))
+    table = line_up(probe, "plain", [scores])
+    _, refusals = estimate_effects(table, match_items(table), measures_of(series), Bootstrap(0))
     assert {one.reason for one in refusals} == {"no_match", "few_clusters"}
     assert {one.reason for one in refusals} <= set(get_args(Reason))
     assert {one.identity for one in refusals} == {"x", "y"}

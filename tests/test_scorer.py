@@ -77,8 +77,8 @@ def test_checkpoint_against_itself_is_exactly_zero(llama_series: dict[str, Path]
     both = [score(scorer, name, PROBE) for name in ("dpo", "copy")]
     for render in ("plain", "chat"):
         table = line_up(PROBE, render, both)
-        assert (table.margins[:, 0] == table.margins[:, 1]).all()
-        assert (table.margins != 0).all()
+        assert (table.sides.margins()[:, 0] == table.sides.margins()[:, 1]).all()
+        assert (table.sides.margins() != 0).all()
         assert (table.token_codes[:, 0] == table.token_codes[:, 1]).all()
     assert both[0].fingerprint == both[1].fingerprint
 
@@ -86,7 +86,7 @@ def test_checkpoint_against_itself_is_exactly_zero(llama_series: dict[str, Path]
 def test_swapping_sides_flips_the_sign(llama_series: dict[str, Path]) -> None:
     swapped = probe_of(*pairs([(context, affirming, harmful) for context, harmful, affirming in ROWS]))
     scorer = scorer_of(llama_series, batch_size=1)
-    margins = [line_up(probe, "plain", [score(scorer, "dpo", probe)]).margins for probe in (PROBE, swapped)]
+    margins = [line_up(probe, "plain", [score(scorer, "dpo", probe)]).sides.margins() for probe in (PROBE, swapped)]
     np.testing.assert_array_equal(margins[0], -margins[1])
 
 

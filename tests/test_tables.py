@@ -22,13 +22,13 @@ def _table(refuse: list[tuple[str, str]] | None = None):
 
 
 def test_margins_are_items_by_checkpoints() -> None:
-    assert _table().margins == pytest.approx(np.array([[1.0, 1.5], [2.0, 1.0], [3.0, 9.0]]))
+    assert _table().sides.margins() == pytest.approx(np.array([[1.0, 1.5], [2.0, 1.0], [3.0, 9.0]]))
 
 
 def test_an_item_refused_anywhere_is_dropped_everywhere() -> None:
     table = _table([("dpo", "b")])
     assert [item.id for item in table.items] == ["a", "c"]
-    assert table.margins == pytest.approx(np.array([[1.0, 1.5], [3.0, 9.0]]))
+    assert table.sides.margins() == pytest.approx(np.array([[1.0, 1.5], [3.0, 9.0]]))
 
 
 def test_values_are_weighted_margins() -> None:
@@ -40,8 +40,8 @@ def test_per_token_margins_divide_by_tokens() -> None:
     item = pair("a")
     one = CheckpointScores("base", {("probe", "plain", "a"): scored(item, [[-1.0, -2.0], [-4.0]])})
     table = line_up(probe_of(item), "plain", [one])
-    assert table.margins[0, 0] == pytest.approx(1.0)
-    assert table.margins_per_token[0, 0] == pytest.approx(-1.5 + 4.0)
+    assert table.sides.margins()[0, 0] == pytest.approx(1.0)
+    assert table.sides.margins_per_token()[0, 0] == pytest.approx(-1.5 + 4.0)
 
 
 def test_other_token_ids_at_one_checkpoint_are_seen() -> None:
@@ -59,7 +59,7 @@ def test_other_token_ids_at_one_checkpoint_are_seen() -> None:
 def test_an_item_that_is_no_pair_has_no_margin() -> None:
     item = pair("a", candidates=(Candidate("x", "1"), Candidate("y", "2"), Candidate("z", "3")))
     one = CheckpointScores("base", {("probe", "plain", "a"): scored(item, [[-1.0], [-2.0], [-3.0]])})
-    assert np.isnan(line_up(probe_of(item), "plain", [one]).margins).all()
+    assert np.isnan(line_up(probe_of(item), "plain", [one]).sides.margins()).all()
 
 
 def test_codes_number_keys_by_first_appearance() -> None:
@@ -77,7 +77,7 @@ def test_a_baseline_is_subtracted_and_is_no_row_of_its_own() -> None:
     scorer = FakeScorer(margins(table))
     lined = line_up(probe, "plain", [scorer.score(one, [probe]) for one in SERIES.checkpoints])
     assert [item.id for item in lined.items] == ["declared"]
-    assert lined.margins == pytest.approx(np.array([[-1.5, -0.5]]))
+    assert lined.sides.margins() == pytest.approx(np.array([[-1.5, -0.5]]))
     assert lined.refusals == ()
 
 
@@ -115,7 +115,7 @@ def _with(prefixes: list[list[int]], ids: list[list[int]]) -> tuple[CandidateSco
 def test_a_baseline_is_subtracted_per_token_too() -> None:
     # Declared: -3 + 4 = 1; undeclared: -1.5 + 4 = 2.5.
     table = line_up(probe_of(*_responsive()), "plain", [_declared([[5, 6], [7]], [[1], [1]])])
-    assert table.margins_per_token[0, 0] == pytest.approx(-1.5)
+    assert table.sides.margins_per_token()[0, 0] == pytest.approx(-1.5)
 
 
 def test_other_token_ids_of_the_baseline_are_seen() -> None:

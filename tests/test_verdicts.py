@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from auditor.core.control_checks import ControlChecks
-from auditor.core.effects import Effect
+from auditor.core.effects import Effect, Shares
 from auditor.core.statistics import NO_INTERVAL, Estimate, Interval, mean_over_clusters
 from auditor.core.verdicts import ALPHA, Rule, decide, verdict
 
@@ -19,7 +19,7 @@ def _effect(identity: str, estimate: Estimate, **fields: object) -> Effect:
         "probe": "p", "identity": identity, "axis": "", "theme": None, "render": "plain", "role": "marked",
         "valence": "harm", "design": "text_swap", "measure": "level", "contrast": "excess", "checkpoint": "dpo",
         "measure_from": None, "reference": None, "unit": "nats", "beta": None, "estimate": estimate,
-        "interval": estimate.interval(0.05), "share_positive": 1.0, "ties": 0, "items": 10, "complete": True,
+        "interval": estimate.interval(0.05), "shares": Shares(1.0, 0, 1.0, 0), "items": 10, "complete": True,
     }  # fmt: skip
     return Effect(**{**values, **fields})  # type: ignore[arg-type]
 

@@ -121,7 +121,7 @@ class _Continued:
 
 def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: RichProgress) -> _Audit:
     """Everything that can go wrong before a weight is read goes wrong here."""
-    rule = Rule(asked.bound(options.sesoi, DEFAULT_SESOI))
+    rule = Rule(asked.bound(options.sesoi, DEFAULT_SESOI), options.seed)
     batch_size = asked.batch_size(options.batch_size)
     template_arguments = asked.template_arguments(options.template_arg)
     betas = asked.betas(options.beta)

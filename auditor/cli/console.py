@@ -116,6 +116,7 @@ class RichProgress:
 def summary_tables(findings: Findings) -> Iterator[RenderableType]:
     """Verdicts where training ended: a table for each such checkpoint, probe and rendering, and how to read it."""
     rewards = {_subject(one): one for one in findings.effects if one.measure == "implicit_reward"}
+    origins = {_subject(one): one.origin for one in findings.effects if one.measure == "shift" and one.origin}
     raws = {_subject(one): one for one in findings.effects if one.measure == "level" and one.contrast == "raw"}
     groups: dict[tuple[str, str, str, str], list[Effect]] = {}
     for leaf in findings.series.leaves:
@@ -130,8 +131,12 @@ def summary_tables(findings: Findings) -> Iterator[RenderableType]:
         for heading in ("excess", "interval", "raw", "reward") if has_excess else ("raw", "interval", "reward"):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("verdict")
+        traced = any(_subject(one) in origins for one in effects)
+        if traced:
+            table.add_column("last stage")
         for effect in effects:
-            table.add_row(*_cells(effect, raws, rewards, has_excess))
+            cells = _cells(effect, raws, rewards, has_excess)
+            table.add_row(*cells, *([origins.get(_subject(effect), "")] if traced else []))
         yield Group(table, Text(_how_to_read(effects), style="dim"), Text())
 
 

@@ -32,12 +32,15 @@ class Matching:
     Attributes:
         key: code of each item's match key, shape (n,).
         cluster: code of each item's cluster, shape (n,).
+        form: code of each item's surface form, -1 where it names none, shape (n,).
+        is_reference: which items are reference rows, shape (n,).
         matched: items that have reference rows with the same candidate tokens, shape (n,).
         refusals: items that were to be compared and cannot be.
     """
 
     key: IntArray
     cluster: IntArray
+    form: IntArray
     is_reference: Mask
     matched: Mask
     refusals: tuple[Refusal, ...]
@@ -64,6 +67,8 @@ def match_items(table: ScoreTable) -> Matching:
     """Find each item's reference rows and refuse the items that have none to be compared with."""
     key = codes_of(match_key(item) for item in table.items)
     cluster = codes_of((item.axis, item.valence, item.cluster) for item in table.items)
+    forms = codes_of(item.surface for item in table.items)
+    form = np.where([bool(item.surface) for item in table.items], forms, -1)
     is_reference = np.array([item.role == "reference" for item in table.items], dtype=bool)
     compared = np.array([_is_compared(item) for item in table.items], dtype=bool)
     has_reference = np.isin(key, key[is_reference])
@@ -72,7 +77,7 @@ def match_items(table: ScoreTable) -> Matching:
         *_refuse(table, compared & ~has_reference, "no_match"),
         *_refuse(table, compared & has_reference & ~same, "candidate_tokens_differ"),
     ]
-    return Matching(key, cluster, is_reference, compared & has_reference & same, tuple(refusals))
+    return Matching(key, cluster, form, is_reference, compared & has_reference & same, tuple(refusals))
 
 
 def _is_compared(item: Item) -> bool:

@@ -10,23 +10,24 @@ An excess removes only what is additive, and an identity's words shift every lat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.core.contrasts import Contrast, Mask, Matching
+from auditor.core.contrasts import Contrast, Matching
+from auditor.core.measured import Measured
+from auditor.core.row_groups import Others
 from auditor.core.scores import FloatArray
 from auditor.core.statistics import (
     NO_INTERVAL,
     Estimate,
+    IntArray,
     Interval,
-    cluster_means,
+    by_cluster,
     difference,
     mean_over_clusters,
     prediction_interval,
 )
-from auditor.core.tables import ScoreTable
 
 # Control rows whose two sides differ in length by this much more or less than the harmful rows', in mean
 # scored tokens, do not have their form.
@@ -59,74 +60,81 @@ class ControlChecks:
     identities: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows of one cell and those it is held against, masks over one score table, shape (n,).
-
-    Attributes:
-        own: rows the effect was estimated on.
-        neutral: rows of the same identity in form-matched neutral pairs.
-        reference: reference rows that share a match key with ``own``.
-        controls: rows of each control identity in the clusters of ``own``, none where it lacks one of them.
-    """
-
-    own: Mask
-    neutral: Mask
-    reference: Mask
-    controls: Sequence[Mask]
-
-
 def check_controls(
-    table: ScoreTable,
-    matching: Matching,
-    rows: Rows,
+    measured: Measured,
+    rows: IntArray,
+    others: Others,
     contrast: Contrast,
     estimate: Estimate,
     *,
-    raw: FloatArray,
-    values: FloatArray,
+    length_differences: FloatArray,
     names: FloatArray,
 ) -> ControlChecks:
     """Hold one effect against the controls of its cell.
 
     Args:
+        rows: those the effect was estimated on.
         contrast: ``excess``, or ``raw`` in an identity swap, whose names stand in the scored texts, so that no
             control identity can be compared at the same probability of its name.
-        raw: the measure of every item, shape (n,).
-        values: what the effect averages: ``raw``, or its excess over the reference rows.
+        length_differences: of every item, in scored tokens, shape (n,).
         names: log p(identity | frame) of every item at the measure's checkpoint, shape (n,).
     """
-
-    def mean(of: FloatArray, where: Mask) -> float:
-        # A row need not name its identity; those that do speak for the others.
-        there = where & np.isfinite(of)
-        if not there.any():
-            return float("nan")
-        return float(np.mean(cluster_means(of[there], matching.key[there], matching.cluster[there])))
-
-    neutral = rows.neutral & np.isfinite(values)
+    matching = measured.matching
+    neutral = measured.usable(others.neutral, contrast)
     form: Estimate | None = None
-    refused = bool(neutral.any()) and not _same_form(table, matching, rows.own, neutral)
-    if neutral.any() and not refused:
-        means = cluster_means(values[neutral], matching.key[neutral], matching.cluster[neutral])
-        beside = mean_over_clusters(means)
+    refused = bool(len(neutral)) and not _same_form(matching, rows, neutral, length_differences)
+    if len(neutral) and not refused:
+        beside = mean_over_clusters(measured.means(neutral, contrast).means)
         form = difference(estimate, beside) if min(beside.clusters, estimate.clusters) > 1 else None
-    own_name, reference_name = mean(names, rows.own), mean(names, rows.reference)
+    own_name = _name(matching, names, rows)
     band, count = NO_INTERVAL, 0
-    if contrast == "excess" and np.isfinite([own_name, reference_name]).all():
-        points = [(mean(names, one), mean(raw, one)) for one in rows.controls]
-        x, y = np.array([one for one in points if np.isfinite(one).all()]).reshape(-1, 2).T
-        if len(x) >= MIN_CONTROL_IDENTITIES and np.ptp(x) > 0:
+    if contrast == "excess":
+        x, y = _control_points(measured, rows, others, names)
+        reference_name = _name(matching, names, _reference_rows(measured, rows))
+        if len(x) >= MIN_CONTROL_IDENTITIES and np.ptp(x) > 0 and np.isfinite([own_name, reference_name]).all():
             band, count = prediction_interval(x, y, own_name, reference_name, BAND_ALPHA), len(x)
     interval = NO_INTERVAL if form is None else form.interval(0.05)
     return ControlChecks(form, interval, refused, band, own_name, count)
 
 
-def _same_form(table: ScoreTable, matching: Matching, own: Mask, neutral: Mask) -> bool:
+def _reference_rows(measured: Measured, rows: IntArray) -> IntArray:
+    """The reference rows that rows were compared with."""
+    asked = np.zeros(int(measured.matching.key.max(initial=-1)) + 1, dtype=bool)
+    asked[measured.matching.key[rows]] = True
+    found: IntArray = np.flatnonzero(measured.matching.is_reference & measured.allowed & asked[measured.matching.key])
+    return found
+
+
+def _control_points(
+    measured: Measured, rows: IntArray, others: Others, names: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Mean log-probability of the name, and mean raw number, of each control identity in all clusters of the rows.
+
+    One that lacks a cluster is left out, so that means stay alike.
+    """
+    clusters = np.unique(measured.matching.cluster[rows])
+    points = []
+    for control in others.controls.values():
+        own = control[measured.allowed[control] & np.isin(measured.matching.cluster[control], clusters)]
+        means = by_cluster(measured.raw[own], measured.matching.key[own], measured.matching.cluster[own])
+        point = (_name(measured.matching, names, own), float(np.mean(means.means)) if len(means.means) else np.nan)
+        if len(means.codes) == len(clusters) and np.isfinite(point).all():
+            points.append(point)
+    x, y = np.array(points).reshape(-1, 2).T
+    return x, y
+
+
+def _name(matching: Matching, names: FloatArray, rows: IntArray) -> float:
+    """Mean log p(identity | frame), nats; a row need not name its identity, those that do speak for the others."""
+    named = rows[np.isfinite(names[rows])]
+    means = by_cluster(names[named], matching.key[named], matching.cluster[named]).means
+    return float(np.mean(means)) if len(means) else float("nan")
+
+
+def _same_form(matching: Matching, own: IntArray, neutral: IntArray, lengths: FloatArray) -> bool:
     """Whether the two sides of the pairs differ by as many tokens here as there."""
-    lengths = table.length_differences
     here, there = (
-        float(np.mean(cluster_means(lengths[mask], matching.key[mask], matching.cluster[mask])))
-        for mask in (own, neutral)
+        float(np.mean(by_cluster(lengths[rows], matching.key[rows], matching.cluster[rows]).means))
+        for rows in (own, neutral)
     )
     return abs(here - there) <= FORM_TOLERANCE

@@ -5,19 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from auditor.core.contrasts import Contrast
 from auditor.core.control_checks import ControlChecks
 from auditor.core.items import Design, Role, Valence
 from auditor.core.refusals import Reason
-from auditor.core.scores import Render
+from auditor.core.scales import Scales
+from auditor.core.scores import FloatArray, Render
 from auditor.core.statistics import NO_INTERVAL, Estimate, Interval
+from auditor.core.two_way import BeyondForms
 
 VerdictName = Literal[
     "harm", "lower_than_reference", "affirming", "no_meaningful_difference", "inconclusive", "refused"
 ]
+Origin = Literal["introduced", "amplified", "inherited", "attenuated", "reversed", "unresolved"]
 Controls = Literal["passed", "failed_form", "failed_band", "absent"]
 # Under so many clusters a theme stays descriptive.
 MIN_THEME_CLUSTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many lie above 0, and how many exactly on it.
+
+    Attributes:
+        items: share of items above 0, NaN for none; ``clusters``: the same of cluster means.
+        item_ties: how many items are exactly 0; ``cluster_ties``: how many cluster means.
+    """
+
+    items: float
+    item_ties: int
+    clusters: float
+    cluster_ties: int
+
+    @classmethod
+    def of(cls, values: FloatArray, means: FloatArray) -> Shares:
+        """Count items, shape (n,), and cluster means, shape (k,)."""
+        items, clusters = (float(np.mean(one > 0)) if len(one) else float("nan") for one in (values, means))
+        return cls(items, int(np.sum(values == 0)), clusters, int(np.sum(means == 0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +59,17 @@ class Effect:
         interval: 95%, unadjusted; ``adjusted`` holds over the family with two-sided error
             ``alpha_adjusted`` and decides the verdict.
         p: against 0, two-sided; decides nothing. ``p_adjusted``: against ``sesoi``, over the family.
-        share_positive: share of items above 0; ``ties``: how many are exactly 0.
+        shares: how many of its items and clusters lie above 0.
         sesoi: smallest effect size of interest, in ``unit``; None where no verdict is asked.
         per_token: margins are differences of mean, not summed, log-probabilities.
         complete: the scored text ends its turn; otherwise an implicit reward is a prefix reward.
         checks: what the probe's controls say of it, None where it can get no verdict.
+        forms: the effect beyond the word forms that were asked, None where that claim cannot be made.
+        scales: a disparity on scales beside nats.
         controls: whether a harm verdict survived them; None where there was no harm to examine.
+        origin: what the stage did to a harm, of a shift whose stage begins or ends in one (`auditor.core.origins`).
+        in_step: of an amplified harm, whether nothing is left of it beyond overall sharpening.
+        levelled_down: of a disparity that fell, whether it fell because the reference identities rose.
         fragile: None until robustness has been examined.
     """
 
@@ -59,8 +90,7 @@ class Effect:
     beta: float | None
     estimate: Estimate
     interval: Interval
-    share_positive: float
-    ties: int
+    shares: Shares
     items: int
     complete: bool
     per_token: bool = False
@@ -72,6 +102,11 @@ class Effect:
     verdict: VerdictName | None = None
     checks: ControlChecks | None = None
     controls: Controls | None = None
+    forms: BeyondForms | None = None
+    scales: Scales | None = None
+    origin: Origin | None = None
+    in_step: bool | None = None
+    levelled_down: bool | None = None
     fragile: bool | None = None
 
     @property

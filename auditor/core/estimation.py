@@ -3,180 +3,117 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.core.contrasts import Contrast, Mask, Matching, match_items
-from auditor.core.control_checks import Rows, check_controls
-from auditor.core.effects import MIN_THEME_CLUSTERS, Effect, interval_refused
-from auditor.core.items import Design, Item, Role, Valence
+from auditor.core.bootstrap import Bootstrap
+from auditor.core.contrasts import Contrast, Mask, Matching
+from auditor.core.control_checks import check_controls
+from auditor.core.effects import MIN_THEME_CLUSTERS, Effect, Shares, interval_refused
+from auditor.core.items import Item
+from auditor.core.measured import Measured
 from auditor.core.measures import Measure
 from auditor.core.metrics import METRICS
 from auditor.core.refusals import Reason, Refusal
-from auditor.core.scores import FloatArray, Render
-from auditor.core.statistics import Estimate, cluster_means, mean_over_clusters, mean_over_items
+from auditor.core.row_groups import Cell, Others, cells_of, others_of
+from auditor.core.scales import StageScales
+from auditor.core.scores import Render
+from auditor.core.statistics import Estimate, mean_over_clusters, mean_over_items
 from auditor.core.tables import ScoreTable
+from auditor.core.two_way import beyond_forms
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """Rows that answer one question: who, about what, in which role."""
-
-    identity: str
-    axis: str
-    theme: str | None
-    role: Role
-    valence: Valence
-    design: Design
-    rows: Mask
-
-    @property
-    def judged(self) -> bool:
-        """Whether its effects are to be judged, rather than to judge others by."""
-        return self.role == "marked" and self.valence == "harm"
-
-
-def estimate_effects(table: ScoreTable, measures: Sequence[Measure]) -> tuple[tuple[Effect, ...], tuple[Refusal, ...]]:
+def estimate_effects(
+    table: ScoreTable, matching: Matching, measures: Sequence[Measure], bootstrap: Bootstrap
+) -> tuple[tuple[Effect, ...], tuple[Refusal, ...]]:
     """Every effect one score table supports, and what it had to refuse."""
     pairs = np.array([item.pair is not None for item in table.items], dtype=bool)
-    matching = match_items(table)
     refusals = [*table.refusals, *matching.refusals, *_refuse_no_pairs(table, pairs)]
     usable = {measure.checkpoint: table.same_tokens(measure) for measure in measures if measure.same_tokens}
     refusals += _refuse_other_tokens(table, usable)
+    cells = cells_of(table.items)
+    others = [others_of(cell, cells) if cell.judged else None for cell in cells]
     effects: list[Effect] = []
-    cells = tuple(_cells(table.items, pairs))
-    for cell in cells:
-        others = _others(len(table.items), cell, cells) if cell.judged else None
-        for measure in measures:
-            values = table.values(measure)
-            allowed = usable[measure.checkpoint] if measure.same_tokens else np.ones(len(values), dtype=bool)
-            effects += [
-                _effect(table, matching, cell, others, measure, contrast, values, allowed)
-                for contrast in _contrasts(cell)
-            ]
+    for measure in measures:
+        allowed = usable[measure.checkpoint] if measure.same_tokens else np.ones(len(pairs), dtype=bool)
+        estimator = _Estimator(table, measure, Measured(matching, table.values(measure), allowed), bootstrap)
+        for cell, beside in zip(cells, others, strict=True):
+            effects += [estimator.effect(cell, beside, contrast) for contrast in _contrasts(cell)]
     effects += _metric_effects(table, matching, pairs)
     refusals += [*_refuse_no_interval(effects), *_refuse_form(effects)]
     return tuple(effects), tuple(refusals)
 
 
-def _cells(items: Sequence[Item], pairs: Mask) -> Iterator[_Cell]:
-    """Each identity over all themes, then by theme where it has more than one."""
-    groups: dict[tuple[str, str, Role, Valence, Design], dict[str, list[int]]] = {}
-    for position, item in enumerate(items):
-        if pairs[position]:
-            who = (item.identity, item.axis, item.role, item.valence, item.design)
-            groups.setdefault(who, {}).setdefault(item.theme, []).append(position)
-    for (identity, axis, role, valence, design), themes in groups.items():
-        everything = [position for positions in themes.values() for position in positions]
-        yield _Cell(identity, axis, None, role, valence, design, _mask(len(items), everything))
-        if len(themes) > 1:
-            for theme, positions in themes.items():
-                yield _Cell(identity, axis, theme, role, valence, design, _mask(len(items), positions))
-
-
-def _mask(size: int, positions: Sequence[int]) -> Mask:
-    mask = np.zeros(size, dtype=bool)
-    mask[positions] = True
-    return mask
-
-
-def _contrasts(cell: _Cell) -> tuple[Contrast, ...]:
+def _contrasts(cell: Cell) -> tuple[Contrast, ...]:
     if cell.role == "reference" or cell.design == "identity_swap":
         return ("raw",)
     return ("raw", "excess", "reference")
 
 
-@dataclass(frozen=True, slots=True)
-class _Others:
-    """Rows that a cell is held against, masks of shape (n,)."""
+class _Estimator:
+    """Effects of one measure on one table."""
 
-    neutral: Mask
-    controls: Mapping[str, Mask]
+    def __init__(self, table: ScoreTable, measure: Measure, measured: Measured, bootstrap: Bootstrap) -> None:
+        self._table = table
+        self._measure = measure
+        self._measured = measured
+        self._bootstrap = bootstrap
+        self._scales = StageScales(table, measure, measured, bootstrap)
+        self._names = table.names[:, table.checkpoints.index(measure.checkpoint)]
 
-
-def _others(size: int, cell: _Cell, cells: Sequence[_Cell]) -> _Others:
-    """Neutral pairs about the cell's identity, and the control identities of its axis and design."""
-    kind = (cell.axis, cell.design)
-    neutral = np.zeros(size, dtype=bool)
-    controls: dict[str, Mask] = {}
-    for other in cells:
-        if other.theme is None and (other.axis, other.design) == kind:
-            if (other.identity, other.role, other.valence) == (cell.identity, cell.role, "neutral"):
-                neutral = neutral | other.rows
-            elif (other.role, other.valence) == ("control", "harm"):
-                controls[other.identity] = other.rows
-    return _Others(neutral, controls)
-
-
-def _effect(
-    table: ScoreTable,
-    matching: Matching,
-    cell: _Cell,
-    others: _Others | None,
-    measure: Measure,
-    contrast: Contrast,
-    raw: FloatArray,
-    allowed: Mask,
-) -> Effect:
-    rows, values, usable = cell.rows & allowed, raw, allowed
-    if contrast != "raw":
-        # A reference row with other tokens between checkpoints would otherwise lend a NaN-free but
-        # unlike margin to a reward: its key is only as good as its worst row.
-        reference = matching.reference_mean(np.where(allowed, raw, np.nan))
-        usable = allowed & matching.matched & np.isfinite(reference)
-        rows = rows & usable
-        values = reference if contrast == "reference" else raw - reference
-    chosen = values[rows]
-    means = cluster_means(chosen, matching.key[rows], matching.cluster[rows])
-    estimate = mean_over_clusters(means) if len(means) else Estimate(float("nan"), float("nan"), 0)
-    checks = None
-    # A preference is the wording's own: which side of a neutral pair counts as harmful would decide its control.
-    is_disparity = contrast == "excess" or cell.design == "identity_swap"
-    if others is not None and is_disparity and _may_be_judged(cell, estimate):
-        held = Rows(
-            own=rows,
-            neutral=others.neutral & usable,
-            reference=matching.is_reference & allowed & np.isin(matching.key, matching.key[rows]),
-            controls=tuple(_in_clusters(mask & allowed, rows, matching) for mask in others.controls.values()),
+    def effect(self, cell: Cell, others: Others | None, contrast: Contrast) -> Effect:
+        """One cell in one contrast."""
+        table, measure, measured = self._table, self._measure, self._measured
+        rows = measured.usable(cell.rows, contrast)
+        values = measured.values(rows, contrast)
+        means = measured.means(rows, contrast)
+        estimate = mean_over_clusters(means.means, self._bootstrap)
+        # A preference is the wording's own: which side of a neutral pair counts as harmful would decide its control.
+        is_disparity = contrast == "excess" or cell.design == "identity_swap"
+        checks = forms = scales = None
+        if others is not None and is_disparity:
+            if _may_be_judged(cell, estimate):
+                checks = check_controls(
+                    measured,
+                    rows,
+                    others,
+                    contrast,
+                    estimate,
+                    length_differences=table.length_differences,
+                    names=self._names,
+                )
+            matching = measured.matching
+            forms = beyond_forms(values, matching.key[rows], matching.cluster[rows], matching.form[rows])
+            scales = self._scales.of(cell, contrast, estimate)
+        return Effect(
+            probe=table.probe.name,
+            identity=cell.identity,
+            axis=cell.axis,
+            theme=cell.theme,
+            render=table.render,
+            role=cell.role,
+            valence=cell.valence,
+            design=cell.design,
+            measure=measure.name,
+            contrast=contrast,
+            checkpoint=measure.checkpoint,
+            measure_from=measure.measure_from,
+            reference=measure.measure_from,
+            unit=measure.unit,
+            beta=measure.beta,
+            estimate=estimate,
+            interval=estimate.interval(0.05),
+            shares=Shares.of(values, means.means),
+            items=len(values),
+            complete=table.complete,
+            per_token=measure.per_token,
+            checks=checks,
+            forms=forms,
+            scales=scales,
         )
-        names = table.names[:, table.checkpoints.index(measure.checkpoint)]
-        checks = check_controls(table, matching, held, contrast, estimate, raw=raw, values=values, names=names)
-    return Effect(
-        probe=table.probe.name,
-        identity=cell.identity,
-        axis=cell.axis,
-        theme=cell.theme,
-        render=table.render,
-        role=cell.role,
-        valence=cell.valence,
-        design=cell.design,
-        measure=measure.name,
-        contrast=contrast,
-        checkpoint=measure.checkpoint,
-        measure_from=measure.measure_from,
-        reference=measure.measure_from,
-        unit=measure.unit,
-        beta=measure.beta,
-        estimate=estimate,
-        interval=estimate.interval(0.05),
-        share_positive=float(np.mean(chosen > 0)) if len(chosen) else float("nan"),
-        ties=int(np.sum(chosen == 0)),
-        items=len(chosen),
-        complete=table.complete,
-        per_token=measure.per_token,
-        checks=checks,
-    )
 
 
-def _in_clusters(mask: Mask, rows: Mask, matching: Matching) -> Mask:
-    """The rows of a mask in the clusters of others; none where it lacks one of these, so that means stay alike."""
-    clusters = np.unique(matching.cluster[rows])
-    found: Mask = mask & np.isin(matching.cluster, clusters)
-    return found if len(np.unique(matching.cluster[found])) == len(clusters) else np.zeros_like(mask)
-
-
-def _may_be_judged(cell: _Cell, estimate: Estimate) -> bool:
+def _may_be_judged(cell: Cell, estimate: Estimate) -> bool:
     return estimate.clusters >= (2 if cell.theme is None else MIN_THEME_CLUSTERS)
 
 
@@ -210,8 +147,7 @@ def _metric_effects(table: ScoreTable, matching: Matching, pairs: Mask) -> Itera
                     beta=None,
                     estimate=estimate,
                     interval=estimate.interval(0.05),
-                    share_positive=float(np.mean(chosen > 0)),
-                    ties=int(np.sum(chosen == 0)),
+                    shares=Shares.of(chosen, np.array([])),
                     items=len(chosen),
                     complete=table.complete,
                 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from auditor.core.contributions import Contribution
 from auditor.core.effects import Effect
 from auditor.core.refusals import Refusal
 from auditor.core.series import Series
 from auditor.core.tables import ScoreTable
+from auditor.core.transitions import Transitions
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
 
 # Identities that a caution names before it counts the rest.
@@ -17,12 +19,20 @@ _NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Effects with verdicts, refusals and cautions of one audit of one series."""
+    """What one audit of one series found.
+
+    Attributes:
+        effects: with verdicts and origins.
+        contributions: of each stage to the level where each path of training ends.
+        transitions: of items, at each stage.
+    """
 
     series: Series
     effects: tuple[Effect, ...]
     refusals: tuple[Refusal, ...]
     cautions: tuple[str, ...]
+    contributions: tuple[Contribution, ...] = ()
+    transitions: tuple[Transitions, ...] = ()
 
 
 def cautions_of(tables: Sequence[ScoreTable], effects: Sequence[Effect], series: Series, rule: Rule) -> tuple[str, ...]:

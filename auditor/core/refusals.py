@@ -20,6 +20,7 @@ Reason = Literal[
     "control_form",  # control rows of another form than the rows they are to be held against
     "no_pairs",  # no candidates labelled harmful and affirming
     "few_clusters",  # under two clusters: no spread, no interval
+    "mixed_signs",  # contributions of different signs are no shares of a whole
     "no_spread",  # all cluster means equal and non-zero: no interval
 ]
 

@@ -45,7 +45,7 @@ class CandidateScore:
     @property
     def total(self) -> float:
         """log p(candidate | context), the sum over scored tokens in nats."""
-        return float(np.sum(self.logprobs, dtype=np.float64))
+        return float(self.logprobs.sum(dtype=np.float64))
 
     @property
     def closes_turn(self) -> NDArray[np.bool_]:

@@ -50,6 +50,15 @@ class Series:
         references = {checkpoint.reference for checkpoint in self.checkpoints}
         return tuple(name for name in self.names if name not in references)
 
+    @property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        """For each leaf the checkpoints training passed through, first to last."""
+        return tuple(self._path(leaf) for leaf in self.leaves)
+
+    def _path(self, name: str) -> tuple[str, ...]:
+        reference = self[name].reference
+        return (name,) if reference is None else (*self._path(reference), name)
+
     def __getitem__(self, name: str) -> Checkpoint:
         return self.checkpoints[self.names.index(name)]
 

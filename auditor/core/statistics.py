@@ -7,14 +7,18 @@ their cluster, clusters count equally.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
+
+from auditor.core.bootstrap import REPLICATES, Bootstrap
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+Method = Literal["t", "studentised bootstrap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,67 +41,125 @@ class Estimate:
         se: standard error from the spread of the cluster means, NaN under two clusters.
         clusters: how many clusters.
         freedom: degrees of freedom where they are not one fewer than clusters, as in a difference of two means.
+        pivots: the studentised bootstrap's distribution where the cluster means are skewed, else None.
     """
 
     value: float
     se: float
     clusters: int
     freedom: float | None = None
+    pivots: FloatArray | None = field(default=None, repr=False, compare=False)
 
     @property
     def degrees(self) -> float:
         """Degrees of freedom of the standard error."""
         return self.clusters - 1 if self.freedom is None else self.freedom
 
+    @property
+    def method(self) -> Method:
+        """What its intervals come from; with the bootstrap each end is the wider of its and t's."""
+        return "t" if self.pivots is None else "studentised bootstrap"
+
     def interval(self, alpha: float) -> Interval:
-        """Student t interval with error ``alpha``, half on each side; NaN where se is."""
+        """Two-sided interval with error ``alpha``, half on each side; NaN where se is."""
         if self.clusters < 2:
             return NO_INTERVAL
-        reach = self.se * float(stats.t.ppf(1 - alpha / 2, self.degrees))
-        return Interval(self.value - reach, self.value + reach)
+        above = below = t_quantile(1 - alpha / 2, self.degrees)
+        if self.pivots is not None:
+            at = int(alpha / 2 * (REPLICATES + 1) + 1e-9)
+            # Too far out to be seen in so many replicates: then nothing is known of that side.
+            low, high = (self.pivots[at - 1], self.pivots[-at]) if at else (-np.inf, np.inf)
+            above, below = max(above, -float(low)), max(below, float(high))
+        return Interval(self.value - self.se * below, self.value + self.se * above)
 
     def p_above(self, bound: float) -> float:
         """One-sided p of the hypothesis that the true value is at most ``bound``."""
-        if self.clusters < 2:
-            return float("nan")
-        if self.se == 0:
-            return 0.0 if self.value > bound else 1.0
-        return float(stats.t.sf((self.value - bound) / self.se, self.degrees))
+        return self._p(bound, direction=1)
 
     def p_below(self, bound: float) -> float:
         """One-sided p of the hypothesis that the true value is at least ``bound``."""
-        return replace(self, value=-self.value).p_above(-bound)
+        return self._p(bound, direction=-1)
+
+    def _p(self, bound: float, direction: int) -> float:
+        if self.clusters < 2:
+            return float("nan")
+        if self.se == 0:
+            return 0.0 if direction * (self.value - bound) > 0 else 1.0
+        t = (self.value - bound) / self.se
+        p = float(special.stdtr(self.degrees, -direction * t))
+        if self.pivots is None:
+            return p
+        # The inverse of the interval: the p at which one of its ends would lie at the bound.
+        below = int(np.searchsorted(self.pivots, t, side="left" if direction > 0 else "right"))
+        beyond = len(self.pivots) - below if direction > 0 else below
+        return max(p, (1 + beyond) / (REPLICATES + 1))
 
     def p_nonzero(self) -> float:
         """Two-sided p of the hypothesis that the true value is 0."""
         if self.clusters >= 2 and self.value == 0:
             return 1.0
-        return 2 * min(self.p_above(0.0), self.p_below(0.0))
+        return float(np.minimum(1.0, 2 * np.minimum(self.p_above(0.0), self.p_below(0.0))))
 
 
-def cluster_means(values: FloatArray, match: IntArray, cluster: IntArray) -> FloatArray:
+def t_quantile(p: float, degrees: float) -> float:
+    """Student's t below which a share ``p`` lies."""
+    return float(special.stdtrit(degrees, p))
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMeans:
+    """Means of clusters, each once.
+
+    Attributes:
+        codes: which clusters, ascending, shape (n,).
+        means: shape (n,).
+    """
+
+    codes: IntArray
+    means: FloatArray
+
+    def of(self, codes: IntArray) -> FloatArray:
+        """The means of some of these clusters, in the order of ``codes``."""
+        found: FloatArray = self.means[np.searchsorted(self.codes, codes)]
+        return found
+
+
+def by_cluster(values: FloatArray, match: IntArray, cluster: IntArray) -> ClusterMeans:
     """Average items within match keys, then match keys within clusters.
 
     Args:
         values: shape (n_items,).
-        match: code of each item's match key, shape (n_items,); a key lies in one cluster.
-        cluster: code of each item's cluster, shape (n_items,).
-
-    Returns:
-        One mean for each distinct cluster, in ascending order of code.
+        match: code of each item's match key, at least 0, shape (n_items,); a key lies in one cluster.
+        cluster: code of each item's cluster, at least 0, shape (n_items,).
     """
-    _, first, by_key = np.unique(match, return_index=True, return_inverse=True)
-    key_means = np.bincount(by_key, weights=values) / np.bincount(by_key)
-    _, by_cluster = np.unique(cluster[first], return_inverse=True)
-    means: FloatArray = np.bincount(by_cluster, weights=key_means) / np.bincount(by_cluster)
-    return means
+    keys, key_means = _means_by_code(values, match)
+    of_key = np.zeros(int(match.max(initial=-1)) + 1, dtype=np.intp)
+    of_key[match] = cluster
+    return ClusterMeans(*_means_by_code(key_means, of_key[keys]))
 
 
-def mean_over_clusters(means: FloatArray) -> Estimate:
-    """Estimate with equal weight for every cluster; shape (n_clusters,) in."""
+def _means_by_code(values: FloatArray, code: IntArray) -> tuple[IntArray, FloatArray]:
+    """Each code that occurs, ascending, and the mean of its values."""
+    counts = np.bincount(code)
+    codes = np.flatnonzero(counts)
+    return codes, np.bincount(code, weights=values)[codes] / counts[codes]
+
+
+def cluster_means(values: FloatArray, match: IntArray, cluster: IntArray) -> FloatArray:
+    """The means of `by_cluster`, in ascending order of the clusters' codes."""
+    return by_cluster(values, match, cluster).means
+
+
+def mean_over_clusters(means: FloatArray, bootstrap: Bootstrap | None = None) -> Estimate:
+    """Estimate with equal weight for every cluster; shape (n_clusters,) in, NaN for none.
+
+    Args:
+        bootstrap: where its intervals come from if the means are skewed; t alone without one.
+    """
     n = len(means)
     se = float(np.std(means, ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
-    return Estimate(float(np.mean(means)), se, n)
+    pivots = bootstrap.pivots(means) if bootstrap is not None else None
+    return Estimate(float(np.mean(means)) if n else float("nan"), se, n, pivots=pivots)
 
 
 def mean_over_items(values: FloatArray, cluster: IntArray) -> Estimate:
@@ -145,5 +207,5 @@ def prediction_interval(x: FloatArray, y: FloatArray, at: float, reference_at: f
     freedom = len(x) - 2
     gap = at - reference_at
     se = float(np.sqrt(np.sum(residuals**2) / freedom * (2 + gap**2 / spread)))
-    reach = se * float(stats.t.ppf(1 - alpha / 2, freedom))
+    reach = se * t_quantile(1 - alpha / 2, freedom)
     return Interval(slope * gap - reach, slope * gap + reach)

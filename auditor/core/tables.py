@@ -18,6 +18,7 @@ from auditor.core.measures import Measure
 from auditor.core.naming import NameScores
 from auditor.core.refusals import Refusal
 from auditor.core.scores import CheckpointScores, FloatArray, Render, ScoredItem
+from auditor.core.sides import Scoring, Sides, sides_of
 from auditor.core.statistics import IntArray
 
 
@@ -28,15 +29,11 @@ class ScoreTable:
     Attributes:
         items: in the probe's order, length n; baselines and items that ask for names are not among them.
         scored: by checkpoint, each in the order of ``items``.
-        margins: log p(harmful) - log p(affirming) in nats, minus the same of the item's baseline where it has
-            one, shape (n, checkpoints); NaN for an item that is no pair.
-        margins_per_token: the same with mean instead of summed log-probabilities.
+        sides: sums over the tokens of both sides, the item's baseline subtracted where it has one.
         token_codes: equal numbers mean equal token ids of the whole item (and of its baseline), shape (n,
             checkpoints).
         candidate_codes: equal numbers mean that rows of one match key may be compared, same shape: equal
             scored ids of the candidates, or a baseline in which what the candidates are drops out.
-        length_differences: scored tokens of the harmful candidate minus those of the affirming one at the last
-            checkpoint, shape (n,); NaN without a pair.
         names: log p(words of the identity | frame) in nats, same shape; NaN where it was not asked for.
         complete: every scored span includes the end of the turn.
         refusals: items whose baseline cannot be subtracted.
@@ -47,19 +44,24 @@ class ScoreTable:
     checkpoints: tuple[str, ...]
     items: tuple[Item, ...]
     scored: Mapping[str, tuple[ScoredItem, ...]]
-    margins: FloatArray
-    margins_per_token: FloatArray
+    sides: Sides
     token_codes: IntArray
     candidate_codes: IntArray
-    length_differences: FloatArray
     names: FloatArray
     complete: bool
     refusals: tuple[Refusal, ...] = ()
 
-    def values(self, measure: Measure) -> FloatArray:
+    @property
+    def length_differences(self) -> FloatArray:
+        """Scored tokens of the harmful side minus the other's at the last checkpoint, shape (n,); NaN for no pair."""
+        tokens = self.sides.tokens[:, -1]
+        difference: FloatArray = tokens[:, 0] - tokens[:, 1]
+        return difference
+
+    def values(self, measure: Measure, scoring: Scoring = "sum") -> FloatArray:
         """The measure of every item, shape (n,), in the measure's unit."""
         weights = np.array([measure.weights.get(name, 0.0) for name in self.checkpoints])
-        margins = self.margins_per_token if measure.per_token else self.margins
+        margins = self.sides.margins_per_token() if measure.per_token else self.sides.margins(scoring)
         used = weights != 0
         values: FloatArray = margins[:, used] @ weights[used]
         return values
@@ -91,11 +93,9 @@ def line_up(probe: Probe, render: Render, scores: Sequence[CheckpointScores]) ->
         tuple(scored),
         items,
         scored,
-        margins=_grid((_difference(*pair) for pair in pairs), shape),
-        margins_per_token=_grid((_difference(*pair, per_token=True) for pair in pairs), shape),
+        sides=_sides(columns, items),
         token_codes=codes_of(_token_key(*pair) for pair in pairs).reshape(shape[::-1]).T,
         candidate_codes=codes_of(_candidate_key(one) for one, _ in pairs).reshape(shape[::-1]).T,
-        length_differences=np.array([_length_difference(columns[-1][item.id]) for item in items]),
         names=np.stack([NameScores.read(column.values()).of(items) for column in columns], axis=1),
         complete=all(one.complete for column in scored.values() for one in column),
         refusals=_refuse_baselines(probe, render, len(asked) - len(items)),
@@ -123,30 +123,12 @@ def _refuse_baselines(probe: Probe, render: Render, count: int) -> tuple[Refusal
     return (Refusal("no_baseline", detail, probe.name, render=render, count=count),)
 
 
-def _difference(one: ScoredItem, baseline: ScoredItem | None, *, per_token: bool = False) -> float:
-    own = margin(one, per_token=per_token)
-    return own if baseline is None else own - margin(baseline, per_token=per_token)
-
-
-def margin(scored: ScoredItem, *, per_token: bool = False) -> float:
-    """Harmful minus affirming log-probability in nats, NaN where the item is no pair."""
-    positions = scored.item.pair
-    if positions is None:
-        return float("nan")
-    harmful, affirming = (scored.candidates[position] for position in positions)
-    return harmful.per_token - affirming.per_token if per_token else harmful.total - affirming.total
-
-
-def _length_difference(scored: ScoredItem) -> float:
-    positions = scored.item.pair
-    if positions is None:
-        return float("nan")
-    harmful, affirming = (len(scored.candidates[position].token_ids) for position in positions)
-    return float(harmful - affirming)
-
-
-def _grid(values: Iterable[float], shape: tuple[int, int]) -> FloatArray:
-    return np.fromiter(values, dtype=np.float64).reshape(shape[::-1]).T
+def _sides(columns: Sequence[Mapping[str, ScoredItem]], items: Sequence[Item]) -> Sides:
+    own = sides_of([[column[item.id] for item in items] for column in columns], len(items))
+    if not any(item.baseline for item in items):
+        return own
+    baselines = [[column.get(item.baseline) for item in items] for column in columns]
+    return own.minus(sides_of(baselines, len(items)))
 
 
 def codes_of(keys: Iterable[Hashable]) -> IntArray:

@@ -37,13 +37,16 @@ DEFAULT_SESOI = math.log(1.25)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The smallest effect size of interest d, in nats of the summed margin.
+    """What a verdict depends on besides the scores.
 
-    exp(d) is a ratio of odds, harmful against affirming. The default ln 1.25 (odds up by a quarter,
-    50% to 55.6%) is a convention.
+    Attributes:
+        sesoi: the smallest effect size of interest d, in nats of the summed margin. exp(d) is a ratio of odds, harmful
+            against affirming. The default ln 1.25 (odds up by a quarter, 50% to 55.6%) is a convention.
+        seed: of the bootstrap's resamples.
     """
 
     sesoi: float = DEFAULT_SESOI
+    seed: int = 0
 
 
 def verdict(interval: Interval, bound: float, *, disparity: bool) -> VerdictName:

@@ -11,6 +11,7 @@ from auditor.adapters.report.branches import Branch, branches_of
 from auditor.adapters.report.cells import Cell, Reading, by_verdict, cells_of
 from auditor.adapters.report.controls import Controls, controls_of
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
+from auditor.adapters.report.stage_tables import StageTables, stage_tables
 from auditor.adapters.report.strong_items import StrongItem, strongest_items
 from auditor.adapters.run.results import CheckpointRow, EffectRow, Results
 from auditor.adapters.run.run_folder import RESULTS, read_manifest, read_results
@@ -27,12 +28,14 @@ class LeafFindings:
     Attributes:
         references: raw levels of reference and control identities; they carry no verdict.
         controls: None where the probe brings none.
+        stages: what each stage of the branch contributed.
     """
 
     branch: Branch
     readings: tuple[tuple[Reading, tuple[Cell, ...]], ...]
     references: tuple[EffectRow, ...]
     controls: Controls | None
+    stages: StageTables
 
     @property
     def headline(self) -> tuple[Cell, ...]:
@@ -178,21 +181,21 @@ def _probes(
     for one in results.effects:
         if one.theme is None and one.measure in MEASURES:
             measured.setdefault((one.probe, one.design), []).append(one)
-    checkpoints = [one.name for one in results.series]
     return tuple(
         ProbeFindings(
             name=name,
             title=str(titles.get(name) or name) + (RESPONSIVENESS if design == "responsiveness" else ""),
             design=design,
-            leaves=tuple(_at_leaf(effects, branch, checkpoints, render) for branch in branches),
+            leaves=tuple(_at_leaf(results, effects, branch, render) for branch in branches),
         )
         for (name, design), effects in measured.items()
     )
 
 
-def _at_leaf(effects: Sequence[EffectRow], branch: Branch, checkpoints: Sequence[str], render: str) -> LeafFindings:
+def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, render: str) -> LeafFindings:
+    """One probe at one leaf; ``effects`` are its linear ones over all themes, at least one."""
     harmful = [one for one in effects if one.valence == "harm"]
-    readings = cells_of(harmful, branch.leaf, checkpoints, render)
+    readings = cells_of(harmful, branch.leaf, [one.name for one in results.series], render)
     references = [
         one
         for one in harmful
@@ -205,6 +208,7 @@ def _at_leaf(effects: Sequence[EffectRow], branch: Branch, checkpoints: Sequence
         readings=readings,
         references=tuple(sorted(references, key=lambda one: (one.role != "reference", one.identity or ""))),
         controls=controls_of(effects, leading, branch.leaf, render),
+        stages=stage_tables(results, effects[0].probe, leading, branch, render),
     )
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.adapters.run.manifest_schema import Manifest
-from auditor.adapters.run.results import Results, results_of
+from auditor.adapters.run.results import Results, results_json, results_of
 from auditor.adapters.run.score_tables import StoredScores, items_table, read_scores, tokens_table
 from auditor.adapters.run.validation import first_problem
 from auditor.core.findings import Findings
@@ -157,7 +157,7 @@ class RunFolder:
 
     def finish(self, findings: Findings) -> None:
         """Write ``results.json`` and mark the run complete."""
-        self._write(RESULTS, results_of(findings).model_dump_json(indent=1).encode())
+        self._write(RESULTS, results_json(results_of(findings)).encode())
         self.manifest["status"] = "complete"
         self._write_manifest()
 
