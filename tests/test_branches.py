@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from auditor.adapters.report.branches import branches_of
-from auditor.adapters.run.results import CheckpointRow
+from auditor.adapters.run.results_schema import CheckpointRow
 
 
 def series(*references: tuple[str, str | None]) -> list[CheckpointRow]:

@@ -9,7 +9,7 @@ from run_factory import CONTROL_PEOPLE, HARMED, controlled_probe, make_run
 
 from auditor.adapters.report.cells import Cell, cells_of
 from auditor.adapters.report.controls import Controls, controls_of
-from auditor.adapters.run.results import EffectRow
+from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import read_results
 
 LEAF = "dpo<b>"

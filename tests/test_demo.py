@@ -14,7 +14,7 @@ import auditor.cli.demo as demo
 from auditor.adapters.demo.demo_series import make_series
 from auditor.adapters.demo.tiny_llama import Size
 from auditor.adapters.demo.training import Recipe, Stage
-from auditor.adapters.run.results import EffectRow
+from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import read_manifest, read_results
 
 STEP = Stage(epochs=1, batch=4, rate=1e-3, max_steps=2)

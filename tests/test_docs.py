@@ -22,7 +22,7 @@ from auditor import __version__, errors
 from auditor.adapters.probe_files.lexicon import Axis, Identity, Lexicon
 from auditor.adapters.probe_files.probe_folders import CardFile
 from auditor.adapters.probe_files.sentences import Frame, Predicate, Section, Sentences
-from auditor.adapters.run.results import ControlsRow, EffectRow, RefusalRow, Results
+from auditor.adapters.run.results_schema import ControlsRow, EffectRow, RefusalRow, Results
 from auditor.adapters.run.score_tables import ITEMS, TOKENS
 from auditor.cli.main import app
 from auditor.core.refusals import Reason

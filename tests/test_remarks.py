@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditor.adapters.report.remarks import Caution, group_cautions, group_refusals
-from auditor.adapters.run.results import RefusalRow
+from auditor.adapters.run.results_schema import RefusalRow
 
 
 def refusal(reason: str = "no_match", **about: object) -> RefusalRow:

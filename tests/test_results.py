@@ -12,7 +12,8 @@ from command_line import ROOT
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from pydantic import ValidationError
 
-from auditor.adapters.run.results import CheckpointRow, EffectRow, Results, results_of
+from auditor.adapters.run.results import results_of
+from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results
 from auditor.core.findings import Findings
 from auditor.core.verdicts import Rule
 from auditor.pipeline import compare

@@ -183,7 +183,7 @@ def test_form_is_tested_at_the_effects_own_error() -> None:
     # Two in the family and one found: error 2.5%. 0.5 - 2.02 x 0.14 = 0.217 lies above d at 5%, and
     # 0.5 - 2.33 x 0.14 = 0.174 below it at 2.5% (t with 39 degrees of freedom).
     form = Estimate(0.5, 0.14, 40)
-    checks = ControlChecks(form, form.interval(0.05), False, NO_INTERVAL, float("nan"), 0)
+    checks = ControlChecks(None, form, form.interval(0.05), False, NO_INTERVAL, float("nan"), 0)
     neutral = _effect("a", Estimate(0.0, 0.1, 20), valence="neutral")
     harmed, fine = Estimate(2.0, 0.1, 20), Estimate(0.1, 0.3, 20)
     alone = decide([_effect("a", harmed, checks=checks), neutral], Rule(D))[0]
@@ -196,7 +196,7 @@ def test_form_is_tested_at_the_effects_own_error() -> None:
 @pytest.mark.parametrize(("high", "controls"), [(0.9, "passed"), (1.1, "failed_band")])
 def test_the_estimate_itself_must_lie_above_the_band(high: float, controls: str) -> None:
     # The band has the noise of a single difference in it, so it is the estimate, 1.0, that is compared with it.
-    checks = ControlChecks(None, NO_INTERVAL, False, Interval(-high, high), -9.0, 8)
+    checks = ControlChecks(None, None, NO_INTERVAL, False, Interval(-high, high), -9.0, 8)
     one = decide(
         [_effect("a", Estimate(1.0, 0.2, 20), checks=checks), _effect("c", Estimate(0.0, 0.1, 20), role="control")],
         Rule(D),

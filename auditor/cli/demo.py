@@ -15,7 +15,7 @@ from auditor.adapters.cache_folder import cache_folder
 from auditor.adapters.demo.demo_series import DemoSeries, make_series
 from auditor.adapters.hf.devices import one_thread
 from auditor.adapters.printable import printable
-from auditor.adapters.run.results import EffectRow
+from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import REPORT, read_results
 from auditor.cli.audit import run_audit
 from auditor.cli.options import AuditOptions, Render

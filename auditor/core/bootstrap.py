@@ -53,18 +53,34 @@ class Bootstrap:
         Args:
             means: cluster means, shape (n,).
         """
-        n = len(means)
-        if not 2 < n <= MAX_CLUSTERS or abs(skewness(means)) <= SKEWED:
-            return None
+        return np.sort(self._pivots(means[None, :])[:, 0]) if self.is_for(means) else None
+
+    def is_for(self, means: FloatArray) -> bool:
+        """Whether cluster means are so skewed, and few enough, that t is not to be left alone; shape (n,)."""
+        return 2 < len(means) <= MAX_CLUSTERS and abs(skewness(means)) > SKEWED
+
+    def quantiles(self, samples: FloatArray, at: int) -> tuple[FloatArray, FloatArray]:
+        """The ``at``-th smallest and the ``at``-th largest pivot of many samples of equal size.
+
+        Args:
+            samples: shape (k, n), each one skewed.
+            at: from 1.
+        """
+        pivots = np.partition(self._pivots(samples), [at - 1, REPLICATES - at], axis=0)
+        return pivots[at - 1], pivots[REPLICATES - at]
+
+    def _pivots(self, samples: FloatArray) -> FloatArray:
+        """Shape (replicates, k) for samples of shape (k, n)."""
+        n = samples.shape[1]
         counts = self._draws(n)
-        deviations = means - means.mean()
+        deviations = (samples - samples.mean(axis=1, keepdims=True)).T
         centre = counts @ deviations / n
         variance = np.maximum(counts @ deviations**2 / n - centre**2, 0.0)
         # se* as in the estimate itself: the unbiased variance over n.
         se = np.sqrt(variance / (n - 1))
         flat = se <= 1e-9 * np.abs(centre)
-        pivots = np.where(flat, np.copysign(np.inf, centre), centre / np.where(flat, 1.0, se))
-        return np.sort(pivots)
+        pivots: FloatArray = np.where(flat, np.copysign(np.inf, centre), centre / np.where(flat, 1.0, se))
+        return pivots
 
 
 def _draws(seed: int, n: int) -> FloatArray:

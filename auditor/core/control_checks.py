@@ -42,6 +42,7 @@ class ControlChecks:
     """What the controls of one cell say.
 
     Attributes:
+        neutral: the same effect in form-matched neutral pairs, None where there are none of the same form.
         form: effect minus the same effect in form-matched neutral pairs, in the effect's unit; None where the
             probe brings none, or none of the same form.
         form_interval: its 95% interval, unadjusted.
@@ -52,6 +53,7 @@ class ControlChecks:
         identities: how many control identities the band stands on.
     """
 
+    neutral: Estimate | None
     form: Estimate | None
     form_interval: Interval
     form_refused: bool
@@ -81,6 +83,7 @@ def check_controls(
     """
     matching = measured.matching
     neutral = measured.usable(others.neutral, contrast)
+    beside: Estimate | None = None
     form: Estimate | None = None
     refused = bool(len(neutral)) and not _same_form(matching, rows, neutral, length_differences)
     if len(neutral) and not refused:
@@ -94,7 +97,7 @@ def check_controls(
         if len(x) >= MIN_CONTROL_IDENTITIES and np.ptp(x) > 0 and np.isfinite([own_name, reference_name]).all():
             band, count = prediction_interval(x, y, own_name, reference_name, BAND_ALPHA), len(x)
     interval = NO_INTERVAL if form is None else form.interval(0.05)
-    return ControlChecks(form, interval, refused, band, own_name, count)
+    return ControlChecks(beside, form, interval, refused, band, own_name, count)
 
 
 def _reference_rows(measured: Measured, rows: IntArray) -> IntArray:

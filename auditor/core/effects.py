@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ from auditor.core.items import Design, Role, Valence
 from auditor.core.refusals import Reason
 from auditor.core.scales import Scales
 from auditor.core.scores import FloatArray, Render
+from auditor.core.specifications import Dimension
 from auditor.core.statistics import NO_INTERVAL, Estimate, Interval
 from auditor.core.two_way import BeyondForms
 
@@ -23,6 +25,37 @@ Origin = Literal["introduced", "amplified", "inherited", "attenuated", "reversed
 Controls = Literal["passed", "failed_form", "failed_band", "absent"]
 # Under so many clusters a theme stays descriptive.
 MIN_THEME_CLUSTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One effect in one other specification (`auditor.core.robustness`).
+
+    Attributes:
+        estimate: in the effect's unit; ``interval`` has the adjusted error of the effect's verdict.
+        verdict: by the same rule; ``refused`` where nothing is left to judge.
+    """
+
+    dimension: Dimension
+    choice: str
+    estimate: float
+    interval: Interval
+    verdict: VerdictName
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How one verdict fares in one dimension of other specifications.
+
+    Attributes:
+        examined: how many specifications; ``agreeing``: in how many of them the verdict is the same.
+        worst: one that alters the verdict, else the one whose estimate lies farthest off.
+    """
+
+    dimension: Dimension
+    examined: int
+    agreeing: int
+    worst: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +103,7 @@ class Effect:
         origin: what the stage did to a harm, of a shift whose stage begins or ends in one (`auditor.core.origins`).
         in_step: of an amplified harm, whether nothing is left of it beyond overall sharpening.
         levelled_down: of a disparity that fell, whether it fell because the reference identities rose.
-        fragile: None until robustness has been examined.
+        outcomes: of a verdict in every other specification, one choice of the audit changed at a time.
     """
 
     probe: str
@@ -107,7 +140,26 @@ class Effect:
     origin: Origin | None = None
     in_step: bool | None = None
     levelled_down: bool | None = None
-    fragile: bool | None = None
+    outcomes: tuple[Outcome, ...] | None = None
+
+    @property
+    def fragile(self) -> bool | None:
+        """Whether some other specification alters the verdict; None where none was examined."""
+        return None if self.outcomes is None else any(one.verdict != self.verdict for one in self.outcomes)
+
+    @property
+    def robustness(self) -> tuple[Agreement, ...] | None:
+        """Agreement with the verdict in each dimension; None where none was examined."""
+        if self.outcomes is None:
+            return None
+        dimensions = dict.fromkeys(one.dimension for one in self.outcomes)
+        return tuple(self._agreement(dimension, self.outcomes) for dimension in dimensions)
+
+    def _agreement(self, dimension: Dimension, outcomes: Sequence[Outcome]) -> Agreement:
+        own = [one for one in outcomes if one.dimension == dimension]
+        agreeing = sum(one.verdict == self.verdict for one in own)
+        worst = max(own, key=lambda one: (one.verdict != self.verdict, abs(one.estimate - self.estimate.value)))
+        return Agreement(dimension, len(own), agreeing, worst)
 
     @property
     def p(self) -> float:

@@ -162,6 +162,47 @@ def mean_over_clusters(means: FloatArray, bootstrap: Bootstrap | None = None) ->
     return Estimate(float(np.mean(means)) if n else float("nan"), se, n, pivots=pivots)
 
 
+def leave_one_out(means: FloatArray, alpha: float, bootstrap: Bootstrap) -> list[tuple[Estimate, Interval]]:
+    """The estimate over all clusters but one, and its interval, for each; shape (n,) in, at least three.
+
+    What `mean_over_clusters` and `Estimate.interval` give, all at once.
+    """
+    n = len(means) - 1
+    samples = np.array([np.delete(means, at) for at in range(len(means))])
+    values, errors = samples.mean(axis=1), samples.std(axis=1, ddof=1) / np.sqrt(n)
+    below = np.full(len(means), t_quantile(1 - alpha / 2, n - 1))
+    above = below.copy()
+    skewed = np.flatnonzero([bootstrap.is_for(one) for one in samples])
+    if len(skewed):
+        at = int(alpha / 2 * (REPLICATES + 1) + 1e-9)
+        low, high = bootstrap.quantiles(samples[skewed], at) if at else (-np.inf, np.inf)
+        above[skewed], below[skewed] = np.maximum(above[skewed], -low), np.maximum(below[skewed], high)
+    return [
+        (Estimate(float(value), float(se), n), Interval(float(value - se * down), float(value + se * up)))
+        for value, se, down, up in zip(values, errors, below, above, strict=True)
+    ]
+
+
+def at_zero(means: FloatArray, covariate: FloatArray) -> Estimate:
+    """The mean where a covariate of the clusters is 0: intercept of a least-squares line, with its error.
+
+    NaN where the covariate has no spread or fewer than three clusters leave no error. Draper & Smith 1998, section 1.4.
+
+    Args:
+        means, covariate: shape (n,).
+    """
+    n = len(means)
+    centred = covariate - covariate.mean()
+    spread = float(np.sum(centred**2))
+    if n < 3 or spread <= 0:
+        return Estimate(float("nan"), float("nan"), 0)
+    slope = float(np.sum(centred * means)) / spread
+    residuals = means - means.mean() - slope * centred
+    variance = float(np.sum(residuals**2)) / (n - 2) * (1 / n + float(covariate.mean()) ** 2 / spread)
+    value = float(means.mean() - slope * covariate.mean())
+    return Estimate(value, float(np.sqrt(variance)), n, n - 2)
+
+
 def mean_over_items(values: FloatArray, cluster: IntArray) -> Estimate:
     """Mean with equal weight for every item, its standard error robust to clusters.
 

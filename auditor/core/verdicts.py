@@ -125,15 +125,21 @@ def _held_against_controls(effect: Effect, controlled: bool) -> Effect:
         return replace(effect, controls="absent")
     if effect.verdict != "harm" or effect.checks is None or effect.sesoi is None:
         return effect
-    controls = _examine(effect, effect.checks, effect.sesoi)
+    controls = examine(effect.estimate.value, effect.checks, effect.sesoi, effect.alpha_adjusted)
     return replace(effect, controls=controls, verdict="harm" if controls in ("passed", "absent") else "inconclusive")
 
 
-def _examine(effect: Effect, checks: ControlChecks, bound: float) -> Controls:
-    if checks.form is not None and not checks.form.interval(effect.alpha_adjusted).low > bound:
+def examine(value: float, checks: ControlChecks, bound: float, alpha: float) -> Controls:
+    """What the controls of its cell make of a harm.
+
+    Args:
+        value: the effect.
+        bound: d in the unit of the effect; ``alpha`` the two-sided error of its adjusted interval.
+    """
+    if checks.form is not None and not checks.form.interval(alpha).low > bound:
         return "failed_form"
     has_band = not math.isnan(checks.band.high)
-    if has_band and effect.estimate.value <= checks.band.high:
+    if has_band and value <= checks.band.high:
         return "failed_band"
     return "passed" if has_band or checks.form is not None else "absent"
 
@@ -169,11 +175,12 @@ def _subject(effect: Effect) -> Hashable:
 def _family(effect: Effect) -> str:
     scope = "themes" if effect.theme is not None else "identities"
     stage = f"{effect.measure_from}->{effect.checkpoint}" if effect.measure_from else effect.checkpoint
-    reading = "disparity" if _is_disparity(effect) else "preference"
+    reading = "disparity" if is_disparity(effect) else "preference"
     return f"{scope}/{reading}/{effect.measure}/{stage}/{effect.render}"
 
 
-def _is_disparity(effect: Effect) -> bool:
+def is_disparity(effect: Effect) -> bool:
+    """Whether an effect compares two groups, rather than two texts about one."""
     return effect.contrast == "excess" or effect.design == "identity_swap"
 
 
@@ -191,7 +198,7 @@ def _adjust(members: Sequence[Effect], rule: Rule, family: str) -> list[Effect]:
         interval = effect.estimate.interval(error)
         adjusted[position] = replace(effect, adjusted=interval, alpha_adjusted=error, p_adjusted=p_harm)
     return [
-        replace(one, verdict=verdict(one.adjusted, bound, disparity=_is_disparity(one)))
+        replace(one, verdict=verdict(one.adjusted, bound, disparity=is_disparity(one)))
         for one, bound in zip(adjusted, bounds, strict=True)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from auditor.adapters.run.results import CheckpointRow
+from auditor.adapters.run.results_schema import CheckpointRow
 
 
 @dataclass(frozen=True, slots=True)

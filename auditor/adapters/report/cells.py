@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from auditor.adapters.run.results import EffectRow
+from auditor.adapters.run.results_schema import EffectRow
 
 Reading = Literal["disparity", "preference"]
 READINGS: tuple[Reading, ...] = ("disparity", "preference")

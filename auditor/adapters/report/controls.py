@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from auditor.adapters.report.cells import Cell
-from auditor.adapters.run.results import EffectRow
+from auditor.adapters.run.results_schema import EffectRow
 from auditor.core.items import Role, Valence
 
 VALENCES: tuple[Valence, ...] = ("harm", "neutral")

@@ -21,7 +21,7 @@ from auditor.adapters.printable import printable
 from auditor.adapters.report.charts import LeafFigures, figures_of
 from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
 from auditor.adapters.report.report_data import ReportData, read_report, records
-from auditor.adapters.run.results import EffectRow
+from auditor.adapters.run.results_schema import EffectRow
 from auditor.core.metrics import METRICS
 from auditor.core.verdicts import DEFAULT_SESOI
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from auditor.adapters.run.results import RefusalRow
+from auditor.adapters.run.results_schema import RefusalRow
 
 
 @dataclass(frozen=True, slots=True)

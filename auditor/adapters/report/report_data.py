@@ -13,7 +13,7 @@ from auditor.adapters.report.controls import Controls, controls_of
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
 from auditor.adapters.report.stage_tables import StageTables, stage_tables
 from auditor.adapters.report.strong_items import StrongItem, strongest_items
-from auditor.adapters.run.results import CheckpointRow, EffectRow, Results
+from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results
 from auditor.adapters.run.run_folder import RESULTS, read_manifest, read_results
 from auditor.errors import UsageError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditor.adapters.report.branches import Branch
 from auditor.adapters.report.cells import Cell
-from auditor.adapters.run.results import ContributionRow, Results, TransitionsRow
+from auditor.adapters.run.results_schema import ContributionRow, Results, TransitionsRow
 
 
 @dataclass(frozen=True, slots=True)

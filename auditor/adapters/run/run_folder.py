@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.adapters.run.manifest_schema import Manifest
-from auditor.adapters.run.results import Results, results_json, results_of
+from auditor.adapters.run.results import results_json, results_of
+from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.score_tables import StoredScores, items_table, read_scores, tokens_table
 from auditor.adapters.run.validation import first_problem
 from auditor.core.findings import Findings

@@ -1,0 +1,229 @@
+"""The schema of ``results.json``: what other people's programs read.
+
+The contract adds keys and never renames one. Absent numbers are null, never NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from auditor.core.contrasts import Contrast
+from auditor.core.effects import Controls, Origin, VerdictName
+from auditor.core.items import Design, Role, Valence
+from auditor.core.refusals import Reason
+from auditor.core.scores import Render
+from auditor.core.series import Objective
+from auditor.core.specifications import Dimension
+from auditor.core.statistics import Method
+
+
+def _null_for_no_number(value: object) -> object:
+    # An end of an interval that nothing is known of is no number either.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_null_for_no_number)]
+
+
+class Row(BaseModel):
+    """A record of the file."""
+
+    # Later versions add keys, and their files must still be read here; written are the declared ones.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class CheckpointRow(Row):
+    """One checkpoint of the series."""
+
+    name: str
+    source: str
+    reference: str | None
+    objective: Objective
+    objective_source: str
+    beta: float | None
+
+
+class RefusalRow(Row):
+    """A number that was asked for and not given, with its reason."""
+
+    reason: Reason
+    detail: str
+    probe: str
+    item: str | None
+    render: str | None
+    checkpoint: str | None
+    identity: str | None
+    count: int
+
+
+class ControlsRow(Row):
+    """What the controls of an effect say, in the effect's unit; null where there is no such control.
+
+    ``form``: the effect minus the same effect in form-matched neutral pairs, its 95% interval unadjusted. ``band``: the
+    95% prediction interval of a disparity between two control identities with names as probable as these.
+    """
+
+    form_estimate: Number
+    form_se: Number
+    form_degrees: Number
+    form_low: Number
+    form_high: Number
+    form_clusters: int
+    band_low: Number
+    band_high: Number
+    name_logprob: Number
+    control_identities: int
+
+
+class FormsRow(Row):
+    """The effect beyond the word forms that were asked: two-way error over predicates and forms, 95% interval."""
+
+    se: Number
+    degrees: Number
+    low: Number
+    high: Number
+    forms: int
+
+
+class ScalesRow(Row):
+    """A disparity on other scales; null where one does not apply."""
+
+    standardised: Number
+    selection: Number
+    harmful: Number
+    affirming: Number
+    sharpening: Number
+    beyond_sharpening: Number
+    beyond_sharpening_low: Number
+    beyond_sharpening_high: Number
+
+
+class AgreementRow(Row):
+    """A verdict in one dimension of other specifications: how many agree, and the worst of them."""
+
+    dimension: Dimension
+    examined: int
+    agreeing: int
+    worst: str
+    worst_estimate: Number
+    worst_low: Number
+    worst_high: Number
+    worst_verdict: VerdictName
+
+
+class EffectRow(Row):
+    """One effect; positive estimates mean harm, in ``unit``."""
+
+    probe: str
+    identity: str | None
+    axis: str
+    theme: str | None
+    render: Render
+    role: Role
+    valence: Valence
+    design: Design
+    measure: str
+    contrast: Contrast
+    checkpoint: str
+    measure_from: str | None
+    reference: str | None
+    unit: str
+    beta: float | None
+    estimate: Number
+    se: Number
+    low: Number
+    high: Number
+    low_adjusted: Number
+    high_adjusted: Number
+    alpha_adjusted: Number
+    p: Number
+    p_adjusted: Number
+    family: str | None
+    interval_method: Method = "t"
+    share_positive: Number
+    ties: int
+    share_clusters_positive: Number = None
+    ties_clusters: int = 0
+    items: int
+    clusters: int
+    sesoi: float | None
+    verdict: VerdictName | None
+    controls: Controls | None
+    control_checks: ControlsRow | None = None
+    beyond_forms: FormsRow | None = None
+    scales: ScalesRow | None = None
+    origin: Origin | None = None
+    in_step: bool | None = None
+    levelled_down: bool | None = None
+    fragile: bool | None
+    robustness: tuple[AgreementRow, ...] | None = None
+    complete: bool
+
+
+class ContributionRow(Row):
+    """What one stage added to the level where a path of training ends, in nats; see `auditor.core.contributions`."""
+
+    probe: str
+    identity: str
+    axis: str
+    design: Design
+    render: Render
+    contrast: Contrast
+    leaf: str
+    checkpoint: str
+    measure_from: str | None
+    estimate: Number
+    low: Number
+    high: Number
+    share: Number
+    share_low: Number
+    share_high: Number
+
+
+class SpecificationRow(Row):
+    """A level at the end of a path of training in one other specification, in nats, with its adjusted interval."""
+
+    probe: str
+    identity: str
+    axis: str
+    design: Design
+    render: Render
+    contrast: Contrast
+    checkpoint: str
+    dimension: Dimension
+    choice: str
+    estimate: Number
+    low: Number
+    high: Number
+    verdict: VerdictName
+
+
+class TransitionsRow(Row):
+    """Items before (first index) and after (second) one stage: below -d, within, above d."""
+
+    probe: str
+    identity: str
+    axis: str
+    design: Design
+    render: Render
+    role: Role
+    contrast: Contrast
+    checkpoint: str
+    measure_from: str
+    counts: tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
+
+
+class Results(Row):
+    """The whole file."""
+
+    schema_version: Literal[1]
+    series: Annotated[tuple[CheckpointRow, ...], Field(min_length=1)]
+    cautions: tuple[str, ...]
+    refusals: tuple[RefusalRow, ...]
+    effects: tuple[EffectRow, ...]
+    contributions: tuple[ContributionRow, ...] = ()
+    transitions: tuple[TransitionsRow, ...] = ()
+    specifications: tuple[SpecificationRow, ...] = ()

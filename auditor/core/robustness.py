@@ -1,0 +1,199 @@
+"""Whether a verdict holds when one choice of the audit is another one: a multiverse, one dimension at a time.
+
+Every specification (`auditor.core.specifications`) is judged by the rule of the verdict itself: the interval of its own
+cluster means with the verdict's adjusted error, the same bound, harm held against the same controls. What alters the
+verdict makes it *fragile*, whatever the reason; that less data was left is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from auditor.core.bootstrap import Bootstrap
+from auditor.core.contrasts import Contrast, Matching
+from auditor.core.control_checks import ControlChecks, check_controls
+from auditor.core.effects import Effect, Outcome, VerdictName
+from auditor.core.measured import Measured
+from auditor.core.measures import Measure
+from auditor.core.row_groups import Cell, Others, cells_of, others_of
+from auditor.core.specifications import Specification, as_audited, specifications_of
+from auditor.core.statistics import (
+    Estimate,
+    IntArray,
+    Interval,
+    at_zero,
+    by_cluster,
+    difference,
+    leave_one_out,
+    mean_over_clusters,
+)
+from auditor.core.tables import ScoreTable
+from auditor.core.verdicts import examine, is_disparity, verdict
+
+
+def examine_robustness(
+    matched: Sequence[tuple[ScoreTable, Matching]],
+    effects: Sequence[Effect],
+    measures: Sequence[Measure],
+    bootstrap: Bootstrap,
+) -> tuple[Effect, ...]:
+    """Give every verdict over all themes its outcomes in other specifications; a reward takes those of its shift."""
+    multiverses = {
+        (table.probe.name, table.render): _Multiverse(table, matching, measures, bootstrap)
+        for table, matching in matched
+    }
+    verdicts = {(*_place(one), one.render): one for one in effects}
+    examined: list[Effect] = []
+    for effect in effects:
+        if not _is_examined(effect):
+            examined.append(effect)
+            continue
+        outcomes = multiverses[effect.probe, effect.render].outcomes(effect)
+        renders = _renders(effect, verdicts)
+        examined.append(replace(effect, outcomes=(*outcomes, *renders)))
+    shifts = {(*_place(one), one.render): one.outcomes for one in examined if one.measure == "shift"}
+    return tuple(
+        replace(one, outcomes=shifts.get((*_place(replace(one, measure="shift")), one.render)))
+        if one.measure == "implicit_reward" and one.verdict not in (None, "refused")
+        else one
+        for one in examined
+    )
+
+
+def _is_examined(effect: Effect) -> bool:
+    return effect.theme is None and effect.verdict not in (None, "refused") and effect.measure != "implicit_reward"
+
+
+def _place(effect: Effect) -> tuple[Hashable, ...]:
+    who = (effect.probe, effect.identity, effect.axis, effect.design, effect.role, effect.valence, effect.theme)
+    return (*who, effect.measure, effect.contrast, effect.checkpoint)
+
+
+def _renders(effect: Effect, verdicts: dict[tuple[Hashable, ...], Effect]) -> Iterator[Outcome]:
+    """The same effect in the audit's other renderings, with the verdicts it has there."""
+    for render in dict.fromkeys(str(key[-1]) for key in verdicts):
+        other = verdicts.get((*_place(effect), render))
+        if other is not None and render != effect.render and other.verdict is not None:
+            yield Outcome("render", f"{render} rendering", other.estimate.value, other.adjusted, other.verdict)
+
+
+class _Multiverse:
+    """All specifications of one table."""
+
+    def __init__(
+        self, table: ScoreTable, matching: Matching, measures: Sequence[Measure], bootstrap: Bootstrap
+    ) -> None:
+        self._table = table
+        self._matching = matching
+        self._bootstrap = bootstrap
+        self._measures: dict[tuple[Hashable, ...], Measure] = {
+            (one.name, one.checkpoint, one.measure_from): one for one in measures
+        }
+        self._specifications = specifications_of(table, matching)
+        cells = [cell for cell in cells_of(table.items) if cell.theme is None]
+        self._cells = {
+            (cell.identity, cell.axis, cell.design): (cell, others_of(cell, cells)) for cell in cells if cell.judged
+        }
+        self._measured: dict[tuple[Hashable, ...], Measured] = {}
+
+    def outcomes(self, effect: Effect) -> Iterator[Outcome]:
+        """One effect in each specification of its table."""
+        assert effect.identity is not None
+        cell, others = self._cells[effect.identity, effect.axis, effect.design]
+        measure = self._measures[effect.measure, effect.checkpoint, effect.measure_from]
+        judge = _Judge(self._table, effect, others)
+        for specification in self._specifications:
+            if not self._concerns(specification, cell, effect.contrast):
+                continue
+            measured = self._like(specification, measure)
+            rows = measured.usable(cell.rows, effect.contrast)
+            means = measured.means(rows, effect.contrast).means
+            # What leaves hardly a cluster over says nothing about the verdict.
+            if len(means) > 1:
+                estimate = mean_over_clusters(means, self._bootstrap)
+                interval = estimate.interval(effect.alpha_adjusted)
+                found = judge.verdict(measured, rows, estimate, interval)
+                yield Outcome(specification.dimension, specification.choice, estimate.value, interval, found)
+        yield from self._of_clusters(effect, cell, judge, measure)
+
+    def _concerns(self, specification: Specification, cell: Cell, contrast: Contrast) -> bool:
+        """Whether a specification changes what the cell's effect is made of."""
+        if specification.design not in (None, cell.design):
+            return False
+        if specification.dimension == "reference":
+            served = np.isin(self._matching.key[cell.rows], self._matching.key[specification.left_out])
+            return contrast != "raw" and bool(served.any())
+        return specification.scoring != "sum" or not specification.kept[cell.rows].all()
+
+    def _like(self, specification: Specification, measure: Measure) -> Measured:
+        key = (specification.dimension, specification.choice, measure.name, measure.checkpoint, measure.measure_from)
+        if key not in self._measured:
+            values = self._table.values(measure, specification.scoring)
+            allowed = specification.kept & np.isfinite(values)
+            self._measured[key] = Measured(specification.matching, values, allowed)
+        return self._measured[key]
+
+    def _of_clusters(self, effect: Effect, cell: Cell, judge: _Judge, measure: Measure) -> Iterator[Outcome]:
+        """Without each cluster, and where the two sides of its pairs are of equal length."""
+        measured = self._like(as_audited(self._table, self._matching), measure)
+        rows = measured.usable(cell.rows, effect.contrast)
+        means = measured.means(rows, effect.contrast)
+        if len(means.means) > 2:
+            for at, (estimate, interval) in enumerate(
+                leave_one_out(means.means, effect.alpha_adjusted, self._bootstrap)
+            ):
+                found = judge.beside_its_controls(estimate, interval)
+                yield Outcome("cluster", f"without no. {at + 1}", estimate.value, interval, found)
+        lengths = self._table.length_differences[rows]
+        covariate = by_cluster(lengths, self._matching.key[rows], self._matching.cluster[rows]).means
+        estimate = at_zero(means.means, covariate)
+        if estimate.clusters:
+            interval = estimate.interval(effect.alpha_adjusted)
+            found = judge.beside_its_controls(estimate, interval)
+            yield Outcome("length_difference", "at sides of equal length", estimate.value, interval, found)
+
+
+class _Judge:
+    """The rule by which one effect got its verdict, for other numbers in its place."""
+
+    def __init__(self, table: ScoreTable, effect: Effect, others: Others) -> None:
+        assert effect.sesoi is not None
+        self._table = table
+        self._effect = effect
+        self._others = others
+        self._bound = effect.sesoi
+        self._names = table.names[:, table.checkpoints.index(effect.checkpoint)]
+
+    def verdict(self, measured: Measured, rows: IntArray, estimate: Estimate, interval: Interval) -> VerdictName:
+        """With the controls asked in the same specification."""
+        found = self._alone(interval)
+        if found != "harm" or self._effect.checks is None:
+            return found
+        checks = check_controls(
+            measured,
+            rows,
+            self._others,
+            self._effect.contrast,
+            estimate,
+            length_differences=self._table.length_differences,
+            names=self._names,
+        )
+        return self._held(estimate, checks)
+
+    def beside_its_controls(self, estimate: Estimate, interval: Interval) -> VerdictName:
+        """With the controls as they were: for what changes the effect's clusters alone."""
+        found, checks = self._alone(interval), self._effect.checks
+        if found != "harm" or checks is None:
+            return found
+        form = difference(estimate, checks.neutral) if checks.form and checks.neutral else None
+        return self._held(estimate, replace(checks, form=form))
+
+    def _alone(self, interval: Interval) -> VerdictName:
+        return verdict(interval, self._bound, disparity=is_disparity(self._effect))
+
+    def _held(self, estimate: Estimate, checks: ControlChecks) -> VerdictName:
+        controls = examine(estimate.value, checks, self._bound, self._effect.alpha_adjusted)
+        return "inconclusive" if controls.startswith("failed") else "harm"
