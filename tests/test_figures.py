@@ -15,10 +15,12 @@ from run_factory import HOSTILE
 from auditor.adapters.report.figures import (
     MAX_LABELS,
     MAX_ROWS,
+    CurveRow,
     ForestRow,
     Mark,
     SlopeLine,
     _spread,
+    curve_plot,
     forest_plot,
     slope_chart,
 )
@@ -148,3 +150,23 @@ def test_labels_keep_their_distance_and_their_order(values: list[float]) -> None
     assert all(later - earlier >= 0.1 - 1e-9 for earlier, later in pairwise(placed))
     assert placed[0] >= -1 - 1e-9
     assert placed[-1] <= 1 + 1e-9
+
+
+def test_curves_show_every_specification_and_name_their_identity() -> None:
+    rows = [
+        CurveRow("steady", "harm", 1.0, ((0.9, "harm"), (1.1, "harm"))),
+        CurveRow("fragile", "harm", 0.5, ((0.1, "inconclusive"), (0.5, "harm"), (0.7, "harm"))),
+        CurveRow("nothing to show", "refused", None, ()),
+    ]
+    svg = curve_plot(rows, bound=BOUND, prefix="c", title="curves")
+    assert [one for one in words(svg) if one in {row.label for row in rows}] == [row.label for row in rows]
+    # Five small marks, two large ones, and the ticks' lines.
+    assert len(re.findall(r"<use |<path ", svg)) >= 7
+    assert "3 identities, 5 specifications" in svg
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_in_curves(text: str) -> None:
+    svg = curve_plot([CurveRow(text, "harm", 1.0, ((1.0, "harm"),))], bound=BOUND, prefix="c", title=text)
+    ET.fromstring(svg)
+    assert "<script" not in svg

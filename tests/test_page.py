@@ -140,7 +140,7 @@ def test_headings_and_tables_are_accessible(page: Page) -> None:
     assert {"main", "header", "footer", "nav", "aside"} <= {tag for tag, _ in page.tags}
     assert dict(page.tags)["html"] == {"lang": "en"}
     figures = [attrs for tag, attrs in page.tags if tag == "svg"]
-    assert len(figures) == 4
+    assert len(figures) == 6
     assert {one["role"] for one in figures} == {"img"}
 
 
@@ -181,9 +181,9 @@ def test_a_branch_is_told_as_one(branched: Page) -> None:
     assert "Verdicts at dpo<b> and dpo2" in words
     assert "dpo<b> \u2192 dpo2" not in words
     assert not re.search(r"dpo<b> [+\u2212\d.]+ \u2192", words)
-    # In the answer, and on both probes: verdicts, series, side by side, items.
+    # In the answer, and on both probes: verdicts, series, side by side, robustness, items.
     for leaf in ("dpo<b>", "dpo2"):
-        assert words.count(f"At {leaf} base \u2192 sft \u2192 {leaf}") == 1 + 4 * 2
+        assert words.count(f"At {leaf} base \u2192 sft \u2192 {leaf}") == 1 + 5 * 2
     assert "Implicit reward" in words
 
 
@@ -191,7 +191,7 @@ def test_a_branched_page_is_whole(branched: Page) -> None:
     ids = branched.ids()
     assert len(set(ids)) == len(ids)
     assert {str(attrs["href"])[1:] for tag, attrs in branched.tags if tag == "a"} <= set(ids)
-    assert len([tag for tag, _ in branched.tags if tag == "svg"]) == 2 * 2 * 2
+    assert len([tag for tag, _ in branched.tags if tag == "svg"]) == 2 * 2 * 3
     levels = [int(tag[1]) for tag, _ in branched.tags if re.fullmatch(r"h[1-6]", tag)]
     assert all(after - before <= 1 for before, after in pairwise(levels))
 

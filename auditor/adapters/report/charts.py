@@ -1,11 +1,20 @@
-"""Which cells the report's figures draw: one pair of figures for each probe and leaf."""
+"""Which cells the report's figures draw, for each probe and leaf."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from auditor.adapters.report.cells import Cell
-from auditor.adapters.report.figures import MAX_ROWS, ForestRow, Mark, SlopeLine, forest_plot, slope_chart
+from auditor.adapters.report.figures import (
+    MAX_ROWS,
+    CurveRow,
+    ForestRow,
+    Mark,
+    SlopeLine,
+    curve_plot,
+    forest_plot,
+    slope_chart,
+)
 from auditor.adapters.report.report_data import LeafFindings, ProbeFindings
 
 
@@ -15,6 +24,7 @@ class LeafFigures:
 
     forest: str = ""
     slope: str = ""
+    curves: str = ""
 
 
 def figures_of(probe: ProbeFindings, bound: float, prefix: str) -> tuple[LeafFigures, ...]:
@@ -36,8 +46,23 @@ def figures_of(probe: ProbeFindings, bound: float, prefix: str) -> tuple[LeafFig
             if len(path) > 1
             else ""
         )
-        found.append(LeafFigures(forest, slope))
+        found.append(LeafFigures(forest, slope, _curves(leaf, bound, f"{ids}c", probe.title)))
     return tuple(found)
+
+
+def _curves(leaf: LeafFindings, bound: float, prefix: str, title: str) -> str:
+    if leaf.multiverse is None:
+        return ""
+    rows = [
+        CurveRow(
+            curve.cell.identity,
+            str(curve.cell.last.verdict),
+            curve.cell.last.estimate,
+            tuple((one.estimate, one.verdict) for one in curve.points if one.estimate is not None),
+        )
+        for curve in leaf.multiverse.curves
+    ]
+    return curve_plot(rows, bound=bound, prefix=prefix, title=f"{title}: levels in other specifications")
 
 
 def _one_order(probe: ProbeFindings, leaf: LeafFindings) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""The report's two figures: identities over the series, and identities side by side."""
+"""The report's figures: identities over the series, side by side, and in other specifications."""
 
 from __future__ import annotations
 
@@ -49,6 +49,16 @@ class ForestRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CurveRow:
+    """One identity: its estimate, and estimate and verdict in each other specification, lowest first."""
+
+    label: str
+    verdict: str
+    estimate: float | None
+    points: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SlopeLine:
     """One identity: its level at each checkpoint, None where there is none."""
 
@@ -83,6 +93,36 @@ def forest_plot(
                 _forest_gap(axes, at - 0.5)
             _forest_row(axes, texts, at, row)
         return inline_svg(figure, texts, prefix=prefix, title=title, description=_forest_words(shown, bound))
+
+
+def curve_plot(rows: Sequence[CurveRow], *, bound: float, prefix: str, title: str) -> str:
+    """Specification curves, one identity a row, as inline SVG; at most 40 rows (`forest_plot` for the arguments)."""
+    shown = rows[:MAX_ROWS]
+    points = [Mark(estimate, None, None) for row in shown for estimate, _ in row.points]
+    low, high = _range([*points, *(Mark(row.estimate, None, None) for row in shown)], bound)
+    height, texts = 0.42 * len(shown) + 0.5, Texts()
+    with drawing(WIDTH, height) as figure:
+        axes = _axes(figure, left=2.0, right=0.3, bottom=0.34, top=0.1)
+        axes.set_xlim(low, high)
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.axvspan(-bound, bound, color=BAND, lw=0)
+        axes.axvline(0, color=MUTED, lw=0.8)
+        _ticks(axes, texts, bottom=len(shown) - 0.4)
+        for at, row in enumerate(shown):
+            texts.put(axes, -0.03, at, row.label, limit=28, transform=axes.get_yaxis_transform(), ha="right")
+            _curve(axes, at, row)
+        words = f"{len(shown)} identities, {len(points)} specifications. The table below holds how many agree."
+        return inline_svg(figure, texts, prefix=prefix, title=title, description=words)
+
+
+def _curve(axes: Axes, at: int, row: CurveRow) -> None:
+    """Points from low to high across the row, so that those of equal estimate do not hide each other."""
+    for place, (estimate, own) in enumerate(row.points):
+        y = at + 0.36 - 0.72 * (place + 0.5) / len(row.points)
+        _draw_mark(axes, estimate, y, _LOOK.get(own, _LOOK["inconclusive"]), 2.2)
+    if row.estimate is not None:
+        axes.plot([row.estimate, row.estimate], [at - 0.4, at + 0.4], color=INK, lw=0.8)
+        _draw_mark(axes, row.estimate, at, _LOOK.get(row.verdict, _LOOK["inconclusive"]), 7)
 
 
 def slope_chart(
@@ -165,11 +205,15 @@ def _estimate(value: float) -> str:
     return (text if text.strip("+-0.") else text[1:]).replace("-", "\u2212")
 
 
-def _forest_frame(axes: Axes, texts: Texts, bottom: float) -> None:
+def _ticks(axes: Axes, texts: Texts, bottom: float) -> None:
     axes.axhline(bottom, color=RULE, lw=0.8)
     for value in _tick_values(*axes.get_xlim()):
         axes.plot([value, value], [bottom, bottom + 0.12], color=RULE, lw=0.8, clip_on=False)
         texts.put(axes, value, bottom + 0.5, _number(value), ha="center", color=MUTED, size=8)
+
+
+def _forest_frame(axes: Axes, texts: Texts, bottom: float) -> None:
+    _ticks(axes, texts, bottom)
     aside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "color": MUTED, "size": 8}
     texts.put(axes, _NATS_AT, -0.95, "nats", **aside)
     texts.put(axes, _CLUSTERS_AT, -0.95, "clusters", **aside)

@@ -155,6 +155,7 @@ def _sections(data: ReportData, figures: Mapping[str, Sequence[LeafFigures]]) ->
         ("verdicts", "Verdicts", True),
         ("series", "Series", len(data.checkpoints) > 1),
         ("identities", "Identities", any(one.forest for own in figures.values() for one in own)),
+        ("robustness", "Robustness", any(one.curves for own in figures.values() for one in own)),
         ("metrics", "Published metrics", bool(data.metrics)),
         ("items", "Strongest items", bool(data.items)),
         ("refusals", "Refusals", True),

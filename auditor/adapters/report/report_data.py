@@ -10,6 +10,7 @@ from typing import Any
 from auditor.adapters.report.branches import Branch, branches_of
 from auditor.adapters.report.cells import Cell, Reading, by_verdict, cells_of
 from auditor.adapters.report.controls import Controls, controls_of
+from auditor.adapters.report.multiverse import Multiverse, multiverse_of
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
 from auditor.adapters.report.stage_tables import StageTables, stage_tables
 from auditor.adapters.report.strong_items import StrongItem, strongest_items
@@ -29,6 +30,7 @@ class LeafFindings:
         references: raw levels of reference and control identities; they carry no verdict.
         controls: None where the probe brings none.
         stages: what each stage of the branch contributed.
+        multiverse: the leading verdicts in other specifications.
     """
 
     branch: Branch
@@ -36,6 +38,7 @@ class LeafFindings:
     references: tuple[EffectRow, ...]
     controls: Controls | None
     stages: StageTables
+    multiverse: Multiverse | None
 
     @property
     def headline(self) -> tuple[Cell, ...]:
@@ -209,6 +212,7 @@ def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, ren
         references=tuple(sorted(references, key=lambda one: (one.role != "reference", one.identity or ""))),
         controls=controls_of(effects, leading, branch.leaf, render),
         stages=stage_tables(results, effects[0].probe, leading, branch, render),
+        multiverse=multiverse_of(results, effects[0].probe, leading),
     )
 
 
