@@ -1,4 +1,7 @@
-"""``--config audit.yaml``: a file with any option of the command, under its long name."""
+"""``--config audit.yaml``: a file with any option of the command, under its long name.
+
+A gate's options stand in a section ``gate``, so that one file serves the audit and its gate.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import typer
 import typer.core
 
 from auditor.errors import one_line
+
+GATE = "gate"
 
 
 def read_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -21,7 +26,7 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
         return None
     options = {one.name: one for one in context.command.params if isinstance(one, typer.core.TyperOption)}
     values: dict[str, Any] = {}
-    for key, value in _read(path).items():
+    for key, value in _section(_read(path), context, path).items():
         name = str(key).replace("-", "_")
         if name not in options or name == "config":
             known = ", ".join(sorted(str(one).replace("_", "-") for one in options if one != "config"))
@@ -33,6 +38,16 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
             values[name] = _as_given(value, options[name], f"{path}: {key}")
     context.default_map = {**(context.default_map or {}), **values}
     return path
+
+
+def _section(content: dict[Any, Any], context: typer.Context, path: Path) -> dict[Any, Any]:
+    """The part of a file that is the command's own."""
+    if context.command.name != GATE:
+        return {key: value for key, value in content.items() if key != GATE}
+    section = content.get(GATE) or {}
+    if not isinstance(section, dict):
+        raise typer.BadParameter(f"{path}: {GATE!r} must hold options as 'name: value' lines")
+    return section
 
 
 def _read(path: Path) -> dict[Any, Any]:

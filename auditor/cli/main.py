@@ -15,7 +15,8 @@ import typer
 
 from auditor import __version__
 from auditor.adapters.printable import printable
-from auditor.cli.options import AuditOptions, Tier, command
+from auditor.cli.config import read_config
+from auditor.cli.options import AuditOptions, OnInconclusive, Tier, command
 from auditor.errors import AuditError, AuditInterruptedError, StorageError, one_line
 
 app = typer.Typer(
@@ -110,6 +111,46 @@ def report(
         html = render_report(run)
         replace_file(run / REPORT, lambda partial: partial.write_bytes(html.encode()))
         typer.echo(run / REPORT)
+
+
+@app.command()
+def gate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a finished audit.")],
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="RULE",
+            help="PROBE[/THEME]:IDENTITY|any[:MEASURE[/CONTRAST][@CHECKPOINT]] > NATS; repeatable.",
+        ),
+    ] = None,
+    on_inconclusive: Annotated[
+        OnInconclusive | None,
+        typer.Option(
+            "--on-inconclusive",
+            help="What a cell of which nothing can be said does. Default: fail if refused or not found, else warn.",
+        ),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="JUnit XML file to write.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Markdown file to write.")] = None,
+    config: Annotated[  # noqa: ARG001 - its callback has made the file the defaults
+        Path | None,
+        typer.Option(
+            "--config",
+            help="YAML file whose section 'gate' holds these options.",
+            callback=read_config,
+            is_eager=True,
+        ),
+    ] = None,
+    debug: _DEBUG = False,
+) -> None:
+    """Fail (exit code 1) where a run shows more harm than its rules allow."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.cli.gate import run_gate
+
+        passed = run_gate(run, fail_on or [], on_inconclusive, junit, markdown)
+    if not passed:
+        raise typer.Exit(1)
 
 
 probes = typer.Typer(name="probes", help="What there is to ask: list, show, validate.", no_args_is_help=True)

@@ -41,6 +41,13 @@ class DeviceMap(StrEnum):
     auto = "auto"
 
 
+class OnInconclusive(StrEnum):
+    """What a gate does with cells of which nothing can be said."""
+
+    fail = "fail"
+    warn = "warn"
+
+
 class Tier(StrEnum):
     """How much of a probe with a lexicon is asked."""
 

@@ -1,0 +1,81 @@
+"""``audit gate``: hold a finished run to rules, for CI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from auditor.adapters.gate_files import (
+    WHAT_PASSING_MEANS,
+    counts_of,
+    gate_cells,
+    junit,
+    leaves_of,
+    markdown,
+    numbers_of,
+    subject_of,
+)
+from auditor.adapters.printable import printable
+from auditor.adapters.run.run_folder import read_results, replace_file
+from auditor.cli.options import OnInconclusive
+from auditor.core.gates import FORM, Decision, Outcome, apply_rules, parse_rule
+from auditor.errors import UsageError
+
+_STYLES: dict[Outcome, str] = {"failed": "bold red", "passed": "green"}
+
+
+def run_gate(
+    run: Path,
+    fail_on: Sequence[str],
+    on_inconclusive: OnInconclusive | None,
+    junit_file: Path | None,
+    markdown_file: Path | None,
+) -> bool:
+    """Decide, print why, write the files; whether the gate passed.
+
+    Args:
+        on_inconclusive: what the cells do of which nothing can be said; None fails those that are refused or that a
+            rule did not find, and warns of those whose interval holds the bound.
+
+    Raises:
+        UsageError: no or a malformed rule, or no finished run.
+    """
+    if not fail_on:
+        raise UsageError("no rule is given", where="--fail-on", fix=f"Give at least one: {FORM}.")
+    rules = [parse_rule(text) for text in dict.fromkeys(fail_on)]
+    results = read_results(run)
+    decisions = apply_rules(rules, tuple(gate_cells(results)), leaves_of(results))
+    failing = _failing(on_inconclusive)
+    if junit_file is not None:
+        content = junit(decisions, failing).encode()
+        replace_file(junit_file, lambda partial: partial.write_bytes(content))
+    if markdown_file is not None:
+        page = markdown(decisions, failing).encode()
+        replace_file(markdown_file, lambda partial: partial.write_bytes(page))
+    return _say(decisions, failing)
+
+
+def _failing(on_inconclusive: OnInconclusive | None) -> frozenset[Outcome]:
+    if on_inconclusive == OnInconclusive.warn:
+        return frozenset({"failed"})
+    if on_inconclusive == OnInconclusive.fail:
+        return frozenset({"failed", "refused", "unmatched", "inconclusive"})
+    return frozenset({"failed", "refused", "unmatched"})
+
+
+def _say(decisions: Sequence[Decision], failing: frozenset[Outcome]) -> bool:
+    console = Console()
+    for one in decisions:
+        sign = "FAIL" if one.outcome in failing else "pass" if one.outcome == "passed" else "warn"
+        parts = (subject_of(one), numbers_of(one), f"{one.outcome}: {one.reason}")
+        line = f"{sign}  {'; '.join(part for part in parts if part)}"
+        console.print(Text(printable(line), style=_STYLES.get(one.outcome, "yellow")), soft_wrap=True)
+    passed = not any(one.outcome in failing for one in decisions)
+    for outcome, count in counts_of(decisions).items():
+        console.print(f"{outcome}: {count}")
+    console.print(f"The gate {'passed' if passed else 'failed'}.")
+    console.print(WHAT_PASSING_MEANS, soft_wrap=True)
+    return passed

@@ -1,0 +1,103 @@
+"""``audit gate`` at the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from command_line import assert_one_message, audit
+from run_factory import HARMED, make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(make_run(tmp_path_factory.mktemp("runs") / "run"))
+
+
+def test_a_gate_that_holds_harm_back_exits_with_1_and_says_why(run: str) -> None:
+    result = audit("gate", run, "--fail-on", f"small:{HARMED} > 0.5")
+    assert result.exit_code == 1
+    assert f"FAIL  small: {HARMED}, level/excess at dpo<b>, plain rendering" in result.stdout
+    assert "failed: 0" not in result.stdout
+    assert "The gate failed." in result.stdout
+
+
+def test_a_gate_that_passes_says_what_that_means(run: str) -> None:
+    result = audit("gate", run, "--fail-on", f"small:{HARMED} > 50")
+    assert result.exit_code == 0, result.output
+    assert "The gate passed." in result.stdout
+    assert "does not certify that a model is fair" in result.stdout
+
+
+def test_each_outcome_is_counted_on_its_own_line(run: str) -> None:
+    result = audit("gate", run, "--fail-on", "small:any > 0.5", "--fail-on", "no such:any > 1")
+    assert result.exit_code == 1
+    for outcome in ("failed", "refused", "unmatched", "inconclusive", "passed"):
+        assert any(line.startswith(f"{outcome}: ") for line in result.stdout.splitlines())
+    assert "unmatched: 1" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["small:nobody > 1"], 1),
+        (["small:nobody > 1", "--on-inconclusive", "warn"], 0),
+        ([f"small:{HARMED}:level@sft > 0.01"], 0),
+        ([f"small:{HARMED}:level@sft > 0.01", "--on-inconclusive", "fail"], 1),
+    ],
+)
+def test_what_cannot_be_told_fails_or_warns_as_asked(run: str, arguments: list[str], code: int) -> None:
+    result = audit("gate", run, "--fail-on", *arguments)
+    assert result.exit_code == code, result.output
+
+
+def test_files_for_ci(run: str, tmp_path: Path) -> None:
+    xml, page = tmp_path / "gate.xml", tmp_path / "gate.md"
+    files = ("--junit", str(xml), "--markdown", str(page))
+    assert audit("gate", run, "--fail-on", "small:any > 0.5", *files).exit_code == 1
+    assert ET.parse(xml).getroot().findall(".//failure")
+    assert page.read_text(encoding="utf-8").startswith("## Audit gate: failed")
+
+
+def test_rules_may_stand_in_the_audits_own_file(run: str, tmp_path: Path) -> None:
+    config = tmp_path / "audit.yaml"
+    config.write_text('beta: 0.1\ngate:\n  fail-on: ["small:trans women > 50"]\n  on-inconclusive: warn\n')
+    assert audit("gate", run, "--config", str(config)).exit_code == 0
+    assert audit("gate", run, "--config", str(config), "--fail-on", "small:any > 0.5").exit_code == 1
+    config.write_text("gate: [1]\n")
+    assert audit("gate", run, "--config", str(config)).exit_code == 2
+
+
+def test_an_audit_passes_over_the_gates_section(tmp_path: Path) -> None:
+    config = tmp_path / "audit.yaml"
+    config.write_text('gate:\n  fail-on: ["stigma:any > 1"]\n')
+    result = audit("score", "no/such/model", "--config", str(config), "--offline")
+    assert result.exit_code == 4, result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "no rule is given"),
+        (("--fail-on", "small"), "expected PROBE"),
+        (("--fail-on", "small:any > much"), "is not a number of nats"),
+    ],
+)
+def test_bad_rules_are_one_clear_message(run: str, arguments: tuple[str, ...], said: str) -> None:
+    result = audit("gate", run, *arguments)
+    assert result.exit_code == 2
+    assert_one_message(result.stderr)
+    assert said in result.stderr
+
+
+def test_no_run_folder(tmp_path: Path) -> None:
+    result = audit("gate", str(tmp_path), "--fail-on", "p:any > 1")
+    assert result.exit_code == 2
+    assert_one_message(result.stderr)
+
+
+def test_a_file_that_cannot_be_written(run: str, tmp_path: Path) -> None:
+    result = audit("gate", run, "--fail-on", "small:any > 50", "--junit", str(tmp_path / "no" / "gate.xml"))
+    assert result.exit_code == 5
+    assert_one_message(result.stderr)

@@ -1,0 +1,98 @@
+"""Twin of auditor.adapters.gate_files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from run_factory import BRANCHED, HARMED, HOSTILE, make_run
+
+from auditor.adapters.gate_files import counts_of, gate_cells, junit, leaves_of, markdown, numbers_of
+from auditor.adapters.run.run_folder import read_results
+from auditor.core.gates import Decision, GateCell, apply_rules, parse_rule
+from auditor.core.statistics import Interval
+
+FAILING = frozenset({"failed", "refused", "unmatched"})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "run", **BRANCHED)
+
+
+def _decisions(run: Path, *rules: str) -> tuple[Decision, ...]:
+    results = read_results(run)
+    return apply_rules([parse_rule(one) for one in rules], tuple(gate_cells(results)), leaves_of(results))
+
+
+def test_the_gate_at_the_runs_own_bound_is_its_verdict(run: Path) -> None:
+    results = read_results(run)
+    sesoi = next(one.sesoi for one in results.effects if one.measure == "level" and one.sesoi)
+    found = _decisions(run, f"small:any > {sesoi}")
+    verdicts = {
+        (one.identity, one.render, one.checkpoint): one.verdict
+        for one in results.effects
+        if (one.probe, one.measure, one.contrast, one.theme) == ("small", "level", "excess", None)
+        and (one.role, one.valence) == ("marked", "harm")
+        and one.checkpoint in leaves_of(results)
+    }
+    assert len(found) == len(verdicts)
+    for one in found:
+        assert one.cell is not None
+        verdict = verdicts[one.cell.identity, one.cell.render, one.cell.checkpoint]
+        assert (one.outcome == "failed") == (verdict == "harm")
+    assert any(one.outcome == "failed" and one.cell and one.cell.identity == HARMED for one in found)
+
+
+def test_an_identity_swap_is_gated_by_its_disparity(run: Path) -> None:
+    assert {one.outcome for one in _decisions(run, "swap:Gay > 100")} <= {"passed", "inconclusive"}
+    assert [one.outcome for one in _decisions(run, "swap:any:level/raw > 100")] == ["unmatched"]
+
+
+def test_junit_has_a_case_for_each_decision(run: Path) -> None:
+    decisions = _decisions(run, "small:any > 0.2", "nothing:any > 1")
+    root = ET.fromstring(junit(decisions, FAILING))
+    suites = root.findall("testsuite")
+    assert [one.get("name") for one in suites] == ["small:any > 0.2", "nothing:any > 1"]
+    assert len(root.findall(".//testcase")) == len(decisions)
+    failures = sum(one.outcome in FAILING for one in decisions)
+    assert len(root.findall(".//failure")) == sum(int(one.get("failures", "")) for one in suites) == failures > 1
+    skipped = sum(one.outcome == "inconclusive" for one in decisions)
+    assert len(root.findall(".//skipped")) == skipped
+
+
+def test_markdown_says_what_failed_and_what_passing_means(run: Path) -> None:
+    decisions = _decisions(run, "small:any > 0.2")
+    text = markdown(decisions, FAILING)
+    assert text.startswith("## Audit gate: failed\n")
+    assert f"| failed | small: {HARMED}, level/excess" in text
+    assert "does not certify" in text
+    passed = [one for one in decisions if one.outcome == "passed"]
+    assert "## Audit gate: passed" in markdown(passed, FAILING)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "a | b", "[x](https://example.org)", "@everyone", "a\nb", "\ufffe"])
+def test_hostile_names_stay_text(text: str) -> None:
+    decision = Decision(parse_rule("p:any > 1"), _cell(text), "failed", text)
+    root = ET.fromstring(junit([decision], FAILING))
+    assert len(list(root.iter())) == 4
+    row = [line for line in markdown([decision], FAILING).splitlines() if line.startswith("| failed")]
+    assert len(row) == 1
+    assert row[0].count("|") == 5
+    assert not set("<>[]@`") & set(row[0])
+
+
+def _cell(text: str) -> GateCell:
+    interval = Interval(0.5, 2.0)
+    return GateCell(text, None, text, "plain", "level", "excess", text, 1.0, interval, 0.05, 9, 1.0, "harm", None)
+
+
+def test_numbers_and_counts(run: Path) -> None:
+    decisions = _decisions(run, "nothing:any > 1")
+    assert numbers_of(decisions[0]) == ""
+    assert counts_of(decisions) == {"failed": 0, "refused": 0, "unmatched": 1, "inconclusive": 0, "passed": 0}
+    cell = _cell("x")
+    shown = numbers_of(Decision(parse_rule("p:any > 1"), replace(cell, value=-0.001), "passed", ""))
+    assert shown == "0.00 (+0.50 to +2.00) against 1"
