@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.adapters.printable import printable
+from auditor.adapters.printable import printable, signed
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,9 @@ def test_text_stays(text: str) -> None:
 def test_what_acts_is_written_out(text: str, shown: str) -> None:
     assert printable(text) == shown
     printable(text).encode()
+
+
+def test_a_signed_number_has_a_side_only_where_it_shows_one() -> None:
+    assert [signed(one) for one in (1.234, -0.5, 0.004, -0.004, 0.0)] == ["+1.23", "-0.50", "0.00", "0.00", "0.00"]
+    assert signed(0.0004, 3) == "0.000"
+    assert [signed(one) for one in (float("nan"), float("inf"))] == ["n/a", "n/a"]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
-from auditor.adapters.printable import printable
+from auditor.adapters.printable import printable, signed
 from auditor.adapters.run.results_schema import ControlsRow, EffectRow, Results
 from auditor.core.control_checks import ControlChecks
 from auditor.core.gates import OUTCOMES, Decision, GateCell, Outcome
@@ -25,12 +25,6 @@ def gate_cells(results: Results) -> Iterator[GateCell]:
         measured = one.measure in ("level", "shift", "implicit_reward") and one.contrast != "reference"
         if measured and (one.role, one.valence) == ("marked", "harm"):
             yield _cell(one)
-
-
-def leaves_of(results: Results) -> tuple[str, ...]:
-    """Checkpoints that no other was trained from."""
-    references = {one.reference for one in results.series}
-    return tuple(one.name for one in results.series if one.name not in references)
 
 
 def _cell(one: EffectRow) -> GateCell:
@@ -94,16 +88,8 @@ def numbers_of(decision: Decision) -> str:
     cell = decision.cell
     if cell is None or math.isnan(cell.value):
         return ""
-    ends = (_signed(cell.interval.low), _signed(cell.interval.high))
-    return f"{_signed(cell.value)} ({ends[0]} to {ends[1]}) against {decision.rule.bound * cell.scale:g}"
-
-
-def _signed(value: float) -> str:
-    if not math.isfinite(value):
-        return "?"
-    text = f"{value:+.2f}"
-    # Rounded to nothing, a number has no side.
-    return text if text.strip("+-0.") else text[1:]
+    ends = (signed(cell.interval.low), signed(cell.interval.high))
+    return f"{signed(cell.value)} ({ends[0]} to {ends[1]}) against {decision.rule.bound * cell.scale:g}"
 
 
 def counts_of(decisions: Sequence[Decision]) -> Mapping[Outcome, int]:

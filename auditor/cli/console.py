@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +22,7 @@ from rich.progress import Task as RichTask
 from rich.table import Table
 from rich.text import Text
 
-from auditor.adapters.printable import printable
+from auditor.adapters.printable import printable, signed
 from auditor.core.effects import Effect
 from auditor.core.findings import Findings
 
@@ -148,10 +147,10 @@ def _cells(
     raw = raws.get(_subject(replace(effect, contrast="raw")))
     return [
         Text(printable(effect.identity or "(no identity named)")),
-        _signed(effect.estimate.value),
-        f"{_signed(effect.adjusted.low)} to {_signed(effect.adjusted.high)}",
-        *([_signed(raw.estimate.value) if raw else "n/a"] if has_excess else []),
-        "" if reward is None else _signed(reward.estimate.value, 3),
+        signed(effect.estimate.value),
+        f"{signed(effect.adjusted.low)} to {signed(effect.adjusted.high)}",
+        *([signed(raw.estimate.value) if raw else "n/a"] if has_excess else []),
+        "" if reward is None else signed(reward.estimate.value, 3),
         _verdict(effect),
     ]
 
@@ -167,14 +166,6 @@ def _verdict(effect: Effect) -> Text:
     name = (effect.verdict or "") + withdrawn.get(effect.controls or "", "")
     reading = " (preference)" if effect.contrast == "raw" and effect.design == "text_swap" else ""
     return Text(name.replace("_", " ") + reading, style=_STYLES.get(effect.verdict or "", ""))
-
-
-def _signed(value: float, digits: int = 2) -> str:
-    if math.isnan(value):
-        return "n/a"
-    shown = f"{value:+.{digits}f}"
-    # A sign on what rounds to 0 would claim a direction.
-    return shown if float(shown) else shown[1:]
 
 
 def _headline(effects: Sequence[Effect], checkpoint: str) -> Iterator[Effect]:

@@ -13,12 +13,12 @@ from auditor.adapters.gate_files import (
     counts_of,
     gate_cells,
     junit,
-    leaves_of,
     markdown,
     numbers_of,
     subject_of,
 )
 from auditor.adapters.printable import printable
+from auditor.adapters.report.branches import branches_of
 from auditor.adapters.run.run_folder import read_results, replace_file
 from auditor.cli.options import OnInconclusive
 from auditor.core.gates import FORM, Decision, Outcome, apply_rules, parse_rule
@@ -47,7 +47,7 @@ def run_gate(
         raise UsageError("no rule is given", where="--fail-on", fix=f"Give at least one: {FORM}.")
     rules = [parse_rule(text) for text in dict.fromkeys(fail_on)]
     results = read_results(run)
-    decisions = apply_rules(rules, tuple(gate_cells(results)), leaves_of(results))
+    decisions = apply_rules(rules, tuple(gate_cells(results)), [branch.leaf for branch in branches_of(results.series)])
     failing = _failing(on_inconclusive)
     if junit_file is not None:
         content = junit(decisions, failing).encode()
