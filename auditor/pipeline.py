@@ -16,6 +16,7 @@ from auditor.core.findings import Findings, cautions_of
 from auditor.core.items import Probe
 from auditor.core.measures import measures_of
 from auditor.core.origins import name_origins
+from auditor.core.pooling import pool_identities
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.robustness import examine_robustness
 from auditor.core.scores import CheckpointScores, Render, Scorer
@@ -70,6 +71,7 @@ def analyse(
     found = [estimate_effects(table, matching, measures, bootstrap) for table, matching in matched]
     effects = name_origins(decide([effect for effects, _ in found for effect in effects], rule))
     effects = examine_robustness(matched, effects, measures, bootstrap)
+    effects = pool_identities(matched, effects, measures)
     traced = [contributions_of(table, matching, effects, series) for table, matching in matched]
     refusals += [refusal for _, refused in (*found, *traced) for refusal in refused]
     notes = [note for checkpoint in scores for note in checkpoint.notes]

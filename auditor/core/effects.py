@@ -80,6 +80,22 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True)
+class Pooled:
+    """One disparity partially pooled over the identities of its probe (`auditor.core.pooling`); it decides nothing.
+
+    Attributes:
+        estimate: drawn towards the mean of all, in the effect's unit; ``se`` its error with ``between`` taken as known.
+        between: estimated sd of the identities' true disparities; 0 draws every one to the mean.
+        identities: how many were pooled.
+    """
+
+    estimate: float
+    se: float
+    between: float
+    identities: int
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """One row of ``effects`` in ``results.json``; the keys there are these attributes.
 
@@ -99,6 +115,7 @@ class Effect:
         checks: what the probe's controls say of it, None where it can get no verdict.
         forms: the effect beyond the word forms that were asked, None where that claim cannot be made.
         scales: a disparity on scales beside nats.
+        pooled: a judged disparity drawn towards those of the other identities, None where there are too few.
         controls: whether a harm verdict survived them; None where there was no harm to examine.
         origin: what the stage did to a harm, of a shift whose stage begins or ends in one (`auditor.core.origins`).
         in_step: of an amplified harm, whether nothing is left of it beyond overall sharpening.
@@ -137,6 +154,7 @@ class Effect:
     controls: Controls | None = None
     forms: BeyondForms | None = None
     scales: Scales | None = None
+    pooled: Pooled | None = None
     origin: Origin | None = None
     in_step: bool | None = None
     levelled_down: bool | None = None

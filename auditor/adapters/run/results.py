@@ -15,6 +15,7 @@ from auditor.adapters.run.results_schema import (
     ControlsRow,
     EffectRow,
     FormsRow,
+    PooledRow,
     RefusalRow,
     Results,
     Row,
@@ -119,6 +120,7 @@ def _effect_row(effect: Effect) -> EffectRow:
         control_checks=None if effect.checks is None else _controls_row(effect.checks),
         beyond_forms=None if effect.forms is None else _row(FormsRow, effect.forms, _FORMS_PATHS),
         scales=None if effect.scales is None else _scales_row(effect.scales),
+        pooled=None if effect.pooled is None else _row(PooledRow, effect.pooled),
         robustness=None if robustness is None else [_row(AgreementRow, one, _AGREEMENT_PATHS) for one in robustness],
     )
 

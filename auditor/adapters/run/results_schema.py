@@ -101,6 +101,15 @@ class ScalesRow(Row):
     beyond_sharpening_high: Number
 
 
+class PooledRow(Row):
+    """A disparity partially pooled over the identities of its probe, and its error; it decides nothing."""
+
+    estimate: Number
+    se: Number
+    between: Number
+    identities: int
+
+
 class AgreementRow(Row):
     """A verdict in one dimension of other specifications: how many agree, and the worst of them."""
 
@@ -155,6 +164,7 @@ class EffectRow(Row):
     control_checks: ControlsRow | None = None
     beyond_forms: FormsRow | None = None
     scales: ScalesRow | None = None
+    pooled: PooledRow | None = None
     origin: Origin | None = None
     in_step: bool | None = None
     levelled_down: bool | None = None
