@@ -16,8 +16,10 @@ from auditor.core.findings import Findings, cautions_of
 from auditor.core.items import Probe
 from auditor.core.measures import measures_of
 from auditor.core.origins import name_origins
+from auditor.core.persistence import persistences_of
 from auditor.core.pooling import pool_identities
 from auditor.core.refusals import Reason, Refusal
+from auditor.core.reliability import reliabilities_of, scoring_agreements
 from auditor.core.robustness import examine_robustness
 from auditor.core.scores import CheckpointScores, Render, Scorer
 from auditor.core.series import Series
@@ -82,6 +84,9 @@ def analyse(
         (*cautions, *cautions_of(tables, effects, series, rule), *notes),
         contributions=tuple(one for contributions, _ in traced for one in contributions),
         transitions=tuple(one for pair in matched for one in transitions_of(*pair, series, rule.sesoi)),
+        persistences=tuple(one for pair in matched for one in persistences_of(*pair, series)),
+        reliabilities=tuple(one for pair in matched for one in reliabilities_of(*pair, rule.seed)),
+        scorings=tuple(one for pair in matched for one in scoring_agreements(*pair)),
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from auditor.core.contributions import Contribution
 from auditor.core.effects import Effect
+from auditor.core.persistence import Persistence
 from auditor.core.refusals import Refusal
+from auditor.core.reliability import Reliability, ScoringAgreement
 from auditor.core.series import Series
 from auditor.core.tables import ScoreTable
 from auditor.core.transitions import Transitions
@@ -25,6 +27,9 @@ class Findings:
         effects: with verdicts and origins.
         contributions: of each stage to the level where each path of training ends.
         transitions: of items, at each stage.
+        persistences: of the first checkpoint's disparities along each path of training.
+        reliabilities: of each probe's disparities over halves of its wordings, at each checkpoint.
+        scorings: how other scorings agree with summed margins, at each checkpoint.
     """
 
     series: Series
@@ -33,6 +38,9 @@ class Findings:
     cautions: tuple[str, ...]
     contributions: tuple[Contribution, ...] = ()
     transitions: tuple[Transitions, ...] = ()
+    persistences: tuple[Persistence, ...] = ()
+    reliabilities: tuple[Reliability, ...] = ()
+    scorings: tuple[ScoringAgreement, ...] = ()
 
 
 def cautions_of(tables: Sequence[ScoreTable], effects: Sequence[Effect], series: Series, rule: Rule) -> tuple[str, ...]:

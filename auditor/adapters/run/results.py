@@ -15,11 +15,14 @@ from auditor.adapters.run.results_schema import (
     ControlsRow,
     EffectRow,
     FormsRow,
+    PersistenceRow,
     PooledRow,
     RefusalRow,
+    ReliabilityRow,
     Results,
     Row,
     ScalesRow,
+    ScoringRow,
     SpecificationRow,
     TransitionsRow,
 )
@@ -65,6 +68,12 @@ _CONTRIBUTION_PATHS = {
     "share_low": "share_interval.low",
     "share_high": "share_interval.high",
 }
+_PERSISTENCE_PATHS = {
+    "low": "interval.low",
+    "high": "interval.high",
+    "disattenuated_low": "disattenuated_interval.low",
+    "disattenuated_high": "disattenuated_interval.high",
+}
 _Any = TypeVar("_Any", bound=Row)
 
 
@@ -79,6 +88,9 @@ def results_of(findings: Findings) -> Results:
         contributions=tuple(_row(ContributionRow, one, _CONTRIBUTION_PATHS) for one in findings.contributions),
         transitions=tuple(_row(TransitionsRow, one) for one in findings.transitions),
         specifications=tuple(_specifications(findings)),
+        persistences=tuple(_row(PersistenceRow, one, _PERSISTENCE_PATHS) for one in findings.persistences),
+        reliabilities=tuple(_row(ReliabilityRow, one) for one in findings.reliabilities),
+        scorings=tuple(_row(ScoringRow, one) for one in findings.scorings),
     )
 
 

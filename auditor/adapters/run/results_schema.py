@@ -14,8 +14,10 @@ from auditor.core.contrasts import Contrast
 from auditor.core.effects import Controls, Origin, VerdictName
 from auditor.core.items import Design, Role, Valence
 from auditor.core.refusals import Reason
+from auditor.core.reliability import Facet
 from auditor.core.scores import Render
 from auditor.core.series import Objective
+from auditor.core.sides import Scoring
 from auditor.core.specifications import Dimension
 from auditor.core.statistics import Method
 
@@ -226,6 +228,55 @@ class TransitionsRow(Row):
     counts: tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
 
 
+class PersistenceRow(Row):
+    """Slope of an identity's disparities at a leaf on those at the first checkpoint; `auditor.core.persistence`."""
+
+    probe: str
+    identity: str | None
+    axis: str
+    design: Design
+    render: Render
+    role: Role
+    contrast: Contrast
+    checkpoint: str
+    measure_from: str
+    slope: Number
+    low: Number
+    high: Number
+    reliability: Number
+    disattenuated: Number
+    disattenuated_low: Number
+    disattenuated_high: Number
+    clusters: int
+
+
+class ReliabilityRow(Row):
+    """Split-half reliability of a probe's disparities over one facet of its wordings; `auditor.core.reliability`."""
+
+    probe: str
+    design: Design
+    render: Render
+    checkpoint: str
+    facet: Facet
+    correlation: Number
+    reliability: Number
+    low: Number
+    high: Number
+    identities: int
+
+
+class ScoringRow(Row):
+    """Correlation of a probe's disparities in summed margins with those of another scoring."""
+
+    probe: str
+    design: Design
+    render: Render
+    checkpoint: str
+    scoring: Scoring
+    correlation: Number
+    cells: int
+
+
 class Results(Row):
     """The whole file."""
 
@@ -237,3 +288,6 @@ class Results(Row):
     contributions: tuple[ContributionRow, ...] = ()
     transitions: tuple[TransitionsRow, ...] = ()
     specifications: tuple[SpecificationRow, ...] = ()
+    persistences: tuple[PersistenceRow, ...] = ()
+    reliabilities: tuple[ReliabilityRow, ...] = ()
+    scorings: tuple[ScoringRow, ...] = ()
