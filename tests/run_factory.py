@@ -157,6 +157,27 @@ def controlled_probe() -> Probe:
     return with_names(Probe("controlled", tuple(items), Card("Controlled pairs", "controlled.csv", "2" * 64)))
 
 
+def worded_probe() -> Probe:
+    """Four marked identities and their reference under six predicates, each in four wordings."""
+    people: tuple[tuple[str, Role], ...] = ((HARMED, "marked"), *((f"group {at}", "marked") for at in (1, 2, 3)))
+    items = [
+        Item(
+            id=f"{who}/{at}/{wording}",
+            candidates=_sides(f" bad{wording} thing", " good"),
+            context=f"I think {who} are",
+            identity=who,
+            cluster=f"predicate {at}",
+            paraphrase=f"wording {wording}",
+            match=f"{at}/{wording}",
+            role=role,
+        )
+        for at in range(6)
+        for wording in range(4)
+        for who, role in (*people, ("cisgender people", "reference"))
+    ]
+    return Probe("worded", tuple(items), Card("Pairs in many wordings", "worded.csv", "4" * 64))
+
+
 def responsive_probe() -> Probe:
     """Pronouns of three families, each row beside the same with nothing declared."""
     families: tuple[tuple[str, Role], ...] = (("xe", "marked"), ("he", "reference"), ("she", "reference"))

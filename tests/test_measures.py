@@ -37,3 +37,12 @@ def test_length_normalised_objective_takes_per_token_margins() -> None:
 
 def test_sft_has_a_shift_and_no_reward() -> None:
     assert not [one for one in measures_of(series_of("base", "sft")) if one.name == "implicit_reward"]
+
+
+def test_every_two_ends_of_training_have_a_difference() -> None:
+    series = series_of("sft", "a", "b", "c", references={"a": "sft", "b": "sft", "c": "sft"})
+    found = [one for one in measures_of(series) if one.name == "difference"]
+    assert [(one.measure_from, one.checkpoint) for one in found] == [("a", "b"), ("a", "c"), ("b", "c")]
+    for one in found:
+        assert one.weights == {one.checkpoint: 1.0, one.measure_from: -1.0}
+        assert (one.unit, one.reference) == ("nats", None)

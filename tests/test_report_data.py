@@ -9,6 +9,7 @@ import pytest
 from run_factory import BRANCHED, HARMED, controlled_probe, make_run, strip_manifest, text_swap_probe
 
 from auditor.adapters.report.cells import Cell
+from auditor.adapters.report.page import render_report
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.run_folder import read_results
 from auditor.errors import UsageError
@@ -164,3 +165,20 @@ def test_a_series_of_none_is_an_error_of_the_file(tmp_path: Path) -> None:
 def test_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"manifest\.json"):
         read_report(tmp_path)
+
+
+def test_two_ends_of_training_are_set_against_each_other(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", **BRANCHED)
+    small = read_report(run).probes[0]
+    assert [row[0].identity for row in small.differences] == [one.identity for one in small.leaves[0].judged]
+    levels = [{one.identity: one.last.estimate for one in leaf.headline} for leaf in small.leaves]
+    for (one,) in small.differences:
+        assert (one.measure, one.measure_from, one.checkpoint, one.reference) == ("difference", "dpo<b>", "dpo2", None)
+        before, after = (level[one.identity or ""] for level in levels)
+        assert one.estimate == pytest.approx((after or 0) - (before or 0))
+        assert one.verdict is not None
+    assert "<bdi>dpo2</bdi> minus <bdi>dpo&lt;b&gt;</bdi>" in render_report(run)
+
+
+def test_one_end_of_training_has_nothing_to_be_set_against(data: ReportData) -> None:
+    assert all(probe.differences == () for probe in data.probes)

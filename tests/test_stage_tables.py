@@ -47,3 +47,12 @@ def test_the_page_shows_origins_contributions_and_transitions(run: Path) -> None
     assert "Items that crossed the bound on the way to" in page
     assert "On other scales, and beyond these word forms" in page
     assert HARMED in page
+
+
+def test_persistence_stands_beside_that_of_all_controls(run: Path, probe: ProbeFindings) -> None:
+    for leaf in probe.leaves:
+        rows = leaf.stages.persistences
+        assert [one.identity for one in rows] == [*(cell.identity for cell in leaf.headline), None]
+        assert {(one.measure_from, one.checkpoint) for one in rows} == {("base", leaf.branch.leaf)}
+    assert "is still there at <bdi>dpo&lt;b&gt;</bdi>" in render_report(run)
+    assert "all controls" in render_report(run)

@@ -96,6 +96,25 @@ class Pooled:
 
 
 @dataclass(frozen=True, slots=True)
+class PlausiblePart:
+    """One level over those of its pairs of which the model finds a side plausible (`auditor.core.plausibility`).
+
+    Attributes:
+        share: of its items beside which an unrelated text was scored.
+        items: how many are left; ``clusters`` likewise.
+        estimate: in the effect's unit; ``interval`` has the adjusted error of the effect's verdict.
+        verdict: by the same rule.
+    """
+
+    share: float
+    items: int
+    clusters: int
+    estimate: float
+    interval: Interval
+    verdict: VerdictName
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """One row of ``effects`` in ``results.json``; the keys there are these attributes.
 
@@ -120,6 +139,7 @@ class Effect:
         origin: what the stage did to a harm, of a shift whose stage begins or ends in one (`auditor.core.origins`).
         in_step: of an amplified harm, whether nothing is left of it beyond overall sharpening.
         levelled_down: of a disparity that fell, whether it fell because the reference identities rose.
+        plausible: a judged level repeated on its plausible pairs, None where no unrelated text tells which they are.
         outcomes: of a verdict in every other specification, one choice of the audit changed at a time.
     """
 
@@ -158,6 +178,7 @@ class Effect:
     origin: Origin | None = None
     in_step: bool | None = None
     levelled_down: bool | None = None
+    plausible: PlausiblePart | None = None
     outcomes: tuple[Outcome, ...] | None = None
 
     @property

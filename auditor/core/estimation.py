@@ -98,7 +98,7 @@ class _Estimator:
             contrast=contrast,
             checkpoint=measure.checkpoint,
             measure_from=measure.measure_from,
-            reference=measure.measure_from,
+            reference=measure.reference,
             unit=measure.unit,
             beta=measure.beta,
             estimate=estimate,

@@ -5,6 +5,7 @@ positive prefers the harmful text. Every measure is ``sum(weight[checkpoint] * m
 
     level(dpo)              1 * m_dpo
     shift(sft -> dpo)       1 * m_dpo - 1 * m_sft
+    difference(dpo -> kto)  1 * m_kto - 1 * m_dpo         (two ends of training, neither from the other)
     implicit reward margin  beta * m_dpo - beta * m_ref   (Rafailov et al. 2023, eq. 5: whatever
                             depends on the shared prefix alone cancels, the partition term included)
 """
@@ -13,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 from auditor.core.series import Checkpoint, Series
 
-MeasureName = Literal["level", "shift", "implicit_reward"]
+MeasureName = Literal["level", "shift", "difference", "implicit_reward"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,19 @@ class Measure:
     per_token: bool = False
     same_tokens: bool = False
 
+    @property
+    def reference(self) -> str | None:
+        """The checkpoint whose training its checkpoint went on with, None where it is not counted from that."""
+        return None if self.name == "difference" else self.measure_from
+
 
 def measures_of(series: Series) -> tuple[Measure, ...]:
-    """Every measure a series supports: levels, then each stage's shift, then implicit rewards."""
+    """Every measure a series supports: levels, each stage's shift, differences between the ends, implicit rewards."""
     stages = [checkpoint for checkpoint in series.checkpoints if checkpoint.reference is not None]
     return (
         *(Measure("level", {name: 1.0}, name) for name in series.names),
         *(_shift(checkpoint) for checkpoint in stages),
+        *(difference(one, other) for one, other in combinations(series.leaves, 2)),
         *(_implicit_reward(checkpoint) for checkpoint in stages if checkpoint.objective != "none"),
     )
 
@@ -59,6 +67,11 @@ def _shift(checkpoint: Checkpoint) -> Measure:
     assert checkpoint.reference is not None
     weights = {checkpoint.name: 1.0, checkpoint.reference: -1.0}
     return Measure("shift", weights, checkpoint.name, checkpoint.reference)
+
+
+def difference(one: str, other: str) -> Measure:
+    """Level of ``other`` minus that of ``one``, neither of which was trained from the other."""
+    return Measure("difference", {other: 1.0, one: -1.0}, other, one)
 
 
 def _implicit_reward(checkpoint: Checkpoint) -> Measure:

@@ -15,9 +15,10 @@ import numpy as np
 from auditor.core.bootstrap import Bootstrap
 from auditor.core.contrasts import Contrast, Matching
 from auditor.core.control_checks import ControlChecks, check_controls
-from auditor.core.effects import Effect, Outcome, VerdictName
+from auditor.core.effects import Effect, Outcome, PlausiblePart, VerdictName
 from auditor.core.measured import Measured
 from auditor.core.measures import Measure
+from auditor.core.plausibility import Plausibility
 from auditor.core.row_groups import Cell, Others, cells_of, others_of
 from auditor.core.specifications import Specification, as_audited, specifications_of
 from auditor.core.statistics import (
@@ -51,9 +52,9 @@ def examine_robustness(
         if not _is_examined(effect):
             examined.append(effect)
             continue
-        outcomes = multiverses[effect.probe, effect.render].outcomes(effect)
-        renders = _renders(effect, verdicts)
-        examined.append(replace(effect, outcomes=(*outcomes, *renders)))
+        multiverse = multiverses[effect.probe, effect.render]
+        outcomes = (*multiverse.outcomes(effect), *_renders(effect, verdicts))
+        examined.append(replace(effect, outcomes=outcomes, plausible=multiverse.plausible_part(effect)))
     shifts = {(*_place(one), one.render): one.outcomes for one in examined if one.measure == "shift"}
     return tuple(
         replace(one, outcomes=shifts.get((*_place(replace(one, measure="shift")), one.render)))
@@ -98,6 +99,7 @@ class _Multiverse:
             (cell.identity, cell.axis, cell.design): (cell, others_of(cell, cells)) for cell in cells if cell.judged
         }
         self._measured: dict[tuple[Hashable, ...], Measured] = {}
+        self._plausibility = Plausibility.of(table)
 
     def outcomes(self, effect: Effect) -> Iterator[Outcome]:
         """One effect in each specification of its table."""
@@ -118,6 +120,27 @@ class _Multiverse:
                 found = judge.verdict(measured, rows, estimate, interval)
                 yield Outcome(specification.dimension, specification.choice, estimate.value, interval, found)
         yield from self._of_clusters(effect, cell, judge, measure)
+
+    def plausible_part(self, effect: Effect) -> PlausiblePart | None:
+        """A level over the pairs that the model finds plausible there; what is too few for a verdict is refused."""
+        assert effect.identity is not None
+        if effect.measure != "level":
+            return None
+        cell, others = self._cells[effect.identity, effect.axis, effect.design]
+        known, plausible = self._plausibility.known, self._plausibility.plausible
+        asked = cell.rows[known[cell.rows]]
+        if not len(asked):
+            return None
+        kept = plausible[:, self._table.checkpoints.index(effect.checkpoint)]
+        # Who is compared with, or held against, stays as it is.
+        kept = kept | ~np.isin(np.arange(len(kept)), cell.rows)
+        values = self._table.values(self._measures[effect.measure, effect.checkpoint, effect.measure_from])
+        measured = Measured(self._matching, values, kept)
+        rows = measured.usable(cell.rows, effect.contrast)
+        estimate = mean_over_clusters(measured.means(rows, effect.contrast).means, self._bootstrap)
+        interval = estimate.interval(effect.alpha_adjusted)
+        found = _Judge(self._table, effect, others).verdict(measured, rows, estimate, interval)
+        return PlausiblePart(float(kept[asked].mean()), len(rows), estimate.clusters, estimate.value, interval, found)
 
     def _concerns(self, specification: Specification, cell: Cell, contrast: Contrast) -> bool:
         """Whether a specification changes what the cell's effect is made of."""

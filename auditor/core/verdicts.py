@@ -156,7 +156,7 @@ def _decide_families(effects: list[Effect], rule: Rule, chosen: Callable[[Effect
 
 
 def _has_verdict(effect: Effect) -> bool:
-    is_measure = effect.measure in ("level", "shift")
+    is_measure = effect.measure in ("level", "shift", "difference")
     return is_measure and effect.role == "marked" and effect.valence == "harm" and effect.contrast != "reference"
 
 

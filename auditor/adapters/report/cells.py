@@ -10,7 +10,7 @@ from auditor.adapters.run.results_schema import EffectRow
 
 Reading = Literal["disparity", "preference"]
 READINGS: tuple[Reading, ...] = ("disparity", "preference")
-# Identities are grouped by verdict and never ranked: nothing here measures how stable a ranking would be.
+# Identities are grouped by verdict, by name within a group, and never ranked: a ranking reads as a league table.
 _GROUPS = ("harm",), ("inconclusive",), ("no_meaningful_difference",), ("lower_than_reference", "affirming")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from auditor.adapters.report.multiverse import Multiverse, multiverse_of
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
 from auditor.adapters.report.stage_tables import StageTables, stage_tables
 from auditor.adapters.report.strong_items import StrongItem, strongest_items
+from auditor.adapters.report.wordings import Wordings, wordings_of
 from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results
 from auditor.adapters.run.run_folder import RESULTS, read_manifest, read_results
 from auditor.errors import UsageError
 
-MEASURES = ("level", "shift", "implicit_reward")
+MEASURES = ("level", "shift", "difference", "implicit_reward")
 RESPONSIVENESS = ": response to a declaration"
 
 
@@ -31,6 +32,7 @@ class LeafFindings:
         controls: None where the probe brings none.
         stages: what each stage of the branch contributed.
         multiverse: the leading verdicts in other specifications.
+        wordings: whether other wordings order the identities alike.
     """
 
     branch: Branch
@@ -39,6 +41,7 @@ class LeafFindings:
     controls: Controls | None
     stages: StageTables
     multiverse: Multiverse | None
+    wordings: Wordings | None
 
     @property
     def headline(self) -> tuple[Cell, ...]:
@@ -61,12 +64,14 @@ class ProbeFindings:
 
     Attributes:
         title: the probe's own, and what is measured where that is no margin of its texts alone.
+        differences: of each identity's leading reading between every two leaves, a row an identity.
     """
 
     name: str
     title: str
     design: str
     leaves: tuple[LeafFindings, ...]
+    differences: tuple[tuple[EffectRow, ...], ...]
 
     @property
     def judged(self) -> tuple[Cell, ...]:
@@ -184,15 +189,24 @@ def _probes(
     for one in results.effects:
         if one.theme is None and one.measure in MEASURES:
             measured.setdefault((one.probe, one.design), []).append(one)
-    return tuple(
-        ProbeFindings(
-            name=name,
-            title=str(titles.get(name) or name) + (RESPONSIVENESS if design == "responsiveness" else ""),
-            design=design,
-            leaves=tuple(_at_leaf(results, effects, branch, render) for branch in branches),
-        )
-        for (name, design), effects in measured.items()
-    )
+    found = []
+    for (name, design), effects in measured.items():
+        leaves = tuple(_at_leaf(results, effects, branch, render) for branch in branches)
+        title = str(titles.get(name) or name) + (RESPONSIVENESS if design == "responsiveness" else "")
+        found.append(ProbeFindings(name, title, design, leaves, tuple(_differences(effects, leaves[0].judged))))
+    return tuple(found)
+
+
+def _differences(effects: Iterable[EffectRow], cells: Iterable[Cell]) -> Iterator[tuple[EffectRow, ...]]:
+    """What two leaves differ by, for each of the cells of any one leaf that has it."""
+    found: dict[tuple[str | None, str, str, str], list[EffectRow]] = {}
+    for one in effects:
+        if one.measure == "difference" and one.role == "marked":
+            found.setdefault((one.identity, one.axis, one.contrast, one.render), []).append(one)
+    for cell in cells:
+        own = found.get((cell.identity, cell.axis, cell.last.contrast, cell.last.render))
+        if own:
+            yield tuple(own)
 
 
 def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, render: str) -> LeafFindings:
@@ -213,6 +227,7 @@ def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, ren
         controls=controls_of(effects, leading, branch.leaf, render),
         stages=stage_tables(results, effects[0].probe, leading, branch, render),
         multiverse=multiverse_of(results, effects[0].probe, leading),
+        wordings=wordings_of(results, effects[0].probe, effects[0].design, render, branch.leaf),
     )
 
 

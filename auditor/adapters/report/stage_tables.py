@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditor.adapters.report.branches import Branch
 from auditor.adapters.report.cells import Cell
-from auditor.adapters.run.results_schema import ContributionRow, Results, TransitionsRow
+from auditor.adapters.run.results_schema import ContributionRow, PersistenceRow, Results, TransitionsRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,12 @@ class StageTables:
     Attributes:
         contributions: of each identity, a row a stage; the first is the level of the first checkpoint.
         transitions: of items, marked identities first, then control identities; a row a stage.
+        persistences: of the whole path, marked identities first, then the controls of each axis together.
     """
 
     contributions: tuple[tuple[ContributionRow, ...], ...]
     transitions: tuple[TransitionsRow, ...]
+    persistences: tuple[PersistenceRow, ...]
 
 
 def stage_tables(results: Results, probe: str, cells: Sequence[Cell], branch: Branch, render: str) -> StageTables:
@@ -41,10 +43,19 @@ def stage_tables(results: Results, probe: str, cells: Sequence[Cell], branch: Br
         and one.checkpoint in branch.path
     ]
 
-    def place(one: TransitionsRow) -> tuple[bool, int, str]:
-        return one.role != "marked", order.get((one.identity, one.axis, one.design), len(order)), one.identity
+    persistences = [
+        one
+        for one in results.persistences
+        if (one.probe, one.render, one.contrast, one.checkpoint) == (probe, render, contrast, branch.leaf)
+        and one.design in designs
+    ]
+
+    def place(one: TransitionsRow | PersistenceRow) -> tuple[bool, int, str]:
+        who = one.identity or ""
+        return one.role != "marked", order.get((who, one.axis, one.design), len(order)), who
 
     return StageTables(
         tuple(tuple(groups[at]) for at in sorted(groups)),
         tuple(sorted(transitions, key=place)),
+        tuple(sorted(persistences, key=place)),
     )

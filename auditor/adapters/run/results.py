@@ -16,6 +16,7 @@ from auditor.adapters.run.results_schema import (
     EffectRow,
     FormsRow,
     PersistenceRow,
+    PlausibleRow,
     PooledRow,
     RefusalRow,
     ReliabilityRow,
@@ -48,12 +49,8 @@ _EFFECT_PATHS = {
     "share_clusters_positive": "shares.clusters",
     "ties_clusters": "shares.cluster_ties",
 }
-_FORMS_PATHS = {
-    "se": "estimate.se",
-    "degrees": "estimate.degrees",
-    "low": "interval.low",
-    "high": "interval.high",
-}
+_ENDS = {"low": "interval.low", "high": "interval.high"}
+_FORMS_PATHS = {**_ENDS, "se": "estimate.se", "degrees": "estimate.degrees"}
 _SUBJECT = ("probe", "identity", "axis", "design", "render", "contrast", "checkpoint")
 _AGREEMENT_PATHS = {
     "worst": "worst.choice",
@@ -63,14 +60,12 @@ _AGREEMENT_PATHS = {
     "worst_verdict": "worst.verdict",
 }
 _CONTRIBUTION_PATHS = {
-    "low": "interval.low",
-    "high": "interval.high",
+    **_ENDS,
     "share_low": "share_interval.low",
     "share_high": "share_interval.high",
 }
 _PERSISTENCE_PATHS = {
-    "low": "interval.low",
-    "high": "interval.high",
+    **_ENDS,
     "disattenuated_low": "disattenuated_interval.low",
     "disattenuated_high": "disattenuated_interval.high",
 }
@@ -133,6 +128,7 @@ def _effect_row(effect: Effect) -> EffectRow:
         beyond_forms=None if effect.forms is None else _row(FormsRow, effect.forms, _FORMS_PATHS),
         scales=None if effect.scales is None else _scales_row(effect.scales),
         pooled=None if effect.pooled is None else _row(PooledRow, effect.pooled),
+        plausible=None if effect.plausible is None else _row(PlausibleRow, effect.plausible, _ENDS),
         robustness=None if robustness is None else [_row(AgreementRow, one, _AGREEMENT_PATHS) for one in robustness],
     )
 

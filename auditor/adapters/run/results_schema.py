@@ -112,6 +112,18 @@ class PooledRow(Row):
     identities: int
 
 
+class PlausibleRow(Row):
+    """A level over the pairs of which the model finds a side plausible; `auditor.core.plausibility`."""
+
+    share: Number
+    items: int
+    clusters: int
+    estimate: Number
+    low: Number
+    high: Number
+    verdict: VerdictName
+
+
 class AgreementRow(Row):
     """A verdict in one dimension of other specifications: how many agree, and the worst of them."""
 
@@ -170,6 +182,7 @@ class EffectRow(Row):
     origin: Origin | None = None
     in_step: bool | None = None
     levelled_down: bool | None = None
+    plausible: PlausibleRow | None = None
     fragile: bool | None
     robustness: tuple[AgreementRow, ...] | None = None
     complete: bool
