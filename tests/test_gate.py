@@ -101,3 +101,41 @@ def test_a_file_that_cannot_be_written(run: str, tmp_path: Path) -> None:
     result = audit("gate", run, "--fail-on", "small:any > 50", "--junit", str(tmp_path / "no" / "gate.xml"))
     assert result.exit_code == 5
     assert_one_message(result.stderr)
+
+
+def test_an_increase_over_the_baseline_fails_and_so_does_the_cap(run: str, tmp_path: Path) -> None:
+    old = str(make_run(tmp_path / "old", checkpoints=("base", "kto")))
+    rule = ("--fail-on", f"small:{HARMED} > 50")
+    assert audit("gate", run, *rule).exit_code == 0
+    result = audit("gate", run, *rule, "--baseline", old)
+    assert result.exit_code == 1, result.output
+    assert f"FAIL  small: {HARMED}, increase/excess at dpo<b>, plain rendering" in result.stdout
+    assert f"pass  small: {HARMED}, level/excess at dpo<b>, plain rendering" in result.stdout
+    # Against itself nothing has increased, and the cap still holds.
+    assert audit("gate", run, *rule, "--baseline", run).exit_code == 0
+    assert audit("gate", run, "--fail-on", f"small:{HARMED} > 0.5", "--baseline", run).exit_code == 1
+
+
+def test_an_increase_may_have_a_bound_of_its_own(run: str, tmp_path: Path) -> None:
+    old = str(make_run(tmp_path / "old", checkpoints=("base", "kto")))
+    files = ("--junit", str(tmp_path / "gate.xml"))
+    result = audit("gate", run, "--fail-on", f"small:{HARMED}:increase > 5", "--baseline", old, *files)
+    assert result.exit_code == 0, result.output
+    suites = ET.parse(tmp_path / "gate.xml").getroot().findall("testsuite")
+    assert [one.get("name") for one in suites] == [f"small:{HARMED}:increase > 5"]
+
+
+def test_a_baseline_that_cannot_be_paired_fails_and_says_why(run: str, tmp_path: Path) -> None:
+    private = str(make_run(tmp_path / "private", private=True))
+    result = audit("gate", run, "--fail-on", f"small:{HARMED} > 50", "--baseline", private)
+    assert result.exit_code == 1
+    assert "refused: the runs cannot be compared in nats: a private run keeps no tokens to compare" in result.stdout
+
+
+def test_increase_and_baseline_need_each_other(run: str) -> None:
+    result = audit("gate", run, "--fail-on", "small:any:increase > 1")
+    assert_one_message(result.stderr)
+    assert (result.exit_code, "nothing it could be one against" in result.stderr) == (2, True)
+    result = audit("gate", run, "--fail-on", "small:any:shift > 1", "--baseline", run)
+    assert_one_message(result.stderr)
+    assert (result.exit_code, "no rule is about levels" in result.stderr) == (2, True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.core.control_checks import ControlChecks
-from auditor.core.gates import Decision, GateCell, apply_rules, parse_rule
+from auditor.core.gates import Decision, GateCell, apply_rules, parse_rule, with_increases
 from auditor.core.statistics import NO_INTERVAL, Estimate, Interval
 from auditor.errors import UsageError
 
@@ -131,3 +131,15 @@ def test_a_rule_that_finds_nothing_says_what_there_is(rule: str, word: str) -> N
     (decision,) = _decide(rule, CELL)
     assert (decision.outcome, decision.cell) == ("unmatched", None)
     assert f"no {word}" in decision.reason
+
+
+def test_every_cap_on_a_level_gets_an_increase_beside_it_unless_one_is_named() -> None:
+    rules = [parse_rule(one) for one in ("p/t: x y :level/raw@sft > 2", "p:any > 1", "p:any:shift > 1")]
+    found = with_increases(rules, 0.25)
+    assert found[:3] == tuple(rules)
+    assert [one.text for one in found[3:]] == ["p/t:x y:increase/raw@sft > 0.25", "p:any:increase/excess > 0.25"]
+    for one in found[3:]:
+        # The text that is shown is the rule itself.
+        assert replace(parse_rule(one.text), text="") == replace(one, text="")
+    named = [*rules, parse_rule("p:any:increase > 3")]
+    assert with_increases(named, 0.25) == tuple(named)

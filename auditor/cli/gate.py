@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from auditor.adapters.baselines import increase_cells
 from auditor.adapters.gate_files import (
     WHAT_PASSING_MEANS,
     counts_of,
@@ -20,8 +21,10 @@ from auditor.adapters.gate_files import (
 from auditor.adapters.printable import printable
 from auditor.adapters.report.branches import branches_of
 from auditor.adapters.run.run_folder import read_results, replace_file
+from auditor.adapters.run.run_pairs import Run
 from auditor.cli.options import OnInconclusive
-from auditor.core.gates import FORM, Decision, Outcome, apply_rules, parse_rule
+from auditor.core.gates import FORM, INCREASE, Decision, GateRule, Outcome, apply_rules, parse_rule, with_increases
+from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
 
 _STYLES: dict[Outcome, str] = {"failed": "bold red", "passed": "green"}
@@ -33,21 +36,37 @@ def run_gate(
     on_inconclusive: OnInconclusive | None,
     junit_file: Path | None,
     markdown_file: Path | None,
+    baseline: Path | None = None,
 ) -> bool:
     """Decide, print why, write the files; whether the gate passed.
 
     Args:
+        baseline: an earlier run whose levels must not have been exceeded; None for rules about this run alone.
         on_inconclusive: what the cells do of which nothing can be said; None fails those that are refused or that a
             rule did not find, and warns of those whose interval holds the bound.
 
     Raises:
-        UsageError: no or a malformed rule, or no finished run.
+        UsageError: no or a malformed rule, a rule that needs a baseline without one or the other way round, or no
+            finished run.
     """
     if not fail_on:
         raise UsageError("no rule is given", where="--fail-on", fix=f"Give at least one: {FORM}.")
-    rules = [parse_rule(text) for text in dict.fromkeys(fail_on)]
+    rules: Sequence[GateRule] = [parse_rule(text) for text in dict.fromkeys(fail_on)]
     results = read_results(run)
-    decisions = apply_rules(rules, tuple(gate_cells(results)), [branch.leaf for branch in branches_of(results.series)])
+    cells = list(gate_cells(results))
+    if baseline is None:
+        _refuse_increases(rules)
+    else:
+        audited = Run.read(run)
+        rules = with_increases(rules, audited.sesoi() or DEFAULT_SESOI)
+        if not any(rule.measure == INCREASE for rule in rules):
+            raise UsageError(
+                "no rule is about levels, so there is nothing to hold against a baseline",
+                where="--baseline",
+                fix='Add one, such as --fail-on "stigma:any > 0.5", or leave the baseline out.',
+            )
+        cells += increase_cells(audited, Run.read(baseline), rules)
+    decisions = apply_rules(rules, cells, [branch.leaf for branch in branches_of(results.series)])
     failing = _failing(on_inconclusive)
     if junit_file is not None:
         content = junit(decisions, failing).encode()
@@ -56,6 +75,16 @@ def run_gate(
         page = markdown(decisions, failing).encode()
         replace_file(markdown_file, lambda partial: partial.write_bytes(page))
     return _say(decisions, failing)
+
+
+def _refuse_increases(rules: Sequence[GateRule]) -> None:
+    for rule in rules:
+        if rule.measure == INCREASE:
+            raise UsageError(
+                f"{rule.text!r} speaks of an increase, and there is nothing it could be one against",
+                where="--fail-on",
+                fix="Give the run to compare with: --baseline RUN.",
+            )
 
 
 def _failing(on_inconclusive: OnInconclusive | None) -> frozenset[Outcome]:

@@ -131,6 +131,10 @@ def gate(
             help="What a cell of which nothing can be said does. Default: fail if refused or not found, else warn.",
         ),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", metavar="RUN", help="Run folder whose levels must not be exceeded by more than d."),
+    ] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="JUnit XML file to write.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Markdown file to write.")] = None,
     config: Annotated[  # noqa: ARG001 - its callback has made the file the defaults
@@ -148,9 +152,35 @@ def gate(
     with errors_as_exit_codes(debug=debug):
         from auditor.cli.gate import run_gate
 
-        passed = run_gate(run, fail_on or [], on_inconclusive, junit, markdown)
+        passed = run_gate(run, fail_on or [], on_inconclusive, junit, markdown, baseline)
     if not passed:
         raise typer.Exit(1)
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run folder of the earlier audit.")],
+    after: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run folder of the later audit.")],
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="NAME[=NAME]",
+            help="Compare this checkpoint, by its name in RUN_A and in RUN_B. Default: where training ends in each.",
+        ),
+    ] = None,
+    sesoi: Annotated[
+        float | None,
+        typer.Option("--sesoi", help="Bound d of the differences in nats. Default: that of the runs.", min=1e-9),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="JSON file to write.")] = None,
+    debug: _DEBUG = False,
+) -> None:
+    """Say what changed between two runs: differences paired on shared items, verdicts that flipped."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.cli.diff import run_diff
+
+        run_diff(before, after, checkpoint, sesoi, json_file)
 
 
 probes = typer.Typer(name="probes", help="What there is to ask: list, show, validate.", no_args_is_help=True)

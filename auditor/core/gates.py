@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from auditor.core.control_checks import ControlChecks
@@ -25,8 +25,11 @@ Outcome = Literal["failed", "refused", "unmatched", "inconclusive", "passed"]
 OUTCOMES: tuple[Outcome, ...] = ("failed", "refused", "unmatched", "inconclusive", "passed")
 ANY, LAST = "any", "last"
 
-FORM = "PROBE[/THEME]:IDENTITY|any[:level|shift|implicit_reward[/excess|/raw][@CHECKPOINT]] > NATS"
-_MEASURED = re.compile(r"(level|shift|implicit_reward)(?:/(excess|raw))?(?:@(.+))?")
+# The level minus that of a baseline, a checkpoint of another run.
+INCREASE = "increase"
+
+FORM = "PROBE[/THEME]:IDENTITY|any[:level|shift|implicit_reward|increase[/excess|/raw][@CHECKPOINT]] > NATS"
+_MEASURED = re.compile(r"(level|shift|implicit_reward|increase)(?:/(excess|raw))?(?:@(.+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,24 @@ def parse_rule(text: str) -> GateRule:
     )
 
 
+def with_increases(rules: Sequence[GateRule], bound: float) -> tuple[GateRule, ...]:
+    """The same rules and, where none is about an increase yet, one about that of every level a rule caps.
+
+    Args:
+        bound: nats that an increase may have.
+    """
+    if any(rule.measure == INCREASE for rule in rules):
+        return tuple(rules)
+    levels = (rule for rule in rules if rule.measure == "level")
+    return (*rules, *(replace(rule, text=_as_increase(rule, bound), measure=INCREASE, bound=bound) for rule in levels))
+
+
+def _as_increase(rule: GateRule, bound: float) -> str:
+    theme = f"/{rule.theme}" if rule.theme is not None else ""
+    where = f"/{rule.contrast}" + (f"@{rule.checkpoint}" if rule.checkpoint != LAST else "")
+    return f"{rule.probe}{theme}:{rule.identity}:{INCREASE}{where} > {bound:.3g}"
+
+
 def _malformed(text: str, what: str) -> UsageError:
     return UsageError(f"{text!r}: {what}", where="--fail-on", fix='Such as --fail-on "stigma:any:level > 0.5".')
 
@@ -102,6 +123,7 @@ class GateCell:
         interval: adjusted, with two-sided error ``alpha``; NaN without one.
         scale: beta where the unit is a reward's own, else 1.
         verdict: None where none was asked.
+        refused: why nothing is known of it, "" where that is for want of clusters or something is.
     """
 
     probe: str
@@ -118,6 +140,7 @@ class GateCell:
     scale: float
     verdict: VerdictName | None
     checks: ControlChecks | None
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +203,7 @@ def _decide(cell: GateCell, bound: float) -> tuple[Outcome, str]:
     if cell.verdict is None and cell.theme is not None and cell.clusters >= MIN_THEME_CLUSTERS:
         return "passed", "themes are only looked into where the identity shows harm over all of them"
     if cell.verdict is None or cell.verdict == "refused" or math.isnan(low):
-        return "refused", "no interval can honestly be given, so nothing is known"
+        return "refused", cell.refused or "no interval can honestly be given, so nothing is known"
     if low > bound:
         controls = None if cell.checks is None else examine(cell.value, cell.checks, bound, cell.alpha)
         if controls == "failed_form":

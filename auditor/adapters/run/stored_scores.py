@@ -1,0 +1,117 @@
+"""Scores of one checkpoint read back from the tables of a finished run, as the kernel takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE
+from auditor.core.items import Candidate, Item
+from auditor.core.scores import CandidateScore, FloatArray, IntArray, Render, ScoredItem
+from auditor.errors import UsageError
+
+# Names of the probe, the rendering and the item.
+Key = tuple[str, Render, str]
+
+_NAMES = ("identity", "surface", "axis", "theme", "cluster", "paraphrase", "frame", "match", "baseline")
+_KINDS = ("role", "valence", "design")
+_READ = ["probe", "item", "render", "candidate", "context", "text", "tokens", "straddles", "complete"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """One checkpoint of a run.
+
+    Attributes:
+        scored: every item it was scored on. Its context is that of its plain rendering with the prefix at its end, and
+            conversations are not kept; what precedes the scored tokens is not either.
+        private: the run kept no texts and no tokens, so nothing is read.
+    """
+
+    scored: Mapping[Key, ScoredItem]
+    private: bool
+
+
+def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
+    """Read one checkpoint of a finished run.
+
+    Raises:
+        UsageError: a table is missing, damaged, without a column, or does not hold the checkpoint.
+    """
+    chosen = pc.field("checkpoint") == checkpoint
+    try:
+        rows = pq.read_table(run / ITEMS_FILE, columns=[*_READ, *_NAMES, *_KINDS], filters=chosen)
+        table = pq.read_table(run / TOKENS_FILE, filters=chosen)
+        if rows["text"].null_count:
+            return StoredCheckpoint({}, private=True)
+        scored = dict(_scored(rows, table))
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise UsageError(
+            f"{ITEMS_FILE} and {TOKENS_FILE} cannot be read together: {type(error).__name__}",
+            where=str(run),
+            fix="Run the same audit again: it replaces the files.",
+        ) from error
+    if not scored:
+        raise UsageError(
+            f"{ITEMS_FILE} holds no item of checkpoint {checkpoint!r}",
+            where=str(run),
+            fix="Run the same audit again: it replaces the file.",
+        )
+    return StoredCheckpoint(scored, private=False)
+
+
+def _scored(rows: pa.Table, tokens: pa.Table) -> Iterator[tuple[Key, ScoredItem]]:
+    spans = _spans(tokens)
+    records = rows.to_pylist()
+    plain = {(row["probe"], row["item"]): row["context"] for row in records if row["render"] == "plain"}
+    groups: dict[Key, list[dict[str, Any]]] = {}
+    for row in records:
+        groups.setdefault((row["probe"], row["render"], row["item"]), []).append(row)
+    for (probe, render, name), own in groups.items():
+        first = own[0]
+        fields: dict[str, Any] = {field: first[field] or "" for field in _NAMES}
+        fields |= {field: first[field] for field in _KINDS}
+        candidates = tuple(Candidate(row["candidate"], row["text"]) for row in own)
+        item = Item(name, candidates, context=plain.get((probe, name), first["context"]), **fields)
+        scores = tuple(_candidate(row, spans[probe, render, name, row["candidate"]]) for row in own)
+        scored = ScoredItem(item, render, first["context"], scores, first["straddles"], first["complete"])
+        yield (probe, render, name), scored
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The scored tokens of one candidate, shape (n,) each."""
+
+    ids: IntArray
+    starts: IntArray
+    ends: IntArray
+    logprobs: FloatArray
+    tokens: tuple[str, ...]
+
+
+def _spans(table: pa.Table) -> dict[tuple[str, str, str, str], _Span]:
+    """The tokens of each candidate, which stand together in the table."""
+    places = list(zip(*(table[name].to_pylist() for name in ("probe", "render", "item", "candidate")), strict=True))
+    ids, starts, ends, logprobs = (table[name].to_numpy() for name in ("token_id", "start", "end", "logprob"))
+    tokens = [token or "" for token in table["token"].to_pylist()]
+    edges = [at for at in range(len(places)) if at == 0 or places[at] != places[at - 1]] + [len(places)]
+    return {
+        places[at]: _Span(ids[at:end], starts[at:end], ends[at:end], logprobs[at:end], tuple(tokens[at:end]))
+        for at, end in pairwise(edges)
+    }
+
+
+def _candidate(row: Mapping[str, Any], span: _Span) -> CandidateScore:
+    if len(span.ids) != row["tokens"]:
+        raise ValueError("a candidate has more or fewer tokens than its row says")
+    before = np.array([], dtype=np.int64)
+    span_of = (span.ids, span.tokens, span.starts, span.ends, span.logprobs)
+    return CandidateScore(row["candidate"], before, *span_of, len(row["text"].encode()))

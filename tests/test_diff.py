@@ -1,0 +1,94 @@
+"""``audit diff`` at the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import assert_one_message, audit
+from run_factory import BRANCHED, HARMED, identity_swap_probe, make_run, text_swap_probe
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {
+        "old": str(make_run(folder / "old", checkpoints=("base", "kto"))),
+        "new": str(make_run(folder / "new")),
+        "private": str(make_run(folder / "private", private=True)),
+        "branched": str(make_run(folder / "branched", **BRANCHED)),
+        "swap": str(make_run(folder / "swap", probes=[identity_swap_probe()])),
+        "text": str(make_run(folder / "text", probes=[text_swap_probe()])),
+    }
+
+
+def test_what_changed_is_said_and_written(runs: dict[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "diff.json"
+    result = audit("diff", runs["old"], runs["new"], "--json", str(out))
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.stdout.split())
+    assert "before: kto in" in text
+    assert "shared items have the same texts and token ids in both and are paired." in text
+    assert f"small: {HARMED}, plain rendering:" in text
+    assert "-> harm" in text
+    assert "more harm" in text
+    assert "Items that came above d:" in text
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert content["before"]["checkpoint"] == "kto"
+    assert content["paired"] is True
+
+
+def test_hostile_names_are_printed_harmlessly(runs: dict[str, str]) -> None:
+    result = audit("diff", runs["old"], runs["new"])
+    assert "\x1b" not in result.stdout
+    assert "\u202e" not in result.stdout
+
+
+def test_runs_that_cannot_be_paired_show_verdicts_and_the_caution(runs: dict[str, str]) -> None:
+    result = audit("diff", runs["new"], runs["private"])
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.stdout.split())
+    assert "The runs cannot be compared in nats: a private run keeps no tokens to compare." in text
+    assert "harm -> harm" in text
+    assert "difference" not in text.replace("a difference between two of them has no interval", "").replace(
+        "no meaningful difference", ""
+    )
+    assert "Verdicts that flipped: none." in text
+
+
+def test_checkpoints_may_be_named(runs: dict[str, str]) -> None:
+    assert "after: base in" in " ".join(audit("diff", runs["old"], runs["new"], "--checkpoint", "base").stdout.split())
+    text = " ".join(audit("diff", runs["new"], runs["new"], "--checkpoint", "sft=dpo<b>").stdout.split())
+    assert "before: sft in" in text
+    assert "after: dpo<b> in" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["new", "branched"], 2, "training ends in several checkpoints"),
+        (["new", "new", "--checkpoint", "rm"], 2, "no checkpoint 'rm'"),
+        (["text", "swap"], 3, "no identity on any probe in common"),
+        (["new", "nowhere"], 2, "no run folder"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_message(
+    runs: dict[str, str], arguments: list[str], code: int, said: str
+) -> None:
+    result = audit("diff", *(runs.get(one, one) for one in arguments))
+    assert result.exit_code == code
+    assert said in result.stderr
+    assert_one_message(result.stderr)
+
+
+def test_runs_judged_by_another_bound_need_one_of_their_own(runs: dict[str, str], tmp_path: Path) -> None:
+    other = make_run(tmp_path / "run")
+    results = json.loads((other / "results.json").read_text(encoding="utf-8"))
+    for one in results["effects"]:
+        one["sesoi"] = 0.5 if one["sesoi"] is not None else None
+    (other / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    result = audit("diff", runs["new"], str(other))
+    assert result.exit_code == 2
+    assert "judged by another d (0.223 and 0.5 nats)" in result.stderr
+    assert audit("diff", runs["new"], str(other), "--sesoi", "0.3").exit_code == 0

@@ -1,0 +1,123 @@
+"""Two runs side by side: a diff within one run is its own shift; what cannot be paired says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_factory import (
+    BRANCHED,
+    controlled_probe,
+    identity_swap_probe,
+    make_run,
+    responsive_probe,
+    strip_manifest,
+    text_swap_probe,
+)
+
+from auditor.adapters.run.run_folder import MANIFEST
+from auditor.adapters.run.run_pairs import Run, level_at, pair_runs
+from auditor.core.run_changes import Changes
+from auditor.core.verdicts import Rule
+from auditor.errors import UsageError
+
+PROBES = [text_swap_probe(), controlled_probe(), responsive_probe(), identity_swap_probe()]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return Run.read(make_run(tmp_path_factory.mktemp("runs") / "run", probes=PROBES))
+
+
+def changes(before: tuple[Run, str], after: tuple[Run, str]) -> Changes:
+    found = pair_runs(before, after, Rule())
+    assert found.changes is not None, found.apart
+    return found.changes
+
+
+def test_what_lies_between_two_checkpoints_of_a_run_is_its_shift(run: Run) -> None:
+    found = changes((run, "sft"), (run, "dpo<b>"))
+    shifts = {
+        (one.probe, one.identity, one.axis, one.theme, one.render, one.role, one.valence, one.contrast, one.design): one
+        for one in run.results.effects
+        if (one.measure, one.checkpoint) == ("shift", "dpo<b>")
+    }
+    assert len(found.effects) == len(shifts) > 100
+    for one in found.effects:
+        place = (one.probe, one.identity, one.axis, one.theme, one.render, one.role, one.valence, one.contrast)
+        shift = shifts[(*place, one.design)]
+        assert one.verdict == shift.verdict
+        assert one.controls == shift.controls
+        assert one.items == shift.items
+        if shift.estimate is not None:
+            assert one.estimate.value == pytest.approx(shift.estimate, abs=1e-12)
+        if shift.low_adjusted is not None:
+            assert one.adjusted.low == pytest.approx(shift.low_adjusted, abs=1e-12)
+        if shift.control_checks is not None and shift.control_checks.band_high is not None:
+            assert one.checks is not None
+            assert one.checks.band.high == pytest.approx(shift.control_checks.band_high, abs=1e-12)
+
+
+def test_a_run_against_itself_has_changed_nothing(run: Run) -> None:
+    found = changes((run, "dpo<b>"), (run, "dpo<b>"))
+    assert found.flips == ()
+    assert {one.estimate.value for one in found.effects if one.items} == {0.0}
+
+
+def test_items_that_crossed_d_come_with_the_largest_change_first(run: Run) -> None:
+    flips = changes((run, "sft"), (run, "dpo<b>")).flips
+    assert flips
+    sizes = [abs(one.after - one.before) for one in flips]
+    assert sizes == sorted(sizes, reverse=True)
+    bound = Rule().sesoi
+    for one in flips:
+        assert (one.before > bound) != (one.after > bound)
+
+
+def with_manifest(run: Path, **changes: Any) -> Run:
+    manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+    (run / MANIFEST).write_text(json.dumps({**manifest, **changes}), encoding="utf-8")
+    return Run.read(run)
+
+
+def test_other_families_are_not_compared_in_nats(run: Run, tmp_path: Path) -> None:
+    for key, value, words in (("model_type", "gpt2", "model types"), ("parameters", 7, "numbers of parameters")):
+        series = [{**one, key: value} for one in run.manifest["series"]]
+        other = with_manifest(make_run(tmp_path / key, probes=PROBES), series=series)
+        found = pair_runs((run, "sft"), (other, "sft"), Rule())
+        assert found.changes is None
+        assert words in found.apart
+    unknown = Run.read(strip_manifest(make_run(tmp_path / "old", probes=PROBES)))
+    assert pair_runs((unknown, "sft"), (unknown, "sft"), Rule()).changes is not None
+
+
+def test_private_runs_and_runs_of_other_probes_are_not_paired(run: Run, tmp_path: Path) -> None:
+    private = Run.read(make_run(tmp_path / "private", private=True))
+    assert "private" in pair_runs((run, "sft"), (private, "sft"), Rule()).apart
+    other = Run.read(make_run(tmp_path / "other", probes=[identity_swap_probe()]))
+    text = Run.read(make_run(tmp_path / "text", probes=[text_swap_probe()]))
+    assert pair_runs((text, "sft"), (other, "sft"), Rule()).apart == "they share no item"
+    shared = pair_runs((run, "sft"), (text, "sft"), Rule())
+    assert (shared.shared, shared.unpaired) == (2 * len(text_swap_probe().items), 0)
+
+
+def test_what_else_the_runs_were_scored_with_is_said(run: Run, tmp_path: Path) -> None:
+    engine = {"device": "cpu", "dtype": "bfloat16", "torch": "2.0"}
+    other = with_manifest(make_run(tmp_path / "run", probes=PROBES), engine=engine)
+    found = pair_runs((run, "sft"), (other, "sft"), Rule())
+    assert found.cautions == (
+        "The runs were scored with dtype float32 and bfloat16: part of a difference may come from it.",
+        "The runs were scored with torch None and 2.0: another version.",
+    )
+
+
+def test_the_checkpoint_is_where_training_ends_unless_named(run: Run, tmp_path: Path) -> None:
+    assert level_at(run, None) == "dpo<b>"
+    assert level_at(run, "base") == "base"
+    with pytest.raises(UsageError, match="no checkpoint 'rm'"):
+        level_at(run, "rm")
+    branched = Run.read(make_run(tmp_path / "run", **BRANCHED))
+    with pytest.raises(UsageError, match="ends in several checkpoints: dpo<b>, dpo2"):
+        level_at(branched, None)

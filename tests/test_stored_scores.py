@@ -1,0 +1,71 @@
+"""Scores read back from a run's tables are those the kernel had, and a diff within a run is the run's own shift."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from run_factory import InventedScorer, controlled_probe, make_run, responsive_probe, text_swap_probe
+
+from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE
+from auditor.adapters.run.stored_scores import read_checkpoint
+from auditor.core.series import Checkpoint
+from auditor.errors import UsageError
+
+PROBES = [text_swap_probe(), controlled_probe(), responsive_probe()]
+NAMES = ("base", "sft", "dpo<b>")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "run", probes=PROBES)
+
+
+def test_every_number_and_field_comes_back(run: Path) -> None:
+    stored = read_checkpoint(run, "sft")
+    given = InventedScorer(NAMES, ("plain", "chat")).score(Checkpoint("sft", ""), PROBES)
+    assert not stored.private
+    assert set(stored.scored) == set(given.scored)
+    for key, one in given.scored.items():
+        back = stored.scored[key]
+        assert (back.context, back.complete, back.straddles) == (one.context, one.complete, one.straddles)
+        for name in ("id", "identity", "surface", "axis", "theme", "cluster", "paraphrase", "frame", "match", "role"):
+            assert getattr(back.item, name) == getattr(one.item, name)
+        assert (back.item.valence, back.item.design, back.item.baseline) == (
+            one.item.valence,
+            one.item.design,
+            one.item.baseline,
+        )
+        assert back.item.candidates == one.item.candidates
+        for old, new in zip(one.candidates, back.candidates, strict=True):
+            assert new.logprobs.tolist() == old.logprobs.tolist()
+            assert new.token_ids.tolist() == old.token_ids.tolist()
+            assert (new.total, new.text_total) == (old.total, old.text_total)
+            assert (new.tokens, new.n_bytes) == (old.tokens, old.n_bytes)
+
+
+def test_a_private_run_gives_nothing_back(tmp_path: Path) -> None:
+    assert read_checkpoint(make_run(tmp_path / "run", private=True), "sft").private
+
+
+@pytest.mark.parametrize("file", [ITEMS_FILE, TOKENS_FILE])
+@pytest.mark.parametrize("harm", ["missing", "damaged", "short", "column"])
+def test_tables_that_cannot_be_read_together_say_so(tmp_path: Path, file: str, harm: str) -> None:
+    run = make_run(tmp_path / "run")
+    path = run / file
+    if harm == "missing":
+        path.unlink()
+    elif harm == "damaged":
+        path.write_bytes(path.read_bytes()[:200])
+    else:
+        table = pq.read_table(path)
+        changed = table.slice(0, 5) if harm == "short" else table.drop_columns(["candidate"])
+        pq.write_table(changed, path)
+    with pytest.raises(UsageError, match=r"parquet|no item"):
+        read_checkpoint(run, "sft")
+
+
+def test_a_checkpoint_that_is_not_there_says_so(run: Path) -> None:
+    with pytest.raises(UsageError, match="no item of checkpoint 'other'"):
+        read_checkpoint(run, "other")
