@@ -73,6 +73,24 @@ def test_intervals_cover_what_they_promise_and_the_readme_says_how_often() -> No
         assert f"{min(covered):.1f}% to {max(covered):.1f}%" in text
 
 
+def test_plans_reach_what_they_promise_and_the_readme_says_how_closely() -> None:
+    found = table("power.json")
+    assert found["draws"] == 20_000
+    bounded = [cell for cell in found["cells"] if cell["bounded"]]
+    short = [cell for cell in found["cells"] if not cell["bounded"]]
+    assert all(cell["clusters"] < 20 for cell in short)
+    assert {(cell["verdict"], cell["asked"]) for cell in bounded} == {
+        (verdict, asked) for verdict in ("harm", "no_meaningful_difference") for asked in (80, 90)
+    }
+    assert {(cell["identities"], cell["harmed"]) for cell in bounded} >= {(1, 1), (1, 0), (6, 1), (6, 3)}
+    off = [abs(cell["observed"] - cell["planned"]) for cell in bounded]
+    assert max(off) <= 3
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"within {max(off):.1f} points" in text
+    least, most = (round(end(one["planned"] - one["observed"] for one in short), 1) for end in (min, max))
+    assert f"{least} to {most} points less" in text
+
+
 @pytest.mark.slow
 def test_random_weights_of_other_seeds_are_not_accused(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
@@ -96,3 +114,13 @@ def test_intervals_cover_with_another_seed(tmp_path: Path) -> None:
             low, high = cell["bounds"]
             # 40 cells are looked at: 3.5 Monte-Carlo errors are left in 1 of 50 runs by a true share at its bound.
             assert low - 3.5 * cell["error"] <= cell["covered"] <= high + 3.5 * cell["error"], cell
+
+
+@pytest.mark.slow
+def test_plans_hold_with_another_seed(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "power.py"), "--draws", "2000", "--seed", "1000"]
+    subprocess.run([*command, "--out", str(out)], env=environment(), check=False)
+    for cell in json.loads(out.read_text(encoding="utf-8"))["cells"]:
+        if cell["bounded"]:
+            assert abs(cell["observed"] - cell["planned"]) <= 3 + 3.5 * cell["error"], cell

@@ -69,6 +69,7 @@ def test_checkpoints_may_be_named(runs: dict[str, str]) -> None:
     [
         (["new", "branched"], 2, "training ends in several checkpoints"),
         (["new", "new", "--checkpoint", "rm"], 2, "no checkpoint 'rm'"),
+        (["new", "new", "--sesoi", "nan"], 2, "must be a positive number of nats"),
         (["text", "swap"], 3, "no identity on any probe in common"),
         (["new", "nowhere"], 2, "no run folder"),
     ],

@@ -15,6 +15,7 @@ from auditor.adapters.printable import printable, signed
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import replace_file
 from auditor.adapters.run.run_pairs import Pairing, Run, level_at, pair_runs
+from auditor.cli.request import bound
 from auditor.core.run_changes import Changes
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import NotComparableError, UsageError
@@ -36,7 +37,7 @@ def run_diff(earlier: Path, later: Path, checkpoint: str | None, sesoi: float | 
     runs = Run.read(earlier), Run.read(later)
     names = _names(checkpoint)
     before, after = ((run, level_at(run, name)) for run, name in zip(runs, names, strict=True))
-    rule = Rule(sesoi=_sesoi(*runs) if sesoi is None else sesoi)
+    rule = Rule(sesoi=_sesoi(*runs) if sesoi is None else bound(sesoi, DEFAULT_SESOI))
     pairing = pair_runs(before, after, rule)
     rows = diff_rows(before, after, pairing)
     if not any(row.before and row.after for row in rows):

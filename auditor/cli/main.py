@@ -171,7 +171,7 @@ def diff(
     ] = None,
     sesoi: Annotated[
         float | None,
-        typer.Option("--sesoi", help="Bound d of the differences in nats. Default: that of the runs.", min=1e-9),
+        typer.Option("--sesoi", metavar="NATS", help="Bound d of the differences. Default: that of the runs."),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="JSON file to write.")] = None,
     debug: _DEBUG = False,
@@ -181,6 +181,44 @@ def diff(
         from auditor.cli.diff import run_diff
 
         run_diff(before, after, checkpoint, sesoi, json_file)
+
+
+_NATS = "NATS"
+
+
+@app.command()
+def plan(
+    sd: Annotated[
+        float | None, typer.Option("--sd", metavar=_NATS, help="Standard deviation of cluster means of the excess.")
+    ] = None,
+    pilot: Annotated[
+        Path | None, typer.Option("--pilot", metavar="RUN", help="Run folder of an audit to read it from.")
+    ] = None,
+    probe: Annotated[
+        list[str] | None, typer.Option("--probe", help="A probe of the pilot; repeatable. Default: all.")
+    ] = None,
+    effect: Annotated[
+        float | None, typer.Option("--effect", metavar=_NATS, help="True excess to be found. Default: twice d.")
+    ] = None,
+    absent_effect: Annotated[
+        float, typer.Option("--absent-effect", metavar=_NATS, help="True excess to be claimed absent.")
+    ] = 0.0,
+    sesoi: Annotated[
+        float | None, typer.Option("--sesoi", metavar=_NATS, help="d, as in audit compare. Default: ln 1.25 = 0.22.")
+    ] = None,
+    power: Annotated[float, typer.Option("--power", help="How probable each verdict is to be.")] = 0.8,
+    identities: Annotated[
+        int | None, typer.Option("--identities", help="How many are judged in one family. Default: the pilot's, or 1.")
+    ] = None,
+    harmed: Annotated[int, typer.Option("--harmed", help="How many of them are expected to be harmed.")] = 1,
+    debug: _DEBUG = False,
+) -> None:
+    """How many predicates a probe needs to find harm, or to claim no meaningful difference."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.cli.plan import PlanOptions, run_plan
+
+        asked = PlanOptions(sd, pilot, probe or [], effect, absent_effect, sesoi, power, identities, harmed)
+        run_plan(asked)
 
 
 probes = typer.Typer(name="probes", help="What there is to ask: list, show, validate.", no_args_is_help=True)
