@@ -66,7 +66,7 @@ def test_raw_margin_stands_beside_the_excess() -> None:
 
 def test_what_the_table_shows_is_said_in_one_line() -> None:
     lines = [line for line in shown(findings_of(3.0)).splitlines() if "d = " in line]
-    assert lines == ["d = 0.22 nats; intervals are adjusted for their family; positive is towards harm"]
+    assert lines == ["d = 0.22 nats; adjusted intervals; positive is towards harm, +0.69: odds double"]
     assert len(lines[0]) <= 80
 
 

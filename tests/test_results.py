@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
-from command_line import ROOT
+from command_line import ROOT, environment
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from pydantic import ValidationError
 
@@ -84,3 +87,27 @@ def test_another_shape_is_refused(findings: Findings, change: dict[str, object])
 def test_schema_lies_where_the_documentation_says() -> None:
     page = (Path(ROOT) / "docs" / "run-folder.md").read_text(encoding="utf-8")
     assert "schema/results.schema.json" in page
+
+
+_MAKE = """
+import sys
+from pathlib import Path
+from run_factory import *
+probes = [text_swap_probe(), controlled_probe(), worded_probe(), responsive_probe(), identity_swap_probe()]
+make_run(Path(sys.argv[1]), probes=probes, **BRANCHED)
+"""
+
+
+def test_the_same_seed_gives_the_same_bytes_in_other_processes(tmp_path: Path) -> None:
+    contents = []
+    for hash_seed in ("0", "1"):
+        run = tmp_path / hash_seed
+        tests = os.pathsep.join((str(ROOT / "tests"), str(ROOT)))
+        variables = environment() | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": tests}
+        subprocess.run([sys.executable, "-c", _MAKE, str(run)], env=variables, check=True)
+        contents.append((run / "results.json").read_bytes())
+    assert contents[0] == contents[1]
+    content = json.loads(contents[0])
+    # Nothing that draws at random was left out: bootstrap, splits.
+    assert any(one["interval_method"] == "studentised bootstrap" for one in content["effects"])
+    assert content["reliabilities"]

@@ -158,7 +158,7 @@ def _cells(
 def _how_to_read(effects: Sequence[Effect]) -> str:
     bounds = [one.sesoi for one in effects if one.sesoi is not None]
     bound = f"d = {bounds[0]:.2f} nats; " if bounds else ""
-    return f"{bound}intervals are adjusted for their family; positive is towards harm"
+    return f"{bound}adjusted intervals; positive is towards harm, +0.69: odds double"
 
 
 def _verdict(effect: Effect) -> Text:
