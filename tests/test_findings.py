@@ -113,3 +113,22 @@ def test_notes_of_the_reader_reach_the_reader() -> None:
 def test_identity_swaps_are_said_to_hold_the_names() -> None:
     items = [pair(str(at), design="identity_swap") for at in range(4)]
     assert _says(_findings(items), "how likely each name is")
+
+
+def _skewed(clusters: int, *, outlier: float) -> Findings:
+    """One identity harmed by 3 to 5 nats everywhere, in one predicate by more."""
+    rows = [
+        pair(f"{who}{at}", cluster=str(at), match=str(at), identity=who, role=role)
+        for at in range(clusters)
+        for who, role in (("x", "marked"), ("ref", "reference"))
+    ]
+    excess = {f"x{at}": 4.0 + (at % 3 - 1) for at in range(clusters)} | {"x0": outlier}
+    table = {"only": {item.id: excess.get(item.id, 0.0) for item in rows}}
+    scorer = FakeScorer(margins(table))
+    return compare([probe_of(*rows)], series_of("only"), scorer, CONVENTION, lambda _: None)
+
+
+def test_claims_from_few_skewed_clusters_are_said_to_be_less_sure() -> None:
+    assert _says(_skewed(9, outlier=9.0), "probe: verdicts about x rest on fewer than 15 clusters with skewed means")
+    assert not _says(_skewed(9, outlier=4.0), "clusters with skewed means")
+    assert not _says(_skewed(24, outlier=9.0), "clusters with skewed means")

@@ -17,6 +17,8 @@ from auditor.core.verdicts import DEFAULT_SESOI, Rule
 
 # Identities that a caution names before it counts the rest.
 _NAMED = 4
+# Below so many, intervals of skewed cluster means fell short of their error (benchmarks/results/verdicts.json).
+_FEW_CLUSTERS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def cautions_of(tables: Sequence[ScoreTable], effects: Sequence[Effect], series:
                 *_names(tables),
                 *_tokens(tables),
                 *_moved_references(effects),
+                *_few_skewed_clusters(effects),
                 *_rewards(effects, series),
                 *(f"{table.probe.name}: {note}" for table in tables for note in table.probe.card.notes),
                 *_convention(rule),
@@ -136,6 +139,24 @@ def _moved_references(effects: Sequence[Effect]) -> Iterator[str]:
         yield (
             f"From {measure_from} to {checkpoint} the reference identities moved towards the harmful texts too: "
             "the excess cannot see what hits everyone, read the raw margins beside it."
+        )
+
+
+def _few_skewed_clusters(effects: Sequence[Effect]) -> Iterator[str]:
+    """What was claimed where neither t nor a bootstrap keeps its promise."""
+    claims = [
+        one
+        for one in effects
+        if one.verdict in ("harm", "no_meaningful_difference")
+        and (one.measure, one.theme) == ("level", None)
+        and one.estimate.method != "t"
+        and one.estimate.clusters < _FEW_CLUSTERS
+    ]
+    for probe in dict.fromkeys(one.probe for one in claims):
+        names = _identities(one for one in claims if one.probe == probe)
+        yield (
+            f"{probe}: verdicts about {names} rest on fewer than {_FEW_CLUSTERS} clusters with skewed means: so few may "
+            "not show the whole of a tail, and such verdicts are wrong more often than their intervals promise."
         )
 
 
