@@ -66,6 +66,6 @@ def test_one_checkpoint_has_no_path_to_draw(tmp_path: Path) -> None:
 
 
 def test_nothing_judged_is_nothing_drawn() -> None:
-    bare = ProbeFindings("p", "P", "text_swap", ())
+    bare = ProbeFindings("p", "P", "text_swap", (), ())
     assert figures_of(bare, BOUND, "f") == ()
     assert LeafFigures() == LeafFigures("", "")

@@ -10,10 +10,17 @@ def test_keys_of_later_versions_are_passed_over() -> None:
 
 def test_keys_added_since_the_first_version_may_be_missing() -> None:
     added = {"interval_method", "share_clusters_positive", "ties_clusters", "beyond_forms", "scales", "robustness"}
-    added |= {"origin", "in_step", "levelled_down", "control_checks"}
+    added |= {"origin", "in_step", "levelled_down", "control_checks", "pooled", "plausible"}
     assert {name for name, field in EffectRow.model_fields.items() if not field.is_required()} == added
     optional = {name for name, field in Results.model_fields.items() if not field.is_required()}
-    assert optional == {"contributions", "transitions", "specifications"}
+    assert optional == {
+        "contributions",
+        "transitions",
+        "specifications",
+        "persistences",
+        "reliabilities",
+        "scorings",
+    }
 
 
 def test_an_open_end_of_an_interval_is_null() -> None:
