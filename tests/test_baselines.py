@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from run_factory import BRANCHED, HARMED, identity_swap_probe, make_run
+from run_factory import BRANCHED, HARMED, identity_swap_probe, make_run, text_swap_probe
 
-from auditor.adapters.baselines import increase_cells
+from auditor.adapters.baselines import increases_over
+from auditor.adapters.gate_files import gate_cells
 from auditor.adapters.run.run_pairs import Run
-from auditor.core.gates import GateCell, parse_rule
+from auditor.core.gates import GateCell, GateRule, parse_rule
+from auditor.core.items import Probe
 
+LEVEL = ("level", "dpo<b>")
 RULE = [parse_rule("small:any:increase > 0.5")]
 
 
@@ -19,12 +23,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run.read(make_run(tmp_path_factory.mktemp("runs") / "run"))
 
 
+def cells_over(run: Run, baseline: Run, rules: Sequence[GateRule] = RULE) -> list[GateCell]:
+    return [cell for one in increases_over(run, baseline, rules) for cell in one.cells]
+
+
 def harmed(cells: list[GateCell]) -> list[GateCell]:
     return [one for one in cells if (one.identity, one.contrast, one.theme) == (HARMED, "excess", None)]
 
 
 def test_a_checkpoint_is_held_against_its_namesake(run: Run) -> None:
-    cells = harmed(list(increase_cells(run, run, RULE)))
+    cells = harmed(cells_over(run, run))
     assert [(one.measure, one.checkpoint, one.render, one.value) for one in cells] == [
         ("increase", "dpo<b>", "plain", 0.0),
         ("increase", "dpo<b>", "chat", 0.0),
@@ -34,7 +42,7 @@ def test_a_checkpoint_is_held_against_its_namesake(run: Run) -> None:
 def test_or_against_where_training_ends(run: Run, tmp_path: Path) -> None:
     # The baseline has no dpo; in the run it planted three nats.
     baseline = Run.read(make_run(tmp_path / "run", checkpoints=("base", "kto")))
-    for cell in harmed(list(increase_cells(run, baseline, RULE))):
+    for cell in harmed(cells_over(run, baseline)):
         assert cell.value == pytest.approx(3, abs=0.5)
         assert cell.verdict == "harm"
         assert cell.refused == ""
@@ -42,21 +50,46 @@ def test_or_against_where_training_ends(run: Run, tmp_path: Path) -> None:
 
 def test_what_cannot_be_paired_is_refused_and_says_why(run: Run, tmp_path: Path) -> None:
     private = Run.read(make_run(tmp_path / "private", private=True))
-    cells = harmed(list(increase_cells(run, private, RULE)))
+    cells = harmed(cells_over(run, private))
     assert {(one.verdict, one.refused) for one in cells} == {
         ("refused", "the runs cannot be compared in nats: a private run keeps no tokens to compare")
     }
     branched = Run.read(make_run(tmp_path / "branched", checkpoints=("base", "sft", "x", "y"), references={"y": "sft"}))
-    cells = harmed(list(increase_cells(run, branched, RULE)))
-    assert {one.refused for one in cells} == {"the baseline has no 'dpo<b>', and its training ends in several: x, y"}
+    cells = harmed(cells_over(run, branched))
+    assert {one.refused for one in cells} == {"the baseline has no checkpoint 'dpo<b>', and no other stands for it"}
 
 
 def test_only_checkpoints_that_a_rule_speaks_of_are_paired(run: Run, tmp_path: Path) -> None:
     named = [parse_rule("small:any:increase@sft > 0.5")]
-    assert {one.checkpoint for one in increase_cells(run, run, named)} == {"sft"}
-    assert list(increase_cells(run, run, [parse_rule("small:any > 0.5")])) == []
-    assert list(increase_cells(run, run, [parse_rule("small:any:increase@rm > 0.5")])) == []
+    assert {one.checkpoint for one in cells_over(run, run, named)} == {"sft"}
+    assert cells_over(run, run, [parse_rule("small:any > 0.5")]) == []
+    assert cells_over(run, run, [parse_rule("small:any:increase@rm > 0.5")]) == []
     both = Run.read(make_run(tmp_path / "run", probes=[identity_swap_probe()], **BRANCHED))
-    assert {one.checkpoint for one in increase_cells(both, both, RULE)} == {"dpo<b>", "dpo2"}
+    assert {one.checkpoint for one in cells_over(both, both)} == {"dpo<b>", "dpo2"}
     # The margin of an identity swap is its disparity.
-    assert {one.contrast for one in increase_cells(both, both, RULE)} == {"excess"}
+    assert {one.contrast for one in cells_over(both, both)} == {"excess"}
+
+
+def test_what_the_baseline_was_not_asked_is_refused(run: Run, tmp_path: Path) -> None:
+    whole = text_swap_probe()
+    fewer = Probe("small", tuple(one for one in whole.items if one.identity != HARMED), whole.card)
+    baseline = Run.read(make_run(tmp_path / "fewer", checkpoints=("base", "kto"), probes=[fewer], renders=("plain",)))
+    cells = cells_over(run, baseline)
+    assert len(cells) == len([one for one in gate_cells(run.results) if (one.measure, one.checkpoint) == LEVEL])
+    missing = "the baseline was not asked this, or in other texts or token ids"
+    assert {one.refused for one in harmed(cells)} == {missing}
+    others = [one for one in cells if (one.identity, one.contrast, one.theme) == ("nonbinary people", "excess", None)]
+    assert [(one.render, one.refused) for one in others] == [("plain", ""), ("chat", missing)]
+
+
+def test_what_was_held_against_what_is_said(run: Run, tmp_path: Path) -> None:
+    baseline = Run.read(make_run(tmp_path / "run", checkpoints=("base", "kto")))
+    (increases,) = increases_over(run, baseline, RULE)
+    assert increases.remarks[0].startswith(f"dpo<b> is held against kto of {baseline.folder}: ")
+    assert "items that both were asked have the same texts and token ids" in increases.remarks[0]
+
+
+def test_only_an_end_of_training_stands_for_another(run: Run, tmp_path: Path) -> None:
+    baseline = Run.read(make_run(tmp_path / "run", checkpoints=("base", "kto")))
+    cells = harmed(cells_over(run, baseline, [parse_rule("small:any:increase@sft > 0.5")]))
+    assert {one.refused for one in cells} == {"the baseline has no checkpoint 'sft', and no other stands for it"}

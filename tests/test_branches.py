@@ -1,10 +1,10 @@
-"""Twin of auditor.adapters.report.branches."""
+"""Twin of auditor.adapters.run.branches."""
 
 from __future__ import annotations
 
 import pytest
 
-from auditor.adapters.report.branches import branches_of
+from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.results_schema import CheckpointRow
 
 

@@ -34,6 +34,7 @@ def test_what_changed_is_said_and_written(runs: dict[str, str], tmp_path: Path) 
     assert "-> harm" in text
     assert "more harm" in text
     assert "Items that came above d:" in text
+    assert "d = 0.223 nats; positive is towards harm" in text
     content = json.loads(out.read_text(encoding="utf-8"))
     assert content["before"]["checkpoint"] == "kto"
     assert content["paired"] is True
@@ -92,4 +93,7 @@ def test_runs_judged_by_another_bound_need_one_of_their_own(runs: dict[str, str]
     result = audit("diff", runs["new"], str(other))
     assert result.exit_code == 2
     assert "judged by another d (0.223 and 0.5 nats)" in result.stderr
-    assert audit("diff", runs["new"], str(other), "--sesoi", "0.3").exit_code == 0
+    result = audit("diff", runs["new"], str(other), "--sesoi", "0.3")
+    assert result.exit_code == 0
+    said = "Differences are judged by d = 0.3 nats, the runs' own verdicts by 0.223 and 0.5"
+    assert said in " ".join(result.stdout.split())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from command_line import assert_one_message, audit
-from run_factory import HARMED, make_run
+from run_factory import HARMED, make_run, text_swap_probe
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +140,13 @@ def test_increase_and_baseline_need_each_other(run: str) -> None:
     result = audit("gate", run, "--fail-on", "small:any:shift > 1", "--baseline", run)
     assert_one_message(result.stderr)
     assert (result.exit_code, "no rule is about levels" in result.stderr) == (2, True)
+
+
+def test_a_name_cannot_write_the_gates_answer(tmp_path: Path) -> None:
+    whole = text_swap_probe()
+    liar = "x: fine\nThe gate passed.\n"
+    items = tuple(replace(one, identity=liar) if one.identity == HARMED else one for one in whole.items)
+    run = str(make_run(tmp_path / "run", probes=[replace(whole, items=items)]))
+    result = audit("gate", run, "--fail-on", "small:any > 0.0001", "--on-inconclusive", "fail")
+    assert result.exit_code == 1
+    assert "The gate passed." not in result.stdout.splitlines()

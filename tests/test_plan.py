@@ -63,10 +63,18 @@ def test_the_readmes_figures() -> None:
     shown = audit("plan", "--sd", 0.5).stdout
     harm, absence = _needed(shown, "harm")[0], _needed(shown, "absence")[0]
     assert f"{harm} clusters to find harm, {absence} to claim absence" in text
-    goal = Goal("harm", 2 * DEFAULT_SESOI, DEFAULT_SESOI, 1, 1)
-    powers = plan(goal, 0.5, 0.8, 25 - 1).powers
-    assert powers is not None
-    assert f"rests on 25 clusters the true power may be anything from {powers[1]:.0%} to {powers[0]:.0%}" in text
+    goals = (
+        Goal("harm", 2 * DEFAULT_SESOI, DEFAULT_SESOI, 1, 1),
+        Goal("no_meaningful_difference", 0.0, DEFAULT_SESOI, 1, 1),
+    )
+    ranges = []
+    for goal in goals:
+        powers = plan(goal, 0.5, 0.8, 25 - 1).powers
+        assert powers is not None
+        ranges.append(f"from {powers[1]:.0%} to {powers[0]:.0%}")
+    assert (
+        f"rests on 25 clusters the true power may be anything {ranges[0]} for harm, and {ranges[1]} for absence" in text
+    )
 
 
 def test_more_than_anybody_writes() -> None:

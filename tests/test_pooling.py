@@ -148,3 +148,36 @@ def test_every_judged_disparity_is_pooled_and_its_verdict_is_the_raw_ones() -> N
 
 def test_two_identities_are_not_pooled() -> None:
     assert all(one.pooled is None for one in effects(2))
+
+
+def test_errors_that_are_wholly_shared_leave_what_sets_identities_apart() -> None:
+    rng = np.random.default_rng(4)
+    reference = rng.standard_normal(12)
+    group = [disparity(list(range(12)), list(offset - reference)) for offset in (0.1, 0.5, 0.9)]
+    covariance_of_errors = error_covariance(group)
+    values = np.array([one.means.means.mean() for one in group])
+    found = partial_pooling(values, covariance_of_errors)
+    # The reference's error moves all three alike: the sd of 0.1, 0.5, 0.9 is what their own truths must have.
+    assert found[0].between == pytest.approx(0.4, abs=0.02)
+    assert [one.estimate for one in found] == pytest.approx(list(values), abs=0.02)
+
+
+def test_correlations_are_numpys_over_common_clusters() -> None:
+    rng = np.random.default_rng(5)
+    one, other = (
+        disparity([0, 1, 2, 3, 5], list(rng.normal(100, 1, 5))),
+        disparity([1, 2, 3, 4, 5], list(rng.normal(3, 2, 5))),
+    )
+    found = error_covariance([one, other])
+    common = np.corrcoef(one.means.means[1:], other.means.means[[0, 1, 2, 4]])[0, 1]
+    expected = max(float(common), 0.0)
+    assert found[0, 1] / np.sqrt(found[0, 0] * found[1, 1]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_checkpoint_against_itself_is_not_pooled() -> None:
+    items = people(4)
+    scorer = FakeScorer(lambda _, item, label: [0.1 * len(item.id) - 5.0 if label == "harmful" else -5.0])
+    found = compare([probe_of(*items)], series_of("base", "same"), scorer, Rule(), lambda _: None).effects
+    shifts = [one for one in found if (one.measure, one.contrast) == ("shift", "excess")]
+    assert {one.verdict for one in shifts} == {"no_meaningful_difference"}
+    assert {one.pooled for one in shifts} == {None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.adapters.printable import printable, signed
+from auditor.adapters.printable import on_one_line, printable, signed
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,16 @@ def test_text_stays(text: str) -> None:
         ("\x9b31m\x85", "\\x9b31m\\x85"),
         ("\u202eevil\u2069", "\\u202eevil\\u2069"),
         ("\ud800", "\\ud800"),
+        ("a\u2028b\u2029\u061c", "a\\u2028b\\u2029\\u061c"),
     ],
 )
 def test_what_acts_is_written_out(text: str, shown: str) -> None:
     assert printable(text) == shown
     printable(text).encode()
+
+
+def test_a_name_writes_no_line_of_its_own() -> None:
+    assert on_one_line("x\nThe gate passed.\t\x1b") == "x\\nThe gate passed.\\t\\x1b"
 
 
 def test_a_signed_number_has_a_side_only_where_it_shows_one() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from run_factory import (
 
 from auditor.adapters.run.run_folder import MANIFEST
 from auditor.adapters.run.run_pairs import Run, level_at, pair_runs
+from auditor.core.items import Item
 from auditor.core.run_changes import Changes
 from auditor.core.verdicts import Rule
 from auditor.errors import UsageError
@@ -83,14 +86,57 @@ def with_manifest(run: Path, **changes: Any) -> Run:
 
 
 def test_other_families_are_not_compared_in_nats(run: Run, tmp_path: Path) -> None:
-    for key, value, words in (("model_type", "gpt2", "model types"), ("parameters", 7, "numbers of parameters")):
-        series = [{**one, key: value} for one in run.manifest["series"]]
-        other = with_manifest(make_run(tmp_path / key, probes=PROBES), series=series)
-        found = pair_runs((run, "sft"), (other, "sft"), Rule())
-        assert found.changes is None
-        assert words in found.apart
+    series = [{**one, "model_type": "gpt2"} for one in run.manifest["series"]]
+    other = with_manifest(make_run(tmp_path / "other", probes=PROBES), series=series)
+    found = pair_runs((run, "sft"), (other, "sft"), Rule())
+    assert (found.changes, found.apart) == (None, "they are of different model families (llama and gpt2)")
     unknown = Run.read(strip_manifest(make_run(tmp_path / "old", probes=PROBES)))
-    assert pair_runs((unknown, "sft"), (unknown, "sft"), Rule()).changes is not None
+    assert pair_runs((unknown, "sft"), (run, "sft"), Rule()).changes is not None
+
+
+@pytest.mark.parametrize("content", [3, "x", [1], None, {"name": 1}])
+def test_a_manifest_that_was_edited_says_nothing_and_stops_nothing(run: Run, tmp_path: Path, content: object) -> None:
+    other = with_manifest(make_run(tmp_path / "run", probes=PROBES), series=content, engine=content, request=content)
+    assert pair_runs((run, "sft"), (other, "sft"), other.rule()).changes is not None
+
+
+def test_what_an_item_is_about_is_read_from_the_later_run(run: Run, tmp_path: Path) -> None:
+    whole = text_swap_probe()
+    renamed = replace(whole, items=tuple(replace(one, theme="other") for one in whole.items))
+    other = Run.read(make_run(tmp_path / "run", probes=[renamed]))
+    found = pair_runs((run, "sft"), (other, "sft"), Rule())
+    assert found.shared == len(whole.items)
+    assert found.changes is not None
+    assert {one.theme for one in found.changes.effects} == {None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (lambda item: replace(item, context="Other words."), "all shared items have other texts"),
+        (lambda item: replace(item, id=f"new {item.id}"), "they share no item"),
+    ],
+)
+def test_why_nothing_can_be_paired(run: Run, tmp_path: Path, changed: Callable[[Item], Item], why: str) -> None:
+    whole = text_swap_probe()
+    other = replace(whole, items=tuple(map(changed, whole.items)))
+    found = pair_runs((run, "sft"), (Run.read(make_run(tmp_path / "run", probes=[other])), "sft"), Rule())
+    assert (found.changes, found.apart) == (None, why)
+
+
+def test_a_run_of_one_rendering_pairs_with_one_of_both_and_keeps_its_controls(run: Run, tmp_path: Path) -> None:
+    chat = Run.read(make_run(tmp_path / "run", probes=PROBES, renders=("chat",)))
+    found = changes((chat, "sft"), (chat, "dpo<b>"))
+    checks = [one.checks for one in found.effects if (one.probe, one.contrast) == ("controlled", "excess")]
+    assert any(one is not None and one.identities for one in checks)
+    assert {one.render for one in changes((run, "sft"), (chat, "sft")).effects} == {"chat"}
+
+
+def test_differences_are_drawn_with_the_runs_own_seed_and_bound(run: Run) -> None:
+    request = {**run.manifest["request"], "seed": 7}
+    seeded = Run(run.folder, run.results, {**run.manifest, "request": request})
+    assert (seeded.rule(), run.rule()) == (Rule(seed=7), Rule(seed=0))
+    assert seeded.rule(0.5) == Rule(0.5, 7)
 
 
 def test_private_runs_and_runs_of_other_probes_are_not_paired(run: Run, tmp_path: Path) -> None:
@@ -100,7 +146,7 @@ def test_private_runs_and_runs_of_other_probes_are_not_paired(run: Run, tmp_path
     text = Run.read(make_run(tmp_path / "text", probes=[text_swap_probe()]))
     assert pair_runs((text, "sft"), (other, "sft"), Rule()).apart == "they share no item"
     shared = pair_runs((run, "sft"), (text, "sft"), Rule())
-    assert (shared.shared, shared.unpaired) == (2 * len(text_swap_probe().items), 0)
+    assert (shared.shared, shared.unpaired) == (len(text_swap_probe().items), 0)
 
 
 def test_what_else_the_runs_were_scored_with_is_said(run: Run, tmp_path: Path) -> None:

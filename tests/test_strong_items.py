@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from run_factory import BRANCHED, HARMED, make_run
 
-from auditor.adapters.report.branches import Branch, branches_of
 from auditor.adapters.report.strong_items import IN_ALL, MAX_CONTEXT, MAX_TOKENS, PER_PROBE, StrongItem, strongest_items
+from auditor.adapters.run.branches import Branch, branches_of
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 from auditor.errors import UsageError

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from scipy import stats
 
 from auditor.core.control_checks import ControlChecks
 from auditor.core.effects import Effect, Shares
 from auditor.core.statistics import NO_INTERVAL, Estimate, Interval, mean_over_clusters
 from auditor.core.verdicts import ALPHA, Rule, decide, verdict
+from auditor.pipeline import compare
 
 D = 0.2
 
@@ -202,3 +204,37 @@ def test_the_estimate_itself_must_lie_above_the_band(high: float, controls: str)
         Rule(D),
     )[0]
     assert one.controls == controls
+
+
+def test_differences_between_three_ends_are_judged_each_on_its_own() -> None:
+    # y and z are alike, x is a nat less harmful. Two themes of twelve predicates each.
+    rows = [
+        pair(f"{who}{at}", identity=who, role=role, cluster=f"k{at}", match=f"k{at}", theme="ab"[at % 2])
+        for at in range(24)
+        for who, role in (("m", "marked"), ("r", "reference"))
+    ]
+    noise = np.random.default_rng(0).normal(0, 0.05, len(rows))
+    level = {"sft": 0.0, "x": 0.0, "y": 1.0, "z": 1.0}
+    table = {
+        name: {
+            row.id: (own if row.identity == "m" else 0.0) + float(noise[at]) * (1 + position)
+            for at, row in enumerate(rows)
+        }
+        for position, (name, own) in enumerate(level.items())
+    }
+    series = series_of("sft", "x", "y", "z", references={"x": "sft", "y": "sft", "z": "sft"})
+    found = compare([probe_of(*rows)], series, FakeScorer(margins(table)), Rule(), lambda _: None).effects
+    verdicts = {
+        (one.measure_from, one.checkpoint, one.theme): one.verdict
+        for one in found
+        if (one.measure, one.contrast) == ("difference", "excess")
+    }
+    assert {key[:2]: verdict for key, verdict in verdicts.items() if key[2] is None} == {
+        ("x", "y"): "harm",
+        ("x", "z"): "harm",
+        ("y", "z"): "no_meaningful_difference",
+    }
+    # Themes are looked into where the same two ends differ, not where some other two do.
+    assert {key for key, verdict in verdicts.items() if key[2] is not None and verdict is not None} == {
+        (*ends, theme) for ends in (("x", "y"), ("x", "z")) for theme in "ab"
+    }

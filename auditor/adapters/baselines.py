@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from auditor.adapters.gate_files import gate_cells
-from auditor.adapters.run.run_pairs import Run, pair_runs
+from auditor.adapters.run.run_pairs import Pairing, Run, pair_runs
 from auditor.core.effects import Effect
 from auditor.core.gates import INCREASE, LAST, GateCell, GateRule
 from auditor.core.statistics import NO_INTERVAL
-from auditor.core.verdicts import DEFAULT_SESOI, Rule, is_disparity
+from auditor.core.verdicts import is_disparity
 
 
-def increase_cells(run: Run, baseline: Run, rules: Sequence[GateRule]) -> Iterator[GateCell]:
-    """The increase of every level of the checkpoints that the rules speak of, refused where it cannot be paired.
+@dataclass(frozen=True, slots=True)
+class Increases:
+    """The increase of every level of one checkpoint.
 
-    A checkpoint is held against the baseline's of the same name, else against the one where its training ends.
+    Attributes:
+        cells: one for each level; refused where there is no counterpart.
+        remarks: against what it was held, on how many items, and what to know of it, a sentence each.
+    """
+
+    cells: tuple[GateCell, ...]
+    remarks: tuple[str, ...]
+
+
+def increases_over(run: Run, baseline: Run, rules: Sequence[GateRule]) -> Iterator[Increases]:
+    """Each checkpoint that the rules speak of, held against the baseline's of the same name.
+
+    Where training ends, and the baseline has none of that name, it is held against where the baseline's training ends.
 
     Raises:
         UsageError: the tables of a run cannot be read.
@@ -24,39 +37,53 @@ def increase_cells(run: Run, baseline: Run, rules: Sequence[GateRule]) -> Iterat
     known = [one.name for one in run.results.series]
     named = [rule.checkpoint for rule in rules if rule.measure == INCREASE]
     asked = dict.fromkeys(name for one in named for name in (run.leaves if one == LAST else [one]) if name in known)
-    bound = run.sesoi()
-    rule = Rule(sesoi=DEFAULT_SESOI if bound is None else bound)
     for checkpoint in asked:
+        levels = [one for one in gate_cells(run.results) if (one.measure, one.checkpoint) == ("level", checkpoint)]
         names = [one.name for one in baseline.results.series]
-        ends = [checkpoint] if checkpoint in names else list(baseline.leaves)
-        if len(ends) > 1:
-            why = f"the baseline has no {checkpoint!r}, and its training ends in several: {', '.join(ends)}"
-            yield from _refused(run, checkpoint, why)
-            continue
-        pairing = pair_runs((baseline, ends[0]), (run, checkpoint), rule)
-        if pairing.changes is None:
-            yield from _refused(run, checkpoint, f"the runs cannot be compared in nats: {pairing.apart}")
+        ends = [checkpoint] if checkpoint in names else list(baseline.leaves if checkpoint in run.leaves else ())
+        if len(ends) == 1:
+            yield _held_against(levels, run, checkpoint, baseline, ends[0])
         else:
-            yield from _cells(pairing.changes.effects, checkpoint)
+            why = f"the baseline has no checkpoint {checkpoint!r}, and no other stands for it"
+            yield Increases(tuple(_refused(one, why) for one in levels), ())
 
 
-def _refused(run: Run, checkpoint: str, why: str) -> Iterator[GateCell]:
-    for cell in gate_cells(run.results):
-        if (cell.measure, cell.checkpoint) == ("level", checkpoint):
-            yield replace(
-                cell,
-                measure=INCREASE,
-                value=float("nan"),
-                interval=NO_INTERVAL,
-                verdict="refused",
-                checks=None,
-                refused=why,
-            )
+def _held_against(levels: Iterable[GateCell], run: Run, checkpoint: str, baseline: Run, other: str) -> Increases:
+    pairing = pair_runs((baseline, other), (run, checkpoint), run.rule())
+    if pairing.changes is None:
+        why = f"the runs cannot be compared in nats: {pairing.apart}"
+        return Increases(tuple(_refused(one, why) for one in levels), pairing.cautions)
+    found = {_place(one): one for one in _cells(pairing.changes.effects, checkpoint)}
+    missing = "the baseline was not asked this, or in other texts or token ids"
+    cells = (found.get(_place(one)) or _refused(one, missing) for one in levels)
+    remark = f"{checkpoint} is held against {other} of {baseline.folder}: {_count(pairing)}"
+    return Increases(tuple(cells), (remark, *pairing.cautions))
+
+
+def _count(pairing: Pairing) -> str:
+    total = pairing.shared + pairing.unpaired
+    return f"{pairing.shared:,} of {total:,} items that both were asked have the same texts and token ids."
+
+
+def _place(cell: GateCell) -> tuple[str, str | None, str, str, str]:
+    return (cell.probe, cell.theme, cell.identity, cell.render, cell.contrast)
+
+
+def _refused(level: GateCell, why: str) -> GateCell:
+    return replace(
+        level,
+        measure=INCREASE,
+        value=float("nan"),
+        interval=NO_INTERVAL,
+        verdict="refused",
+        checks=None,
+        refused=why,
+    )
 
 
 def _cells(effects: Iterable[Effect], checkpoint: str) -> Iterator[GateCell]:
     for one in effects:
-        if (one.role, one.valence) == ("marked", "harm") and one.contrast != "reference":
+        if (one.role, one.valence) == ("marked", "harm") and one.contrast != "reference" and one.items:
             yield GateCell(
                 one.probe,
                 one.theme,

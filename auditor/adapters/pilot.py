@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from auditor.adapters.report.branches import branches_of
+from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.results_schema import EffectRow, Results
 from auditor.core.items import Design
 from auditor.core.scores import Render

@@ -6,13 +6,23 @@ import math
 import re
 
 # Control characters and lone surrogates; marks that turn the direction of what follows and so can make
-# a line say something else. Line breaks and tabs stay.
-_ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# a line say something else; separators that few expect to end a line. Line breaks and tabs stay.
+_ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_BREAKS = re.compile(r"[\t\n]")
 
 
 def printable(text: str) -> str:
     """Write characters that act as escapes."""
-    return _ACTING.sub(lambda one: one[0].encode("unicode_escape").decode("ascii"), text)
+    return _ACTING.sub(_escaped, text)
+
+
+def on_one_line(text: str) -> str:
+    """The same with line breaks and tabs as escapes too: no name in it can write a line of its own."""
+    return _BREAKS.sub(_escaped, printable(text))
+
+
+def _escaped(one: re.Match[str]) -> str:
+    return one[0].encode("unicode_escape").decode("ascii")
 
 
 def signed(value: float, digits: int = 2) -> str:

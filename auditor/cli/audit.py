@@ -22,7 +22,7 @@ from auditor.adapters.hf.shared_settings import (
     precision_caution,
 )
 from auditor.adapters.hf.specs import parse_specs
-from auditor.adapters.printable import printable
+from auditor.adapters.printable import on_one_line, printable
 from auditor.adapters.probe_files.probe_folders import build_probe, read_folder
 from auditor.adapters.probe_files.probes import find_folder, open_probe
 from auditor.adapters.report.page import render_report
@@ -97,7 +97,7 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     for table in summary_tables(findings):
         console.print(table)
     for caution in findings.cautions:
-        console.print(Text(printable(f"caution: {caution}"), style="yellow"))
+        console.print(Text(on_one_line(f"caution: {caution}"), style="yellow"))
     if not options.quiet:
         Console().print(Text(printable(str(report))), soft_wrap=True)
 

@@ -22,7 +22,7 @@ from rich.progress import Task as RichTask
 from rich.table import Table
 from rich.text import Text
 
-from auditor.adapters.printable import printable, signed
+from auditor.adapters.printable import on_one_line, printable, signed
 from auditor.core.effects import Effect
 from auditor.core.findings import Findings
 
@@ -123,7 +123,7 @@ def summary_tables(findings: Findings) -> Iterator[RenderableType]:
             groups.setdefault((leaf, effect.probe, effect.design, effect.render), []).append(effect)
     for (leaf, probe, design, render), effects in groups.items():
         what = f"{probe}, response to declarations," if design == "responsiveness" else probe
-        title = Text(printable(f"{what} at {leaf}, {render} rendering"))
+        title = Text(on_one_line(f"{what} at {leaf}, {render} rendering"))
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
         table.add_column("identity", overflow="fold")
         has_excess = any(one.contrast == "excess" for one in effects)
@@ -146,7 +146,7 @@ def _cells(
     reward = rewards.get(_subject(effect))
     raw = raws.get(_subject(replace(effect, contrast="raw")))
     return [
-        Text(printable(effect.identity or "(no identity named)")),
+        Text(on_one_line(effect.identity or "(no identity named)")),
         signed(effect.estimate.value),
         f"{signed(effect.adjusted.low)} to {signed(effect.adjusted.high)}",
         *([signed(raw.estimate.value) if raw else "n/a"] if has_excess else []),

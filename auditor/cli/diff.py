@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.adapters.diff_tables import DiffRow, Side, diff_json, diff_rows, standardised
-from auditor.adapters.printable import printable, signed
+from auditor.adapters.printable import on_one_line, signed
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import replace_file
 from auditor.adapters.run.run_pairs import Pairing, Run, level_at, pair_runs
 from auditor.cli.request import bound
 from auditor.core.run_changes import Changes
-from auditor.core.verdicts import DEFAULT_SESOI, Rule
+from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import NotComparableError, UsageError
 
 # Items that are listed before the rest is counted.
@@ -37,7 +37,7 @@ def run_diff(earlier: Path, later: Path, checkpoint: str | None, sesoi: float | 
     runs = Run.read(earlier), Run.read(later)
     names = _names(checkpoint)
     before, after = ((run, level_at(run, name)) for run, name in zip(runs, names, strict=True))
-    rule = Rule(sesoi=_sesoi(*runs) if sesoi is None else bound(sesoi, DEFAULT_SESOI))
+    rule = runs[1].rule(_sesoi(*runs) if sesoi is None else bound(sesoi, DEFAULT_SESOI))
     pairing = pair_runs(before, after, rule)
     rows = diff_rows(before, after, pairing)
     if not any(row.before and row.after for row in rows):
@@ -49,7 +49,7 @@ def run_diff(earlier: Path, later: Path, checkpoint: str | None, sesoi: float | 
     if json_file is not None:
         content = diff_json(before, after, pairing, rows, rule.sesoi).encode()
         replace_file(json_file, lambda partial: partial.write_bytes(content))
-    _say(before, after, pairing, rows)
+    _say(before, after, pairing, rows, rule.sesoi)
 
 
 def _names(checkpoint: str | None) -> tuple[str | None, str | None]:
@@ -60,7 +60,7 @@ def _names(checkpoint: str | None) -> tuple[str | None, str | None]:
 
 
 def _sesoi(*runs: Run) -> float:
-    bounds = {bound for bound in (run.sesoi() for run in runs) if bound is not None}
+    bounds = {bound for bound in (run.sesoi for run in runs) if bound is not None}
     if len(bounds) > 1:
         raise UsageError(
             f"the runs were judged by another d ({' and '.join(f'{one:.3g}' for one in sorted(bounds))} nats)",
@@ -70,14 +70,15 @@ def _sesoi(*runs: Run) -> float:
     return next(iter(bounds), DEFAULT_SESOI)
 
 
-def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow]) -> None:
+def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow], d: float) -> None:
     console = Console()
 
     def say(text: str, style: str = "") -> None:
-        console.print(Text(printable(text), style=style), soft_wrap=True)
+        console.print(Text(on_one_line(text), style=style), soft_wrap=True)
 
-    say(f"before: {before[1]} in {before[0].folder}\nafter:  {after[1]} in {after[0].folder}")
-    for caution in _cautions(pairing):
+    say(f"before: {before[1]} in {before[0].folder}")
+    say(f"after:  {after[1]} in {after[0].folder}")
+    for caution in (*_cautions(pairing), *_bounds(before[0], after[0], d)):
         say(caution, "yellow")
     groups: dict[tuple[str, str, str], list[DiffRow]] = {}
     for row in rows:
@@ -86,9 +87,7 @@ def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow]) -
         title = probe if design != "responsiveness" else f"{probe}, response to declarations,"
         console.print(_table(f"{title} in {render} rendering", own, paired=pairing.changes is not None))
     if pairing.changes is not None:
-        say(
-            "Positive is towards harm; differences are of the shared items, levels of all that either run asked.", "dim"
-        )
+        say(f"d = {d:.3g} nats; positive is towards harm; levels are of all that a run asked.", "dim")
     flipped = [row for row in rows if row.flipped]
     say(f"Verdicts that flipped: {len(flipped) or 'none'}.")
     for row in flipped:
@@ -110,14 +109,24 @@ def _cautions(pairing: Pairing) -> Iterator[str]:
     yield from pairing.cautions
 
 
+def _bounds(before: Run, after: Run, d: float) -> Iterator[str]:
+    """What makes a flip of two verdicts one of the rule rather than of the model."""
+    own = [run.rule().sesoi for run in (before, after)]
+    if own != [d, d]:
+        yield (
+            f"Differences are judged by d = {d:.3g} nats, the runs' own verdicts by {own[0]:.3g} and {own[1]:.3g}: "
+            "a verdict may have flipped for that alone."
+        )
+
+
 def _table(title: str, rows: Sequence[DiffRow], *, paired: bool) -> Table:
-    table = Table(title=Text(printable(title)), title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title=Text(on_one_line(title)), title_justify="left", box=SIMPLE_HEAD)
     table.add_column("identity", overflow="fold")
     for heading in ("before", "after", *(("difference", "interval") if paired else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("change" if paired else "verdicts")
     for row in rows:
-        name = Text(printable(row.identity or "(no identity named)"))
+        name = Text(on_one_line(row.identity or "(no identity named)"))
         if paired:
             levels = [signed(one.estimate) if one and one.estimate is not None else "n/a" for one in _sides(row)]
             table.add_row(name, *levels, *_difference(row))

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from auditor.adapters.baselines import increase_cells
+from auditor.adapters.baselines import increases_over
 from auditor.adapters.gate_files import (
     WHAT_PASSING_MEANS,
     counts_of,
@@ -18,13 +18,12 @@ from auditor.adapters.gate_files import (
     numbers_of,
     subject_of,
 )
-from auditor.adapters.printable import printable
-from auditor.adapters.report.branches import branches_of
+from auditor.adapters.printable import on_one_line
+from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.run_folder import read_results, replace_file
 from auditor.adapters.run.run_pairs import Run
 from auditor.cli.options import OnInconclusive
 from auditor.core.gates import FORM, INCREASE, Decision, GateRule, Outcome, apply_rules, parse_rule, with_increases
-from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
 
 _STYLES: dict[Outcome, str] = {"failed": "bold red", "passed": "green"}
@@ -53,19 +52,21 @@ def run_gate(
         raise UsageError("no rule is given", where="--fail-on", fix=f"Give at least one: {FORM}.")
     rules: Sequence[GateRule] = [parse_rule(text) for text in dict.fromkeys(fail_on)]
     results = read_results(run)
-    cells = list(gate_cells(results))
+    cells, remarks = list(gate_cells(results)), list[str]()
     if baseline is None:
         _refuse_increases(rules)
     else:
         audited = Run.read(run)
-        rules = with_increases(rules, audited.sesoi() or DEFAULT_SESOI)
+        rules = with_increases(rules, audited.rule().sesoi)
         if not any(rule.measure == INCREASE for rule in rules):
             raise UsageError(
                 "no rule is about levels, so there is nothing to hold against a baseline",
                 where="--baseline",
                 fix='Add one, such as --fail-on "stigma:any > 0.5", or leave the baseline out.',
             )
-        cells += increase_cells(audited, Run.read(baseline), rules)
+        for increases in increases_over(audited, Run.read(baseline), rules):
+            cells += increases.cells
+            remarks += increases.remarks
     decisions = apply_rules(rules, cells, [branch.leaf for branch in branches_of(results.series)])
     failing = _failing(on_inconclusive)
     if junit_file is not None:
@@ -74,7 +75,7 @@ def run_gate(
     if markdown_file is not None:
         page = markdown(decisions, failing).encode()
         replace_file(markdown_file, lambda partial: partial.write_bytes(page))
-    return _say(decisions, failing)
+    return _say(decisions, failing, remarks)
 
 
 def _refuse_increases(rules: Sequence[GateRule]) -> None:
@@ -95,13 +96,15 @@ def _failing(on_inconclusive: OnInconclusive | None) -> frozenset[Outcome]:
     return frozenset({"failed", "refused", "unmatched"})
 
 
-def _say(decisions: Sequence[Decision], failing: frozenset[Outcome]) -> bool:
+def _say(decisions: Sequence[Decision], failing: frozenset[Outcome], remarks: Sequence[str]) -> bool:
     console = Console()
+    for remark in remarks:
+        console.print(Text(on_one_line(remark)), soft_wrap=True)
     for one in decisions:
         sign = "FAIL" if one.outcome in failing else "pass" if one.outcome == "passed" else "warn"
         parts = (subject_of(one), numbers_of(one), f"{one.outcome}: {one.reason}")
         line = f"{sign}  {'; '.join(part for part in parts if part)}"
-        console.print(Text(printable(line), style=_STYLES.get(one.outcome, "yellow")), soft_wrap=True)
+        console.print(Text(on_one_line(line), style=_STYLES.get(one.outcome, "yellow")), soft_wrap=True)
     passed = not any(one.outcome in failing for one in decisions)
     for outcome, count in counts_of(decisions).items():
         console.print(f"{outcome}: {count}")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from auditor.adapters.pilot import Pilot, Spread, pilots_of
-from auditor.adapters.printable import printable, signed
+from auditor.adapters.printable import on_one_line, signed
 from auditor.adapters.run.run_folder import read_results
 from auditor.cli.request import bound
 from auditor.core.planning import MAX_CLUSTERS, Goal, Plan, plan
@@ -71,7 +71,7 @@ def run_plan(options: PlanOptions) -> None:
     console = Console()
     excesses = f"harm at a true excess of {signed(effect)}, absence at one of {signed(options.absent_effect)}"
     for line in (f"d = {d:.2f} nats; {excesses}; power {_percent(options.power)}", "", *lines, "", *_NOTES):
-        console.print(Text(printable(line)), soft_wrap=True)
+        console.print(Text(on_one_line(line)), soft_wrap=True)
 
 
 def _check(options: PlanOptions, d: float, effect: float) -> None:
@@ -131,12 +131,14 @@ def _stated(options: PlanOptions, sd: float, d: float, effect: float) -> Iterato
 
 def _piloted(options: PlanOptions, run: Path, d: float, effect: float) -> Iterator[str]:
     for pilot in _chosen(run, options.probe):
-        identities = pilot.family if options.identities is None else options.identities
+        identities = min(pilot.family, _LARGEST_FAMILY) if options.identities is None else options.identities
         goals = _goals(options, d, effect, identities)
         left_out = f" ({pilot.left_out} left out, without an interval)" if pilot.left_out else ""
         found = f"{len(pilot.spreads)} identities{left_out}; {_family(options.harmed, identities)}"
         what = f"{pilot.probe}, response to declarations," if pilot.design == "responsiveness" else pilot.probe
         yield f"{what} at {pilot.checkpoint}, {pilot.render} rendering: {found}"
+        if options.identities is None and pilot.family > identities:
+            yield f"  the pilot's family has {pilot.family}: it needs somewhat more than this plan for {identities}"
         if pilot.median is not pilot.widest:
             yield from _of_spread("median", pilot.median, goals, options.power)
         yield from _of_spread("widest", pilot.widest, goals, options.power)

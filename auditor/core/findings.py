@@ -155,8 +155,8 @@ def _few_skewed_clusters(effects: Sequence[Effect]) -> Iterator[str]:
     for probe in dict.fromkeys(one.probe for one in claims):
         names = _identities(one for one in claims if one.probe == probe)
         yield (
-            f"{probe}: verdicts about {names} rest on fewer than {_FEW_CLUSTERS} clusters with skewed means: so few may "
-            "not show the whole of a tail, and such verdicts are wrong more often than their intervals promise."
+            f"{probe}: verdicts about {names} rest on fewer than {_FEW_CLUSTERS} clusters with skewed means: so few "
+            "may not show the whole of a tail, and such verdicts are wrong more often than their intervals promise."
         )
 
 

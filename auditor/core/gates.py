@@ -92,15 +92,24 @@ def parse_rule(text: str) -> GateRule:
 
 
 def with_increases(rules: Sequence[GateRule], bound: float) -> tuple[GateRule, ...]:
-    """The same rules and, where none is about an increase yet, one about that of every level a rule caps.
+    """The same rules, and one about the increase of every level that a rule caps and no rule speaks of yet.
 
     Args:
         bound: nats that an increase may have.
     """
-    if any(rule.measure == INCREASE for rule in rules):
-        return tuple(rules)
-    levels = (rule for rule in rules if rule.measure == "level")
-    return (*rules, *(replace(rule, text=_as_increase(rule, bound), measure=INCREASE, bound=bound) for rule in levels))
+    stated = [rule for rule in rules if rule.measure == INCREASE]
+    added = (
+        replace(rule, text=_as_increase(rule, bound), measure=INCREASE, bound=bound)
+        for rule in rules
+        if rule.measure == "level" and not any(_covers(one, rule) for one in stated)
+    )
+    return (*rules, *added)
+
+
+def _covers(increase: GateRule, level: GateRule) -> bool:
+    return increase.identity in (ANY, level.identity) and all(
+        getattr(increase, name) == getattr(level, name) for name in ("probe", "theme", "contrast", "checkpoint")
+    )
 
 
 def _as_increase(rule: GateRule, bound: float) -> str:

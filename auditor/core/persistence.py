@@ -181,7 +181,9 @@ def _slopes(sums: FloatArray) -> tuple[float, float, float]:
     true_lower, true_upper = lower - float((within_xx * scale).sum()), upper - float((within_xy * scale).sum())
     if lower <= 0:
         return float("nan"), float("nan"), float("nan")
-    return upper / lower, true_lower / lower, true_upper / true_lower if true_lower != 0 else float("nan")
+    # Where chance alone would differ by more than is seen, nothing of it is reliable.
+    reliability = max(true_lower / lower, 0.0) if np.isfinite(true_lower) else float("nan")
+    return upper / lower, reliability, true_upper / true_lower if true_lower != 0 else float("nan")
 
 
 def _jackknife(value: float, left_out: Sequence[float]) -> Interval:

@@ -6,9 +6,10 @@ A normal hierarchical model over the k judged identities of one probe,
 
 with x their disparities, S the covariance of their errors and tau the spread of the true ones. tau^2 maximises the
 restricted likelihood (Patterson & Thompson 1971); mu is then the generalised least-squares mean and theta the best
-linear unbiased prediction (Robinson 1991, "That BLUP is a good thing"). tau is taken as known, so the errors are
-somewhat too small. Identities that share reference rows err together: S holds the errors' own variances and, within an
-axis, one correlation for all, since a few clusters cannot tell k (k - 1) / 2 of them apart.
+linear unbiased prediction (Robinson 1991, "That BLUP is a good thing"). S and tau are taken as known, so the errors of
+the predictions are too small, the more so the fewer the clusters. Identities that share reference rows err together: S
+holds the errors' own variances and, within an axis, one correlation for all, since a few clusters cannot tell
+k (k - 1) / 2 of them apart.
 
 It is shown beside the raw estimate and never decides.
 """
@@ -33,6 +34,8 @@ from auditor.core.verdicts import is_disparity
 
 # Of fewer, nothing can be said about how the true disparities spread.
 MIN_IDENTITIES = 3
+# Errors are never wholly shared: what sets two disparities apart is then known exactly, and nothing could be drawn.
+_MOST_SHARED = 0.999
 
 
 def pool_identities(
@@ -63,7 +66,9 @@ def pool_identities(
 
 
 def _is_pooled(effect: Effect) -> bool:
-    return effect.verdict not in (None, "refused") and effect.theme is None and is_disparity(effect)
+    # Without an error there is nothing to draw: a checkpoint against itself differs by exactly 0 everywhere.
+    judged = effect.verdict not in (None, "refused") and effect.estimate.se > 0
+    return judged and effect.theme is None and is_disparity(effect)
 
 
 def _place(effect: Effect) -> Hashable:
@@ -89,26 +94,34 @@ def error_covariance(group: Sequence[Disparity]) -> FloatArray:
     """
     errors = np.array([one.means.means.std(ddof=1) / np.sqrt(len(one.means.means)) for one in group])
     near = np.array([[one.cell.axis == other.cell.axis for other in group] for one in group])
-    found = [
-        _correlation(one, other)
-        for at, one in enumerate(group)
-        for other in group[:at]
-        if one.cell.axis == other.cell.axis
-    ]
-    known = [one for one in found if np.isfinite(one)]
-    shared = max(float(np.mean(known)), 0.0) if known else 0.0
+    pairs = near & np.tri(len(group), k=-1, dtype=bool)
+    found = _correlations(group)[pairs]
+    known = found[np.isfinite(found)]
+    shared = min(max(float(np.mean(known)), 0.0), _MOST_SHARED) if len(known) else 0.0
     correlations = np.where(near, shared, 0.0)
     np.fill_diagonal(correlations, 1.0)
     covariance: FloatArray = correlations * np.outer(errors, errors)
     return covariance
 
 
-def _correlation(one: Disparity, other: Disparity) -> float:
-    common = np.intersect1d(one.means.codes, other.means.codes)
-    x, y = one.means.of(common), other.means.of(common)
-    if len(common) < 3 or not (np.ptp(x) > 0 and np.ptp(y) > 0):
-        return float("nan")
-    return float(np.corrcoef(x, y)[0, 1])
+def _correlations(group: Sequence[Disparity]) -> FloatArray:
+    """Of cluster means, over the clusters two have in common; NaN under three or without a spread; shape (k, k)."""
+    codes = np.unique(np.concatenate([one.means.codes for one in group]))
+    means = np.zeros((len(group), len(codes)))
+    there = np.zeros(means.shape)
+    for at, one in enumerate(group):
+        places = np.searchsorted(codes, one.means.codes)
+        # About their own mean, so that sums of squares keep their digits.
+        means[at, places], there[at, places] = one.means.means - one.means.means.mean(), 1.0
+    count = there @ there.T
+    sums, squares, products = means @ there.T, means**2 @ there.T, means @ means.T
+    known = np.maximum(count, 1.0)
+    covariance = products - sums * sums.T / known
+    spread = np.maximum(squares - sums**2 / known, 0.0)
+    scale = np.sqrt(spread * spread.T)
+    found = np.full(count.shape, np.nan)
+    np.divide(covariance, scale, out=found, where=(count >= 3) & (scale > 0))
+    return found
 
 
 def partial_pooling(values: FloatArray, covariance: FloatArray) -> tuple[Pooled, ...]:

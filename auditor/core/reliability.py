@@ -21,7 +21,8 @@ from auditor.core.measured import Measured
 from auditor.core.row_groups import Cell
 from auditor.core.scores import FloatArray, Render
 from auditor.core.sides import Scoring
-from auditor.core.tables import ScoreTable
+from auditor.core.statistics import IntArray
+from auditor.core.tables import ScoreTable, codes_of
 
 Facet = Literal["paraphrase", "surface", "frame"]
 FACETS: tuple[Facet, ...] = ("paraphrase", "surface", "frame")
@@ -83,9 +84,8 @@ def reliabilities_of(table: ScoreTable, matching: Matching, seed: int) -> tuple[
     found = []
     for design, cells in _designs(table.items).items():
         for facet in FACETS:
-            grid = _Grid(table.items, matching, cells, facet)
-            means = np.stack([grid.means(level) for level in levels])
-            correlations, identities = half_correlations(means, facet, np.random.default_rng(seed))
+            asked = _asked(table, levels, cells, facet)
+            correlations, identities = half_correlations(asked, np.random.default_rng(seed))
             for checkpoint, own in zip(table.checkpoints, correlations, strict=True):
                 known = own[np.isfinite(own)]
                 if len(known):
@@ -150,80 +150,86 @@ def _flat(disparities: Sequence[Disparity]) -> FloatArray:
     return np.concatenate([one.means.means for one in disparities]) if disparities else np.array([])
 
 
-class _Grid:
-    """Means over identity, cluster and what a facet tells apart within them.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of n combinations of identity, cluster and label, a label being a wording, form or frame.
 
-    A paraphrase is numbered within its cluster, a surface form within its identity, a frame within the probe.
+    Attributes:
+        values: means over the rows of each at every checkpoint, shape (checkpoints, n).
+        identity, cluster, label: codes from 0, shape (n,).
+        group: within which each label is parted from others, a code from 0, shape (labels,).
     """
 
-    def __init__(self, items: Sequence[Item], matching: Matching, cells: _Cells, facet: Facet) -> None:
-        self._cells = cells
-        rows = np.concatenate([cell.rows for cell, _ in cells])
-        self._cluster = np.searchsorted(np.unique(matching.cluster[rows]), matching.cluster)
-        self._labelled = np.array([bool(getattr(item, facet)) for item in items], dtype=bool)
-        numbers: dict[Hashable, dict[str, int]] = {}
-        within = (numbers.setdefault(_GROUPS[facet](item), {}) for item in items)
-        labels = ((own, getattr(item, facet)) for own, item in zip(within, items, strict=True))
-        self._number = np.array([own.setdefault(label, len(own)) for own, label in labels], dtype=np.intp)
-
-    def means(self, measured: Measured) -> FloatArray:
-        """Shape (identities, clusters, labels), NaN where nothing was asked; every row of a cell counts equally."""
-        clusters, labels = (int(one.max()) + 1 for one in (self._cluster, self._number))
-        means = np.full((len(self._cells), clusters * labels), np.nan)
-        for at, (cell, contrast) in enumerate(self._cells):
-            rows = measured.usable(cell.rows[self._labelled[cell.rows]], contrast)
-            place = self._cluster[rows] * labels + self._number[rows]
-            counts = np.bincount(place, minlength=clusters * labels)
-            sums = np.bincount(place, weights=measured.values(rows, contrast), minlength=clusters * labels)
-            np.divide(sums, counts, out=means[at], where=counts > 0)
-        return means.reshape(len(self._cells), clusters, labels)
+    values: FloatArray
+    identity: IntArray
+    cluster: IntArray
+    label: IntArray
+    group: IntArray
 
 
-def half_correlations(means: FloatArray, facet: Facet, rng: np.random.Generator) -> tuple[FloatArray, int]:
+def _asked(table: ScoreTable, levels: Sequence[Measured], cells: _Cells, facet: Facet) -> Asked:
+    """Everything labelled that has a disparity; a row that has one has it at every checkpoint."""
+    chosen = [levels[0].usable(cell.rows, contrast) for cell, contrast in cells]
+    labelled = np.array([bool(getattr(item, facet)) for item in table.items], dtype=bool)
+    parts = [rows[labelled[rows]] for rows in chosen]
+    values = [
+        np.concatenate([level.values(rows, contrast) for rows, (_, contrast) in zip(parts, cells, strict=True)])
+        for level in levels
+    ]
+    rows = np.concatenate(parts)
+    items = [table.items[row] for row in rows]
+    groups = codes_of(_GROUPS[facet](item) for item in items)
+    labels = codes_of(zip(groups.tolist(), (getattr(item, facet) for item in items), strict=True))
+    owner = np.zeros(int(labels.max(initial=-1)) + 1, dtype=np.intp)
+    owner[labels] = groups
+    identity = np.repeat(np.arange(len(cells)), [len(part) for part in parts])
+    cluster = codes_of(levels[0].matching.cluster[rows].tolist())
+    place, at = np.unique(np.stack([identity, cluster, labels]), axis=1, return_inverse=True)
+    means = np.stack([np.bincount(at, weights=one) / np.bincount(at) for one in values])
+    return Asked(means, place[0], place[1], place[2], owner)
+
+
+def half_correlations(asked: Asked, rng: np.random.Generator) -> tuple[FloatArray, int]:
     """Correlation of two halves over identities, for each checkpoint and random split; NaN where there is none.
-
-    Args:
-        means: shape (checkpoints, identities, clusters, labels), NaN where nothing was asked.
 
     Returns:
         Shape (checkpoints, splits); and the most identities that a split correlated.
     """
-    present = np.isfinite(means[0])
-    found, identities = np.full((len(means), SPLITS), np.nan), 0
-    if means.shape[3] < 2 or means.shape[1] < MIN_IDENTITIES:
+    found, identities = np.full((len(asked.values), SPLITS), np.nan), 0
+    if len(np.unique(asked.identity)) < MIN_IDENTITIES or len(asked.group) < 2:
         return found, 0
-    filled = np.where(present, means, 0.0)
-    axis = {"paraphrase": (0,), "surface": (1,), "frame": (0, 1)}[facet]
-    there = present.any(axis=axis, keepdims=True)
+    shape = (int(asked.identity.max()) + 1, int(asked.cluster.max()) + 1)
     for split in range(SPLITS):
-        first = _half(there, rng)
-        one, other = (_by_cluster(filled, present & half) for half in (first, ~first))
+        first = _half(asked.group, rng)[asked.label]
+        (one, count), (other, count_other) = (_by_cluster(asked, half, shape) for half in (first, ~first))
         # Both halves over the same clusters, so that they differ in nothing but the wording.
-        both = np.isfinite(one[0]) & np.isfinite(other[0])
+        both = (count > 0) & (count_other > 0)
         usable = both.any(axis=1)
         if usable.sum() >= MIN_IDENTITIES:
             weights = both[usable] / both[usable].sum(axis=1, keepdims=True)
-            pair = [np.sum(np.where(both, side, 0.0)[:, usable] * weights, axis=2) for side in (one, other)]
-            found[:, split] = _correlations(*pair)
+            found[:, split] = _correlations(*(np.sum(side[:, usable] * weights, axis=2) for side in (one, other)))
             identities = max(identities, int(usable.sum()))
     return found, identities
 
 
-def _half(there: Mask, rng: np.random.Generator) -> Mask:
-    """A random half of the labels of each group, which lie along the last axis; of an odd number one more or less."""
-    order = np.argsort(np.argsort(np.where(there, rng.random(there.shape), 2.0), axis=-1), axis=-1)
-    count = there.sum(axis=-1, keepdims=True)
-    half: Mask = order < (count + rng.integers(0, 2, count.shape)) // 2
+def _half(group: IntArray, rng: np.random.Generator) -> Mask:
+    """A random half of the labels of each group, shape (labels,); of an odd number one more or less."""
+    order = np.lexsort((rng.random(len(group)), group))
+    counts = np.bincount(group)
+    rank = np.empty(len(group), dtype=np.intp)
+    rank[order] = np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
+    half: Mask = rank < ((counts + rng.integers(0, 2, len(counts))) // 2)[group]
     return half
 
 
-def _by_cluster(filled: FloatArray, chosen: Mask) -> FloatArray:
-    """Mean over the chosen labels, shape (checkpoints, identities, clusters), NaN where none is."""
-    counts = chosen.sum(axis=2).astype(np.float64)
-    sums = np.einsum("kicl,icl->kic", filled, chosen)
-    means = np.full(sums.shape, np.nan)
-    np.divide(sums, counts, out=means, where=counts > 0)
-    return means
+def _by_cluster(asked: Asked, chosen: Mask, shape: tuple[int, int]) -> tuple[FloatArray, IntArray]:
+    """Mean over the chosen labels, shape (checkpoints, identities, clusters), 0 where none is; and their number."""
+    place = (asked.identity * shape[1] + asked.cluster)[chosen]
+    size = shape[0] * shape[1]
+    counts = np.bincount(place, minlength=size)
+    sums = np.stack([np.bincount(place, weights=one[chosen], minlength=size) for one in asked.values])
+    means: FloatArray = sums / np.maximum(counts, 1)
+    return means.reshape(-1, *shape), counts.reshape(shape)
 
 
 def _correlations(one: FloatArray, other: FloatArray) -> FloatArray:

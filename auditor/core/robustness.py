@@ -15,7 +15,7 @@ import numpy as np
 from auditor.core.bootstrap import Bootstrap
 from auditor.core.contrasts import Contrast, Matching
 from auditor.core.control_checks import ControlChecks, check_controls
-from auditor.core.effects import Effect, Outcome, PlausiblePart, VerdictName
+from auditor.core.effects import Effect, Outcome, PlausiblePart, VerdictName, interval_refused
 from auditor.core.measured import Measured
 from auditor.core.measures import Measure
 from auditor.core.plausibility import Plausibility
@@ -70,7 +70,7 @@ def _is_examined(effect: Effect) -> bool:
 
 def _place(effect: Effect) -> tuple[Hashable, ...]:
     who = (effect.probe, effect.identity, effect.axis, effect.design, effect.role, effect.valence, effect.theme)
-    return (*who, effect.measure, effect.contrast, effect.checkpoint)
+    return (*who, effect.measure, effect.contrast, effect.checkpoint, effect.measure_from)
 
 
 def _renders(effect: Effect, verdicts: dict[tuple[Hashable, ...], Effect]) -> Iterator[Outcome]:
@@ -113,9 +113,9 @@ class _Multiverse:
             measured = self._like(specification, measure)
             rows = measured.usable(cell.rows, effect.contrast)
             means = measured.means(rows, effect.contrast).means
-            # What leaves hardly a cluster over says nothing about the verdict.
-            if len(means) > 1:
-                estimate = mean_over_clusters(means, self._bootstrap)
+            estimate = mean_over_clusters(means, self._bootstrap)
+            # What leaves hardly a cluster over, or none that differs from the others, says nothing about the verdict.
+            if interval_refused(estimate) is None:
                 interval = estimate.interval(effect.alpha_adjusted)
                 found = judge.verdict(measured, rows, estimate, interval)
                 yield Outcome(specification.dimension, specification.choice, estimate.value, interval, found)
@@ -139,7 +139,10 @@ class _Multiverse:
         rows = measured.usable(cell.rows, effect.contrast)
         estimate = mean_over_clusters(measured.means(rows, effect.contrast).means, self._bootstrap)
         interval = estimate.interval(effect.alpha_adjusted)
-        found = _Judge(self._table, effect, others).verdict(measured, rows, estimate, interval)
+        judge = _Judge(self._table, effect, others)
+        found: VerdictName = "refused"
+        if interval_refused(estimate) is None:
+            found = judge.verdict(measured, rows, estimate, interval)
         return PlausiblePart(float(kept[asked].mean()), len(rows), estimate.clusters, estimate.value, interval, found)
 
     def _concerns(self, specification: Specification, cell: Cell, contrast: Contrast) -> bool:

@@ -163,7 +163,7 @@ def _has_verdict(effect: Effect) -> bool:
 def _cell(effect: Effect) -> Hashable:
     """The all-themes cell an effect belongs to."""
     who = (effect.probe, effect.identity, effect.axis, effect.design, effect.render)
-    return (*who, effect.measure, effect.contrast, effect.checkpoint)
+    return (*who, effect.measure, effect.contrast, effect.checkpoint, effect.measure_from)
 
 
 def _subject(effect: Effect) -> Hashable:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auditor.adapters.report.branches import Branch, branches_of
 from auditor.adapters.report.cells import Cell, Reading, by_verdict, cells_of
 from auditor.adapters.report.controls import Controls, controls_of
 from auditor.adapters.report.multiverse import Multiverse, multiverse_of
@@ -15,6 +14,7 @@ from auditor.adapters.report.remarks import Caution, RefusalGroup, group_caution
 from auditor.adapters.report.stage_tables import StageTables, stage_tables
 from auditor.adapters.report.strong_items import StrongItem, strongest_items
 from auditor.adapters.report.wordings import Wordings, wordings_of
+from auditor.adapters.run.branches import Branch, branches_of
 from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results
 from auditor.adapters.run.run_folder import RESULTS, read_manifest, read_results
 from auditor.errors import UsageError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auditor.adapters.report.branches import Branch
 from auditor.adapters.report.cells import Cell
+from auditor.adapters.run.branches import Branch
 from auditor.adapters.run.results_schema import ContributionRow, PersistenceRow, Results, TransitionsRow
 
 

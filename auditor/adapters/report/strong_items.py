@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from auditor.adapters.report.branches import Branch
+from auditor.adapters.run.branches import Branch
 from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE
 from auditor.core.items import AFFIRMING, HARMFUL
 from auditor.errors import UsageError, one_line

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from auditor.adapters.run.results_schema import EffectRow, Results
+import numpy as np
+
+from auditor.adapters.run.branches import branches_of
+from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import read_manifest, read_results
-from auditor.adapters.run.stored_scores import Key, StoredCheckpoint, read_checkpoint
+from auditor.adapters.run.stored_scores import Key, read_checkpoint
 from auditor.core.items import Card, Item, Probe
 from auditor.core.run_changes import Changes, changes_between
 from auditor.core.scores import CheckpointScores, ScoredItem
-from auditor.core.series import Checkpoint, Series
-from auditor.core.verdicts import Rule
+from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import UsageError
 
 # What else decides a number, of which another value is said and does not stop a comparison.
@@ -40,20 +43,35 @@ class Run:
 
     @property
     def leaves(self) -> tuple[str, ...]:
-        """Where its paths of training end."""
-        rows = (Checkpoint(one.name, one.source, one.reference) for one in self.results.series)
-        return Series(tuple(rows)).leaves
+        """Where its paths of training end, at least one."""
+        return tuple(branch.leaf for branch in branches_of(self.results.series))
 
-    def entry(self, checkpoint: str) -> Mapping[str, Any]:
-        """What the manifest says of a checkpoint's files."""
+    def model_type(self, checkpoint: str) -> str | None:
+        """The family of a checkpoint's model, None where the manifest does not say."""
         series = self.manifest.get("series")
-        found = (one for one in series if isinstance(one, dict) and one.get("name") == checkpoint) if series else ()
-        return next(iter(found), {})
+        for one in series if isinstance(series, list) else ():
+            if isinstance(one, dict) and one.get("name") == checkpoint:
+                return str(one["model_type"]) if one.get("model_type") else None
+        return None
 
+    @property
+    def engine(self) -> Mapping[str, Any]:
+        """What else decided its numbers; empty where the manifest does not say."""
+        engine = self.manifest.get("engine")
+        return engine if isinstance(engine, dict) else {}
+
+    @property
     def sesoi(self) -> float | None:
         """The bound d its levels were judged by."""
-        levels: Iterable[EffectRow] = (one for one in self.results.effects if one.measure == "level")
+        levels = (one for one in self.results.effects if one.measure == "level")
         return next((one.sesoi for one in levels if one.sesoi is not None), None)
+
+    def rule(self, sesoi: float | None = None) -> Rule:
+        """The rule its verdicts were given by, or the same with another bound."""
+        request = self.manifest.get("request")
+        seed = request.get("seed") if isinstance(request, dict) else None
+        own = DEFAULT_SESOI if self.sesoi is None else self.sesoi
+        return Rule(own if sesoi is None else sesoi, seed if isinstance(seed, int) and seed >= 0 else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +81,7 @@ class Pairing:
     Attributes:
         changes: on the items both share in the same tokens; None where nats cannot be compared.
         apart: why they cannot, "" where they can.
-        shared: items of harmful pairs and others that were paired; ``unpaired``: items that both were asked and that
-            have other texts or other token ids.
+        shared: how many items were paired, in one rendering or more; ``unpaired``: how many others both were asked.
         cautions: what the runs were made with that differs.
     """
 
@@ -78,50 +95,59 @@ class Pairing:
 def pair_runs(before: tuple[Run, str], after: tuple[Run, str], rule: Rule) -> Pairing:
     """Set one checkpoint of a run against one of another.
 
+    What an item is about (identity, theme, cluster, ...) is read from the later run.
+
     Raises:
         UsageError: the tables of a run cannot be read.
     """
-    cautions = tuple(_cautions(before[0].manifest, after[0].manifest))
-    entries = [run.entry(name) for run, name in (before, after)]
-    for key, words in (("model_type", "model types"), ("parameters", "numbers of parameters")):
-        values = [entry.get(key) for entry in entries]
-        if values[0] != values[1]:
-            return Pairing(None, f"they are of different {words} ({values[0]} and {values[1]})", 0, 0, cautions)
+    cautions = tuple(_cautions(before[0].engine, after[0].engine))
+    families = [run.model_type(name) for run, name in (before, after)]
+    if None not in families and families[0] != families[1]:
+        why = f"they are of different model families ({families[0]} and {families[1]})"
+        return Pairing(None, why, 0, 0, cautions)
     stored = [read_checkpoint(run.folder, name) for run, name in (before, after)]
     if any(one.private for one in stored):
         return Pairing(None, "a private run keeps no tokens to compare", 0, 0, cautions)
-    common = [key for key in stored[0].scored if key in stored[1].scored]
-    same = [key for key in common if _same(stored[0].scored[key], stored[1].scored[key])]
+    first, second = (one.scored for one in stored)
+    differing = {key: _differing(first[key], one) for key, one in second.items() if key in first}
+    same = [key for key, what in differing.items() if not what]
     if not same:
-        why = "they tokenise all shared items differently" if common else "they share no item"
-        return Pairing(None, why, 0, len(common), cautions)
-    first, second = (_scores(one, same) for one in stored)
-    renders = tuple(dict.fromkeys(render for _, render, _ in same))
-    changes = changes_between(_probes(stored[0], same), renders, first, second, rule)
-    return Pairing(changes, "", len(same), len(common) - len(same), cautions)
-
-
-def _same(one: ScoredItem, other: ScoredItem) -> bool:
-    """The same question in the same tokens."""
-    return (one.item, one.context, one.complete) == (other.item, other.context, other.complete) and all(
-        a.token_ids.tolist() == b.token_ids.tolist() for a, b in zip(one.candidates, other.candidates, strict=True)
+        reasons = Counter(differing.values()).most_common(1)
+        why = f"all shared items have other {reasons[0][0]}" if reasons else "they share no item"
+        return Pairing(None, why, 0, len(_items(differing)), cautions)
+    columns = (
+        CheckpointScores("", {key: replace(first[key], item=second[key].item) for key in same}),
+        CheckpointScores("", {key: second[key] for key in same}),
     )
+    renders = tuple(dict.fromkeys(render for _, render, _ in same))
+    changes = changes_between(_probes(second, same), renders, *columns, rule)
+    paired = _items(same)
+    return Pairing(changes, "", len(paired), len(_items(differing) - paired), cautions)
 
 
-def _scores(stored: StoredCheckpoint, keys: Iterable[Key]) -> CheckpointScores:
-    return CheckpointScores("", {key: stored.scored[key] for key in keys})
+def _differing(one: ScoredItem, other: ScoredItem) -> str:
+    """What keeps an item from being the same question in the same tokens; "" for nothing."""
+    if (one.context, one.item.candidates) != (other.context, other.item.candidates):
+        return "texts"
+    if one.complete != other.complete:
+        return "ends of turn"
+    sides = zip(one.candidates, other.candidates, strict=True)
+    return "" if all(np.array_equal(a.token_ids, b.token_ids) for a, b in sides) else "token ids"
 
 
-def _probes(stored: StoredCheckpoint, keys: Iterable[Key]) -> tuple[Probe, ...]:
+def _items(keys: Iterable[Key]) -> set[tuple[str, str]]:
+    return {(probe, item) for probe, _, item in keys}
+
+
+def _probes(scored: Mapping[Key, ScoredItem], keys: Iterable[Key]) -> tuple[Probe, ...]:
     items: dict[str, dict[str, Item]] = {}
     for key in keys:
-        items.setdefault(key[0], {}).setdefault(key[2], stored.scored[key].item)
+        items.setdefault(key[0], {}).setdefault(key[2], scored[key].item)
     return tuple(Probe(name, tuple(own.values()), Card(name, name, "")) for name, own in items.items())
 
 
-def _cautions(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterable[str]:
-    engines = [manifest.get("engine") or {} for manifest in (one, other)]
-    for key in dict.fromkeys((*engines[0], *engines[1])):
+def _cautions(*engines: Mapping[str, Any]) -> Iterator[str]:
+    for key in dict.fromkeys(key for engine in engines for key in engine):
         values = [str(engine.get(key)) for engine in engines]
         if values[0] != values[1]:
             weight = "another version" if key in _VERSIONS else "part of a difference may come from it"

@@ -34,6 +34,7 @@ ITEMS = _schema(
     complete=pa.bool_(),
     key=pa.string(),
     baseline=pa.string(),
+    prompt=pa.string(),
 )
 TOKENS = _schema(
     "probe item render checkpoint candidate token",
@@ -119,6 +120,7 @@ def _item_row(probe: str, checkpoint: str, scored: ScoredItem, at: int, private:
         "straddles": scored.straddles,
         "complete": scored.complete,
         "baseline": item.baseline,
+        "prompt": None if private else item.context + item.prefix,
     }
 
 

@@ -23,7 +23,7 @@ Key = tuple[str, Render, str]
 
 _NAMES = ("identity", "surface", "axis", "theme", "cluster", "paraphrase", "frame", "match", "baseline")
 _KINDS = ("role", "valence", "design")
-_READ = ["probe", "item", "render", "candidate", "context", "text", "tokens", "straddles", "complete"]
+_READ = ["probe", "item", "render", "candidate", "context", "prompt", "text", "tokens", "straddles", "complete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class StoredCheckpoint:
     """One checkpoint of a run.
 
     Attributes:
-        scored: every item it was scored on. Its context is that of its plain rendering with the prefix at its end, and
-            conversations are not kept; what precedes the scored tokens is not either.
+        scored: every item it was scored on, its prefix at the end of its context. Conversations are not kept, nor are
+            the ids of what precedes the scored tokens.
         private: the run kept no texts and no tokens, so nothing is read.
     """
 
@@ -70,17 +70,15 @@ def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
 
 def _scored(rows: pa.Table, tokens: pa.Table) -> Iterator[tuple[Key, ScoredItem]]:
     spans = _spans(tokens)
-    records = rows.to_pylist()
-    plain = {(row["probe"], row["item"]): row["context"] for row in records if row["render"] == "plain"}
     groups: dict[Key, list[dict[str, Any]]] = {}
-    for row in records:
+    for row in rows.to_pylist():
         groups.setdefault((row["probe"], row["render"], row["item"]), []).append(row)
     for (probe, render, name), own in groups.items():
         first = own[0]
         fields: dict[str, Any] = {field: first[field] or "" for field in _NAMES}
         fields |= {field: first[field] for field in _KINDS}
         candidates = tuple(Candidate(row["candidate"], row["text"]) for row in own)
-        item = Item(name, candidates, context=plain.get((probe, name), first["context"]), **fields)
+        item = Item(name, candidates, context=first["prompt"], **fields)
         scores = tuple(_candidate(row, spans[probe, render, name, row["candidate"]]) for row in own)
         scored = ScoredItem(item, render, first["context"], scores, first["straddles"], first["complete"])
         yield (probe, render, name), scored
