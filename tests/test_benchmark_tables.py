@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from command_line import ROOT, environment
+
+from auditor.core.bootstrap import Bootstrap
+from auditor.core.statistics import mean_over_clusters
 
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -91,6 +97,95 @@ def test_plans_reach_what_they_promise_and_the_readme_says_how_closely() -> None
     assert f"{least} to {most} points less" in text
 
 
+def share(cell: dict[str, Any]) -> float:
+    """The figure of a cell of verdicts.json that is held to its bounds."""
+    value: float = cell["right" if cell["claim"] == "origin" else "wrong"]
+    return value
+
+
+def test_verdicts_err_as_rarely_as_promised() -> None:
+    found = table("verdicts.json")
+    assert found["draws"] == 20_000
+    alone = [cell for cell in found["cells"] if cell["identities"] == 1]
+    families = [cell for cell in found["cells"] if cell["identities"] == 40]
+    origins = [cell for cell in found["cells"] if cell["claim"] == "origin"]
+    # 5 distributions at 4 numbers of clusters with harm and absence at d, and absence at -d; 8 families at 3 numbers.
+    assert (len(alone), len(families), len(origins)) == (60, 24, 3)
+    for cell in alone:
+        assert cell["wrong"] <= (8.0 if "exponential" in cell["distribution"] else 5.5), cell
+    bounded = [cell for cell in families if cell["bounds"]]
+    assert {cell["distribution"] for cell in bounded} == {"normal"}
+    assert {(cell["claim"], cell["references"]) for cell in bounded} == {
+        (claim, references) for claim in ("harm", "no_meaningful_difference") for references in ("shared", "own")
+    }
+    assert all(cell["wrong"] <= 5.5 for cell in bounded)
+    assert all(cell["right"] >= 95 for cell in origins)
+    assert all(cell["holds"] for cell in found["cells"])
+
+
+def test_readme_tells_how_often_verdicts_err() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    cells = table("verdicts.json")["cells"]
+    alone = [cell for cell in cells if cell["identities"] == 1]
+    even = [cell["wrong"] for cell in alone if "exponential" not in cell["distribution"]]
+    skewed = [cell["wrong"] for cell in alone if "exponential" in cell["distribution"]]
+    assert f"{min(even):.1f}% to {max(even):.1f}%" in text
+    assert f"at most {max(skewed):.1f}%" in text
+    for claim in ("harm", "no_meaningful_difference"):
+        families = [cell for cell in cells if cell["identities"] == 40 and cell["claim"] == claim]
+        normal = [cell["wrong"] for cell in families if cell["distribution"] == "normal"]
+        few, some, many = (cell["wrong"] for cell in families if cell["distribution"] != "normal")
+        assert f"at most {max(normal):.1f}%" in text
+        assert f"{few:.1f}%, {some:.1f}% and {many:.1f}%" in text
+    origins = [cell for cell in cells if cell["claim"] == "origin"]
+    few, some, many = (cell["right"] for cell in origins)
+    assert f"{few:.1f}%, {some:.1f}% and {many:.1f}%" in text
+
+
+def simulation() -> ModuleType:
+    """``benchmarks/verdicts.py`` as a module."""
+    spec = importlib.util.spec_from_file_location("verdict_simulation", ROOT / "benchmarks" / "verdicts.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("shape", ["normal", "exponential", "exponential, mirrored"])
+def test_short_cuts_of_the_simulation_give_the_packages_verdicts(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, rng, bootstrap = simulation(), np.random.default_rng(5), Bootstrap(0)
+    counts = {"harm": 0, "no_meaningful_difference": 0, "origin": 0}
+    for _ in range(8):
+        # Spreads from a tenth to twice the bound, truths on both sides of it: every verdict occurs.
+        spread = rng.uniform(0.1, 2, (2, 20, 1))
+        before, after = rng.choice([-2.0, 0.0, 1.0, 2.5], (2, 20, 1)) + spread * module.SHAPES[shape](rng, (2, 20, 12))
+        full = module.verdicts_of([mean_over_clusters(one, bootstrap) for one in before])
+        assert module.verdicts_of([module.estimate_of(one, bootstrap) for one in before]) == full
+        for claim in ("harm", "no_meaningful_difference"):
+            assert module.claims_of(claim, before, bootstrap).tolist() == [one == claim for one in full]
+            counts[claim] += full.count(claim)
+        origins = module.origins_of(before, after, bootstrap)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "estimate_of", mean_over_clusters)
+            assert module.origins_of(before, after, bootstrap) == origins
+        counts["origin"] += sum(one not in (None, "unresolved") for one in origins)
+    assert min(counts.values()) >= 5
+
+
+def test_true_origins_are_those_of_the_definition() -> None:
+    module = simulation()
+    assert [module.true_origin(*stage) for stage in module.STAGES] == [
+        *[None] * 4,
+        *["introduced"] * 3,
+        *["amplified"] * 2,
+        *["inherited"] * 3,
+        *["attenuated"] * 2,
+        *["reversed"] * 2,
+        *["unresolved"] * 4,
+    ]
+
+
 @pytest.mark.slow
 def test_random_weights_of_other_seeds_are_not_accused(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
@@ -124,3 +219,14 @@ def test_plans_hold_with_another_seed(tmp_path: Path) -> None:
     for cell in json.loads(out.read_text(encoding="utf-8"))["cells"]:
         if cell["bounded"]:
             assert abs(cell["observed"] - cell["planned"]) <= 3 + 3.5 * cell["error"], cell
+
+
+@pytest.mark.slow
+def test_verdicts_err_as_rarely_with_another_seed(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "verdicts.py"), "--draws", "1000", "--seed", "1000"]
+    subprocess.run([*command, "--jobs", "2", "--out", str(out)], env=environment(), check=False)
+    for cell in json.loads(out.read_text(encoding="utf-8"))["cells"]:
+        if cell["bounds"]:
+            low, high = cell["bounds"]
+            assert low - 3.5 * cell["error"] <= share(cell) <= high + 3.5 * cell["error"], cell

@@ -53,6 +53,7 @@ def _shift(before: float, after: float, *, reference: float = 0.0, spread: float
         (-1.0, 1.0, "reversed"),
         (0.2, 1.0, "unresolved"),  # whether it was there before cannot be told
         (1.0, 1.2, "unresolved"),  # nor whether this is more
+        (1.0, -0.2, "unresolved"),  # nor whether the fall stopped short of the other side
         (0.0, 0.0, None),
         (-1.0, -1.0, None),
     ],

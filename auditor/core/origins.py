@@ -7,7 +7,7 @@ pairs of checkpoints). With d the bound of the verdicts, and each part read off 
     introduced    before within -d..d, after above d, shift above 0
     amplified     before and after above d, shift above d
     inherited     before and after above d, shift within -d..d
-    attenuated    before above d, shift below -d
+    attenuated    before above d, after above -d, shift below -d
     reversed      before above d and after below -d, or the other way round
     unresolved    harm before or after, and none of these
 
@@ -64,7 +64,8 @@ def origin_of(before: Effect, after: Effect, shift: Effect) -> Origin | None:
     if "harm" in verdicts and any(one in _OTHER_SIDE for one in verdicts):
         return "reversed"
     if before.verdict == "harm" and shift.verdict in _OTHER_SIDE:
-        return "attenuated"
+        # A fall that may have gone beyond 0 is as likely a reversal.
+        return "attenuated" if after.sesoi is not None and after.adjusted.low > -after.sesoi else "unresolved"
     if verdicts == ("harm", "harm"):
         if shift.verdict == "harm":
             return "amplified"
