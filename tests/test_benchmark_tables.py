@@ -186,6 +186,25 @@ def test_true_origins_are_those_of_the_definition() -> None:
     ]
 
 
+def test_everything_after_scoring_is_as_quick_and_small_as_asked() -> None:
+    found = table("analysis.json")
+    assert (found["pairs"], found["checkpoints"], found["identities"], found["cores"]) == (45_540, 4, 40, 2)
+    assert found["outcomes"] > 10_000
+    assert found["seconds"] < 20
+    assert found["gigabytes"] < 1.5
+
+
+@pytest.mark.slow
+def test_everything_after_scoring_stays_small(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "analysis.py"), "--out", str(out)]
+    subprocess.run(command, env=environment(), check=False)
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["gigabytes"] < 1.5
+    # The bound of 20 s stands in the table, for a machine with nothing else to do; here others may be at work.
+    assert found["seconds"] < 60
+
+
 @pytest.mark.slow
 def test_random_weights_of_other_seeds_are_not_accused(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"

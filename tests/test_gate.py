@@ -112,6 +112,10 @@ def test_an_increase_over_the_baseline_fails_and_so_does_the_cap(run: str, tmp_p
     assert result.exit_code == 1, result.output
     assert f"FAIL  small: {HARMED}, increase/excess at dpo<b>, plain rendering" in result.stdout
     assert f"pass  small: {HARMED}, level/excess at dpo<b>, plain rendering" in result.stdout
+    assert "dpo<b> is held against kto of" in result.stdout
+    page = tmp_path / "gate.md"
+    audit("gate", run, *rule, "--baseline", old, "--markdown", str(page))
+    assert "dpo&#60;b&#62; is held against kto of" in page.read_text(encoding="utf-8")
     # Against itself nothing has increased, and the cap still holds.
     assert audit("gate", run, *rule, "--baseline", run).exit_code == 0
     assert audit("gate", run, "--fail-on", f"small:{HARMED} > 0.5", "--baseline", run).exit_code == 1

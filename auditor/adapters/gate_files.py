@@ -120,11 +120,16 @@ def _xml(text: str) -> str:
     return re.sub(r"[\ufffe\uffff]", "?", printable(text))
 
 
-def markdown(decisions: Sequence[Decision], failing: frozenset[Outcome]) -> str:
-    """A Markdown summary for a pull request: the answer, what did not pass, and what passing means."""
+def markdown(decisions: Sequence[Decision], failing: frozenset[Outcome], remarks: Sequence[str] = ()) -> str:
+    """A Markdown summary for a pull request: the answer, what did not pass, and what passing means.
+
+    Args:
+        remarks: what was held against a baseline, a sentence each.
+    """
     failed = any(one.outcome in failing for one in decisions)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in counts_of(decisions).items() if count)
     lines = [f"## Audit gate: {'failed' if failed else 'passed'}", "", f"{counts}.", ""]
+    lines += [line for remark in remarks for line in (_markdown(remark), "")]
     shown = [one for one in decisions if one.outcome != "passed"]
     if shown:
         lines += ["| outcome | about | nats (adjusted interval) | why |", "|---|---|---|---|"]

@@ -73,7 +73,7 @@ def run_gate(
         content = junit(decisions, failing).encode()
         replace_file(junit_file, lambda partial: partial.write_bytes(content))
     if markdown_file is not None:
-        page = markdown(decisions, failing).encode()
+        page = markdown(decisions, failing, remarks).encode()
         replace_file(markdown_file, lambda partial: partial.write_bytes(page))
     return _say(decisions, failing, remarks)
 
