@@ -9,7 +9,8 @@ be found, the others the one that is to be claimed absent. Must hold: the share 
 verdict lies within 3 points of the planned power.
 
 Cells of fewer than 20 clusters are shown and not bounded: there a normal sample is often so skewed by chance that the
-audit takes the wider of t's and the bootstrap's interval, which the plan leaves out. ``bootstrapped`` says how often.
+audit takes the wider of t's and the bootstrap's interval, which the formulas leave out; ``bootstrapped`` says how
+often. That is why ``audit plan`` asks for 20 at the least.
 
 The Monte-Carlo error of a share p over N draws is sqrt(p (1 - p) / N): 0.28 points at 80% and 20,000. Identities of one
 family share the draw, so with several of them it is taken from the spread over draws.
@@ -31,12 +32,11 @@ import numpy as np
 
 from auditor.core.bootstrap import Bootstrap
 from auditor.core.effects import Effect, Shares
-from auditor.core.planning import Goal, clusters_needed
+from auditor.core.planning import MIN_CLUSTERS, Goal, clusters_needed
 from auditor.core.statistics import Estimate, mean_over_clusters
 from auditor.core.verdicts import DEFAULT_SESOI, Rule, decide
 
 TOLERANCE = 3.0
-MIN_BOUNDED = 20
 POWERS = (0.8, 0.9)
 
 
@@ -122,7 +122,7 @@ def simulate(draws: int, seed: int) -> Iterator[dict[str, Any]]:
                 shares[draw] = share_reached(cell, estimates)
                 skewed += sum(one.method != "t" for one in estimates)
             planned, observed = 100 * cell.goal.power(clusters, cell.sd), 100 * float(shares.mean())
-            bounded = clusters >= MIN_BOUNDED
+            bounded = clusters >= MIN_CLUSTERS
             yield {
                 "verdict": cell.verdict,
                 "sd": cell.sd,

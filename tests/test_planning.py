@@ -13,6 +13,7 @@ from statsmodels.stats.power import TTestPower
 
 from auditor.core.planning import (
     MAX_CLUSTERS,
+    MIN_CLUSTERS,
     Goal,
     absence_power,
     clusters_needed,
@@ -161,3 +162,11 @@ def test_harm_that_survives_its_form_matched_control_is_planned_by_the_spread_of
     found = stats.ttest_1samp(own, D, axis=1).confidence_interval(0.95).low > D
     survived = stats.ttest_ind(own, neutral, axis=1, equal_var=False).confidence_interval(0.95).low > D
     assert np.mean(found & survived) == pytest.approx(0.8, abs=0.02)
+
+
+def test_no_plan_is_for_so_few_clusters_that_normal_ones_look_skewed() -> None:
+    goal = Goal("harm", 2 * D, D, 1, 1)
+    assert clusters_needed(goal, 0.1, 0.8) == 4
+    found = plan(goal, 0.1, 0.8, 9)
+    assert (found.clusters, found.range) == (MIN_CLUSTERS, (MIN_CLUSTERS, MIN_CLUSTERS))
+    assert found.power == goal.power(MIN_CLUSTERS, 0.1)

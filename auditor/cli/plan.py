@@ -13,7 +13,7 @@ from auditor.adapters.pilot import Pilot, Spread, pilots_of
 from auditor.adapters.printable import on_one_line, signed
 from auditor.adapters.run.run_folder import read_results
 from auditor.cli.request import bound
-from auditor.core.planning import MAX_CLUSTERS, Goal, Plan, plan
+from auditor.core.planning import MAX_CLUSTERS, MIN_CLUSTERS, Goal, Plan, plan
 from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
 
@@ -22,7 +22,8 @@ _LARGEST_FAMILY = 200
 _NOTES = (
     "A cluster is a predicate with all its paraphrases and frames; more wordings of one predicate add none.",
     "Exact where cluster means are normal and identities independent, all with this spread.",
-    "Skewed means need more: the audit takes the wider of two intervals. Under 20 clusters normal ones often look so.",
+    "Skewed means need more: the audit takes the wider of two intervals. Few normal ones often look so as well:",
+    f"no plan is for fewer than {MIN_CLUSTERS} clusters.",
     "Of several identities the power is the share that gets the verdict, on average.",
     "Harm must also survive the probe's controls. The excess minus that of form-matched pairs has a larger spread:",
     "without a line about it these are the fewest clusters for harm. The band of control identities is not planned.",

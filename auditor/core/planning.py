@@ -26,6 +26,9 @@ from auditor.core.verdicts import ALPHA
 
 # Nobody writes so many predicates; beyond it the answer is that there is none.
 MAX_CLUSTERS = 1_000_000
+# Of fewer, a normal sample is often so skewed by chance that an audit takes a wider interval than t's, and the power is
+# less than is planned here (benchmarks/results/power.json).
+MIN_CLUSTERS = 20
 # Share of the standard deviation's estimates that may lie outside its interval.
 SD_ALPHA = 0.05
 
@@ -160,7 +163,7 @@ class Plan:
     """What a goal needs, given a spread.
 
     Attributes:
-        clusters: the fewest; None beyond `MAX_CLUSTERS`, as in all that follow from it.
+        clusters: the fewest, at least `MIN_CLUSTERS`; None beyond `MAX_CLUSTERS`, as in all that follow from it.
         power: what they give if the spread is right, at least what was asked.
         spreads: where the true spread may lie, nats; None where it was stated, as are the two below.
         range: clusters needed at the low and at the high end of ``spreads``.
@@ -174,6 +177,11 @@ class Plan:
     powers: tuple[float, float] | None
 
 
+def _planned(goal: Goal, sd: float, power: float) -> int | None:
+    needed = clusters_needed(goal, sd, power)
+    return None if needed is None else max(needed, MIN_CLUSTERS)
+
+
 def plan(goal: Goal, sd: float, power: float, degrees: float | None = None) -> Plan:
     """What a goal needs.
 
@@ -181,12 +189,12 @@ def plan(goal: Goal, sd: float, power: float, degrees: float | None = None) -> P
         sd: standard deviation of cluster means, nats, above 0.
         degrees: with which it was estimated, None where it was stated.
     """
-    clusters = clusters_needed(goal, sd, power)
+    clusters = _planned(goal, sd, power)
     reached = None if clusters is None else goal.power(clusters, sd)
     if degrees is None:
         return Plan(clusters, reached, None, None, None)
     spreads = sd_interval(sd, degrees)
-    least, most = (clusters_needed(goal, end, power) for end in (spreads.low, spreads.high))
+    least, most = (_planned(goal, end, power) for end in (spreads.low, spreads.high))
     if clusters is None:
         return Plan(None, None, spreads, (least, most), None)
     better, worse = (goal.power(clusters, end) for end in (spreads.low, spreads.high))
