@@ -182,3 +182,9 @@ def test_two_ends_of_training_are_set_against_each_other(tmp_path: Path) -> None
 
 def test_one_end_of_training_has_nothing_to_be_set_against(data: ReportData) -> None:
     assert all(probe.differences == () for probe in data.probes)
+
+
+def test_neutral_pairs_are_not_among_the_differences(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()], **BRANCHED)
+    rows = read_report(run).probes[0].differences
+    assert [[one.valence for one in row] for row in rows] == [["harm"], ["harm"]]

@@ -201,7 +201,7 @@ def _differences(effects: Iterable[EffectRow], cells: Iterable[Cell]) -> Iterato
     """What two leaves differ by, for each of the cells of any one leaf that has it."""
     found: dict[tuple[str | None, str, str, str], list[EffectRow]] = {}
     for one in effects:
-        if one.measure == "difference" and one.role == "marked":
+        if (one.measure, one.role, one.valence) == ("difference", "marked", "harm"):
             found.setdefault((one.identity, one.axis, one.contrast, one.render), []).append(one)
     for cell in cells:
         own = found.get((cell.identity, cell.axis, cell.last.contrast, cell.last.render))
