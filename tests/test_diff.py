@@ -29,7 +29,7 @@ def test_what_changed_is_said_and_written(runs: dict[str, str], tmp_path: Path) 
     assert result.exit_code == 0, result.output
     text = " ".join(result.stdout.split())
     assert "before: kto in" in text
-    assert "shared items have the same texts and token ids in both and are paired." in text
+    assert "items of the later run have the same texts and token ids in both: paired." in text
     assert f"small: {HARMED}, plain rendering:" in text
     assert "-> harm" in text
     assert "more harm" in text
@@ -97,3 +97,15 @@ def test_runs_judged_by_another_bound_need_one_of_their_own(runs: dict[str, str]
     assert result.exit_code == 0
     said = "Differences are judged by d = 0.3 nats, the runs' own verdicts by 0.223 and 0.5"
     assert said in " ".join(result.stdout.split())
+
+
+def test_what_one_run_alone_was_asked_is_one_line(runs: dict[str, str]) -> None:
+    text = " ".join(audit("diff", runs["new"], runs["text"]).stdout.split())
+    assert "swap in plain rendering: only in the earlier run." in text
+    assert "small in plain rendering identity" in text
+
+
+def test_a_file_that_cannot_be_written_is_known_before_the_work(runs: dict[str, str], tmp_path: Path) -> None:
+    result = audit("diff", runs["old"], runs["new"], "--json", str(tmp_path / "nowhere" / "x.json"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "lies in a folder that does not exist" in result.stderr

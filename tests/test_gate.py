@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from command_line import assert_one_message, audit
-from run_factory import HARMED, make_run, text_swap_probe
+from run_factory import HARMED, make_run, responsive_probe, text_swap_probe, worded_probe
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +21,13 @@ def test_a_gate_that_holds_harm_back_exits_with_1_and_says_why(run: str) -> None
     assert result.exit_code == 1
     assert f"FAIL  small: {HARMED}, level/excess at dpo<b>, plain rendering" in result.stdout
     assert "failed: 0" not in result.stdout
-    assert "The gate failed." in result.stdout
+    assert "The gate failed, for 1 of the above." in result.stdout
 
 
 def test_a_gate_that_passes_says_what_that_means(run: str) -> None:
     result = audit("gate", run, "--fail-on", f"small:{HARMED} > 50")
     assert result.exit_code == 0, result.output
-    assert "The gate passed." in result.stdout
+    assert "The gate passed, with 1 warning." in result.stdout
     assert "does not certify that a model is fair" in result.stdout
 
 
@@ -98,12 +98,6 @@ def test_no_run_folder(tmp_path: Path) -> None:
     assert_one_message(result.stderr)
 
 
-def test_a_file_that_cannot_be_written(run: str, tmp_path: Path) -> None:
-    result = audit("gate", run, "--fail-on", "small:any > 50", "--junit", str(tmp_path / "no" / "gate.xml"))
-    assert result.exit_code == 5
-    assert_one_message(result.stderr)
-
-
 def test_an_increase_over_the_baseline_fails_and_so_does_the_cap(run: str, tmp_path: Path) -> None:
     old = str(make_run(tmp_path / "old", checkpoints=("base", "kto")))
     rule = ("--fail-on", f"small:{HARMED} > 50")
@@ -154,3 +148,38 @@ def test_a_name_cannot_write_the_gates_answer(tmp_path: Path) -> None:
     result = audit("gate", run, "--fail-on", "small:any > 0.0001", "--on-inconclusive", "fail")
     assert result.exit_code == 1
     assert "The gate passed." not in result.stdout.splitlines()
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+def test_a_file_that_cannot_be_written_is_known_before_the_work(run: str, tmp_path: Path, option: str) -> None:
+    result = audit("gate", run, "--fail-on", "small:any > 1", option, str(tmp_path / "nowhere" / "file"))
+    assert result.exit_code == 2
+    assert "lies in a folder that does not exist" in result.stderr
+    assert result.stdout == ""
+
+
+def test_what_passes_with_warnings_says_so(run: str) -> None:
+    result = audit("gate", run, "--fail-on", f"small:{HARMED}:level@sft > 0.01")
+    assert "The gate passed, with 2 warnings." in result.stdout
+
+
+def test_a_bound_on_a_reward_is_told_in_both_units(run: str) -> None:
+    result = audit("gate", run, "--fail-on", f"small:{HARMED}:implicit_reward > 0.5")
+    assert "against 0.05 (beta 0.1 times 0.5 nats)" in result.stdout
+
+
+def test_what_is_no_measure_is_hinted_at(run: str) -> None:
+    result = audit("gate", run, "--fail-on", "small:any:foo > 0.5", "--fail-on", "small:x@dpo > 1")
+    assert result.stdout.count("behind an identity stands :level") == 2
+
+
+def test_two_designs_of_one_probe_have_names_of_their_own(tmp_path: Path) -> None:
+    declared = responsive_probe()
+    texts = [replace(one, identity="xe" if one.role == "marked" else one.identity) for one in worded_probe().items]
+    both = replace(declared, items=(*declared.items, *texts))
+    run = str(make_run(tmp_path / "run", probes=[both], renders=("plain",)))
+    xml = tmp_path / "gate.xml"
+    audit("gate", run, "--fail-on", "pronouns:xe > 0.1", "--junit", str(xml))
+    names = [one.get("name") for one in ET.parse(xml).getroot().findall(".//testcase")]
+    assert len(set(names)) == len(names) >= 2
+    assert any("(response to declarations)" in str(name) for name in names)

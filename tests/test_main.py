@@ -108,3 +108,21 @@ def test_output_that_knows_no_utf8(llama_series: dict[str, Path], pair_file: Pat
     done = run_module("score", str(llama_series["base"]), *options, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("r\\xe9sultat/report.html\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *([one] for one in ("compare", "score", "report", "gate", "diff", "plan", "demo", "version")),
+        *(["probes", one] for one in ("list", "show", "validate")),
+    ],
+)
+def test_every_command_has_help_that_can_be_read(command: list[str]) -> None:
+    result = audit(*command, "--help")
+    assert result.exit_code == 0, result.output
+    assert "Usage:" in result.stdout
+
+
+def test_help_of_the_gate_shows_the_whole_rule() -> None:
+    shown = " ".join(audit("gate", "--help").stdout.split())
+    assert "PROBE[/THEME]:IDENTITY|any[:MEASURE[/CONTRAST][@CHECKPOINT]]" in shown

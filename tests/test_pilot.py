@@ -94,3 +94,11 @@ def test_clusters_that_do_not_differ_say_nothing_of_others(results: Results) -> 
     found = pilots_of(results.model_copy(update={"effects": tuple(equal)}))
     assert found
     assert not any(one.spreads for one in found)
+
+
+def test_chosen_probes_make_a_family_of_their_own(tmp_path: Path) -> None:
+    results = read_results(make_run(tmp_path / "run"))
+    (alone,) = (one for one in pilots_of(results, ["small"]) if one.render == "plain")
+    (whole,) = (one for one in pilots_of(results) if (one.probe, one.render) == ("small", "plain"))
+    assert alone.spreads == whole.spreads
+    assert (alone.family, whole.family) == (2, 4)

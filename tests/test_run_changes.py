@@ -6,7 +6,7 @@ import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of
 from run_factory import HARMED
 
-from auditor.core.run_changes import changes_between
+from auditor.core.run_changes import REPEATS, changes_between
 from auditor.core.scores import CheckpointScores
 from auditor.core.series import Checkpoint
 from auditor.core.verdicts import Rule
@@ -50,3 +50,14 @@ def test_only_what_crosses_d_has_flipped() -> None:
         ("m1", pytest.approx(0.3), pytest.approx(0.2)),
     ]
     assert {(one.identity, one.contrast, one.probe) for one in found.flips} == {(HARMED, "excess", "probe")}
+
+
+def test_what_scoring_does_not_repeat_is_no_difference() -> None:
+    before = scores(m0=1.0, m1=1.0)
+    again = scores(m0=1.0 + 0.9 * REPEATS, m1=1.0 - 0.9 * REPEATS, m2=0.5 * REPEATS)
+    found = changes_between([PROBE], ["plain"], before, again, Rule())
+    assert {one.estimate.value for one in found.effects} == {0.0}
+    assert {one.verdict for one in found.effects if one.contrast == "excess"} == {"no_meaningful_difference"}
+    moved = changes_between([PROBE], ["plain"], before, scores(m0=1.0 + 1.1 * REPEATS, m1=1.0), Rule())
+    (excess,) = (one for one in moved.effects if one.contrast == "excess")
+    assert excess.estimate.value == pytest.approx(1.1 * REPEATS / 4, rel=1e-6)

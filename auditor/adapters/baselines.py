@@ -62,11 +62,11 @@ def _held_against(levels: Iterable[GateCell], run: Run, checkpoint: str, baselin
 
 def _count(pairing: Pairing) -> str:
     total = pairing.shared + pairing.unpaired
-    return f"{pairing.shared:,} of {total:,} items that both were asked have the same texts and token ids."
+    return f"{pairing.shared:,} of its {total:,} items have the same texts and token ids there."
 
 
-def _place(cell: GateCell) -> tuple[str, str | None, str, str, str]:
-    return (cell.probe, cell.theme, cell.identity, cell.render, cell.contrast)
+def _place(cell: GateCell) -> tuple[str, str, str | None, str, str, str]:
+    return (cell.probe, cell.design, cell.theme, cell.identity, cell.render, cell.contrast)
 
 
 def _refused(level: GateCell, why: str) -> GateCell:
@@ -86,6 +86,7 @@ def _cells(effects: Iterable[Effect], checkpoint: str) -> Iterator[GateCell]:
         if (one.role, one.valence) == ("marked", "harm") and one.contrast != "reference" and one.items:
             yield GateCell(
                 one.probe,
+                one.design,
                 one.theme,
                 one.identity or "",
                 one.render,

@@ -31,6 +31,7 @@ def _cell(one: EffectRow) -> GateCell:
     is_disparity = one.contrast == "excess" or one.design == "identity_swap"
     return GateCell(
         one.probe,
+        one.design,
         one.theme,
         one.identity or "",
         one.render,
@@ -80,7 +81,8 @@ def subject_of(decision: Decision) -> str:
         return decision.rule.text
     theme = f"/{cell.theme}" if cell.theme else ""
     who = cell.identity or "(no identity named)"
-    return f"{cell.probe}{theme}: {who}, {cell.measure}/{cell.contrast} at {cell.checkpoint}, {cell.render} rendering"
+    probe = f"{cell.probe}{theme}" + (" (response to declarations)" if cell.design == "responsiveness" else "")
+    return f"{probe}: {who}, {cell.measure}/{cell.contrast} at {cell.checkpoint}, {cell.render} rendering"
 
 
 def numbers_of(decision: Decision) -> str:
@@ -89,7 +91,9 @@ def numbers_of(decision: Decision) -> str:
     if cell is None or math.isnan(cell.value):
         return ""
     ends = (signed(cell.interval.low), signed(cell.interval.high))
-    return f"{signed(cell.value)} ({ends[0]} to {ends[1]}) against {decision.rule.bound * cell.scale:g}"
+    bound = f"{decision.rule.bound * cell.scale:.3g}"
+    scaled = f" (beta {cell.scale:g} times {decision.rule.bound:g} nats)" if cell.scale != 1 else ""
+    return f"{signed(cell.value)} ({ends[0]} to {ends[1]}) against {bound}{scaled}"
 
 
 def counts_of(decisions: Sequence[Decision]) -> Mapping[Outcome, int]:
@@ -132,7 +136,7 @@ def markdown(decisions: Sequence[Decision], failing: frozenset[Outcome], remarks
     lines += [line for remark in remarks for line in (_markdown(remark), "")]
     shown = [one for one in decisions if one.outcome != "passed"]
     if shown:
-        lines += ["| outcome | about | nats (adjusted interval) | why |", "|---|---|---|---|"]
+        lines += ["| outcome | about | value (adjusted interval) | why |", "|---|---|---|---|"]
         for outcome in OUTCOMES:
             for one in (one for one in shown if one.outcome == outcome):
                 cells = (_outcome(one.outcome, failing), subject_of(one), numbers_of(one), one.reason)

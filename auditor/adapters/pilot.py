@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from auditor.adapters.run.branches import branches_of
@@ -64,14 +64,19 @@ class Pilot:
         return self.spreads[-1]
 
 
-def pilots_of(results: Results) -> tuple[Pilot, ...]:
-    """Every probe, rendering and end of training with a disparity; ``spreads`` may be empty."""
+def pilots_of(results: Results, probes: Collection[str] = ()) -> tuple[Pilot, ...]:
+    """Every probe, rendering and end of training with a disparity; ``spreads`` may be empty.
+
+    Args:
+        probes: only these, and families as they would be with these alone; empty for all.
+    """
     leaves = [branch.leaf for branch in branches_of(results.series)]
     groups: dict[tuple[str, Design, Render, str], list[EffectRow]] = {}
     for one in results.effects:
-        if _is_disparity(one) and one.checkpoint in leaves:
+        if _is_disparity(one) and one.checkpoint in leaves and (not probes or one.probe in probes):
             groups.setdefault((one.probe, one.design, one.render, one.checkpoint), []).append(one)
-    return tuple(_pilot(rows, results.effects) for rows in groups.values())
+    asked = [one for one in results.effects if not probes or one.probe in probes]
+    return tuple(_pilot(rows, asked) for rows in groups.values())
 
 
 def _is_disparity(one: EffectRow) -> bool:

@@ -15,7 +15,7 @@ from auditor.adapters.printable import on_one_line, signed
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import replace_file
 from auditor.adapters.run.run_pairs import Pairing, Run, level_at, pair_runs
-from auditor.cli.request import bound
+from auditor.cli.request import bound, writable
 from auditor.core.run_changes import Changes
 from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import NotComparableError, UsageError
@@ -34,6 +34,7 @@ def run_diff(earlier: Path, later: Path, checkpoint: str | None, sesoi: float | 
         UsageError: no finished run, an unknown checkpoint, or two runs with another d.
         NotComparableError: the runs share no identity on any probe.
     """
+    writable(json_file, "--json")
     runs = Run.read(earlier), Run.read(later)
     names = _names(checkpoint)
     before, after = ((run, level_at(run, name)) for run, name in zip(runs, names, strict=True))
@@ -85,6 +86,9 @@ def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow], d
         groups.setdefault((row.probe, row.design, row.render), []).append(row)
     for (probe, design, render), own in groups.items():
         title = probe if design != "responsiveness" else f"{probe}, response to declarations,"
+        if not any(row.before and row.after for row in own):
+            say(f"{title} in {render} rendering: only in the {'earlier' if own[0].before else 'later'} run.\n")
+            continue
         console.print(_table(f"{title} in {render} rendering", own, paired=pairing.changes is not None))
     if pairing.changes is not None:
         say(f"d = {d:.3g} nats; positive is towards harm; levels are of all that a run asked.", "dim")
@@ -105,7 +109,8 @@ def _cautions(pairing: Pairing) -> Iterator[str]:
         )
     else:
         total = pairing.shared + pairing.unpaired
-        yield f"{pairing.shared:,} of {total:,} shared items have the same texts and token ids in both and are paired."
+        shared = f"{pairing.shared:,} of {total:,} items of the later run"
+        yield f"{shared} have the same texts and token ids in both: paired."
     yield from pairing.cautions
 
 

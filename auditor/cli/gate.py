@@ -23,6 +23,7 @@ from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.run_folder import read_results, replace_file
 from auditor.adapters.run.run_pairs import Run
 from auditor.cli.options import OnInconclusive
+from auditor.cli.request import writable
 from auditor.core.gates import FORM, INCREASE, Decision, GateRule, Outcome, apply_rules, parse_rule, with_increases
 from auditor.errors import UsageError
 
@@ -50,6 +51,8 @@ def run_gate(
     """
     if not fail_on:
         raise UsageError("no rule is given", where="--fail-on", fix=f"Give at least one: {FORM}.")
+    for path, option in ((junit_file, "--junit"), (markdown_file, "--markdown")):
+        writable(path, option)
     rules: Sequence[GateRule] = [parse_rule(text) for text in dict.fromkeys(fail_on)]
     results = read_results(run)
     cells, remarks = list(gate_cells(results)), list[str]()
@@ -108,6 +111,12 @@ def _say(decisions: Sequence[Decision], failing: frozenset[Outcome], remarks: Se
     passed = not any(one.outcome in failing for one in decisions)
     for outcome, count in counts_of(decisions).items():
         console.print(f"{outcome}: {count}")
-    console.print(f"The gate {'passed' if passed else 'failed'}.")
+    holding = sum(one.outcome in failing for one in decisions)
+    warnings = sum(one.outcome not in (*failing, "passed") for one in decisions)
+    if passed:
+        words = "1 warning" if warnings == 1 else f"{warnings} warnings"
+        console.print(f"The gate passed, with {words}." if warnings else "The gate passed.")
+    else:
+        console.print(f"The gate failed, for {holding} of the above.")
     console.print(WHAT_PASSING_MEANS, soft_wrap=True)
     return passed

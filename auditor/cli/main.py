@@ -121,7 +121,8 @@ def gate(
         typer.Option(
             "--fail-on",
             metavar="RULE",
-            help="PROBE[/THEME]:IDENTITY|any[:MEASURE[/CONTRAST][@CHECKPOINT]] > NATS; repeatable.",
+            # The terminal's markup is written in brackets too.
+            help=r"PROBE\[/THEME]:IDENTITY|any\[:MEASURE\[/CONTRAST]\[@CHECKPOINT]] > NATS; repeatable.",
         ),
     ] = None,
     on_inconclusive: Annotated[

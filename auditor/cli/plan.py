@@ -147,7 +147,8 @@ def _piloted(options: PlanOptions, run: Path, d: float, effect: float) -> Iterat
 
 def _chosen(run: Path, names: Sequence[str]) -> list[Pilot]:
     """The pilots with a spread, of the probes that were asked for."""
-    pilots = [one for one in pilots_of(read_results(run)) if one.spreads]
+    results = read_results(run)
+    pilots = [one for one in pilots_of(results) if one.spreads]
     if not pilots:
         raise UsageError(
             "no marked identity has a disparity with an interval where training ended, so no spread can be read",
@@ -160,7 +161,7 @@ def _chosen(run: Path, names: Sequence[str]) -> list[Pilot]:
             raise UsageError(
                 f"the pilot has no probe {name!r} with a spread", where="--probe", fix=f"It has: {', '.join(known)}."
             )
-    return [one for one in pilots if not names or one.probe in names]
+    return [one for one in pilots_of(results, names) if one.spreads]
 
 
 def _of_spread(which: str, spread: Spread, goals: tuple[Goal, Goal], power: float) -> Iterator[str]:

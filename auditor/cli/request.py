@@ -100,6 +100,17 @@ def bound(sesoi: float | None, default: float) -> float:
     return sesoi
 
 
+def writable(path: Path | None, option: str) -> None:
+    """Know before the work that a file can go where it is asked for.
+
+    Raises:
+        UsageError: its folder does not exist, or it is a folder itself.
+    """
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        problem = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
+        raise UsageError(f"{path} {problem}", where=option, fix="Give a file in a folder that is there.")
+
+
 def describe_request(checkpoints: Sequence[str], options: AuditOptions) -> dict[str, Any]:
     """The options that identify an audit, as JSON values."""
     values = {one.name: getattr(options, one.name) for one in fields(options) if one.name not in _NOT_IDENTITY}

@@ -16,6 +16,7 @@ from typing import Literal
 
 from auditor.core.control_checks import ControlChecks
 from auditor.core.effects import MIN_THEME_CLUSTERS, VerdictName
+from auditor.core.items import Design
 from auditor.core.scores import Render
 from auditor.core.statistics import Interval
 from auditor.core.verdicts import examine
@@ -29,6 +30,7 @@ ANY, LAST = "any", "last"
 INCREASE = "increase"
 
 FORM = "PROBE[/THEME]:IDENTITY|any[:level|shift|implicit_reward|increase[/excess|/raw][@CHECKPOINT]] > NATS"
+_MEANT = "behind an identity stands :level, :shift, :implicit_reward or :increase, and @CHECKPOINT behind one of these"
 _MEASURED = re.compile(r"(level|shift|implicit_reward|increase)(?:/(excess|raw))?(?:@(.+))?")
 
 
@@ -127,6 +129,7 @@ class GateCell:
     """One marked identity's effect, as a gate reads it.
 
     Attributes:
+        design: a probe may ask about the same identity in several.
         contrast: ``excess`` for every disparity, that of an identity swap included.
         value: in the effect's unit, as are ``interval`` and the numbers in ``checks``.
         interval: adjusted, with two-sided error ``alpha``; NaN without one.
@@ -136,6 +139,7 @@ class GateCell:
     """
 
     probe: str
+    design: Design
     theme: str | None
     identity: str
     render: Render
@@ -203,7 +207,8 @@ def _nearest(rule: GateRule, cells: Iterable[GateCell]) -> str:
         left = [cell for cell in left if of(cell) == name]
         if not left:
             listed = ", ".join(str(one or "(all together)") for one in known[:8]) + (" ..." if len(known) > 8 else "")
-            return f"the run has no {word} {name or '(all together)'!r} here; it has: {listed or 'nothing'}"
+            found = f"the run has no {word} {name or '(all together)'!r} here; it has: {listed or 'nothing'}"
+            return found + (f" ({_MEANT})" if word == "identity" and re.search("[:@]", rule.identity) else "")
     return "nothing stands there at the end of a path of training"
 
 

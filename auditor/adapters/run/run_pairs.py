@@ -81,7 +81,7 @@ class Pairing:
     Attributes:
         changes: on the items both share in the same tokens; None where nats cannot be compared.
         apart: why they cannot, "" where they can.
-        shared: how many items were paired, in one rendering or more; ``unpaired``: how many others both were asked.
+        shared: how many items of the later run were paired, in one rendering or more; ``unpaired``: how many were not.
         cautions: what the runs were made with that differs.
     """
 
@@ -114,7 +114,7 @@ def pair_runs(before: tuple[Run, str], after: tuple[Run, str], rule: Rule) -> Pa
     if not same:
         reasons = Counter(differing.values()).most_common(1)
         why = f"all shared items have other {reasons[0][0]}" if reasons else "they share no item"
-        return Pairing(None, why, 0, len(_items(differing)), cautions)
+        return Pairing(None, why, 0, len(_items(second)), cautions)
     columns = (
         CheckpointScores("", {key: replace(first[key], item=second[key].item) for key in same}),
         CheckpointScores("", {key: second[key] for key in same}),
@@ -122,7 +122,7 @@ def pair_runs(before: tuple[Run, str], after: tuple[Run, str], rule: Rule) -> Pa
     renders = tuple(dict.fromkeys(render for _, render, _ in same))
     changes = changes_between(_probes(second, same), renders, *columns, rule)
     paired = _items(same)
-    return Pairing(changes, "", len(paired), len(_items(differing) - paired), cautions)
+    return Pairing(changes, "", len(paired), len(_items(second) - paired), cautions)
 
 
 def _differing(one: ScoredItem, other: ScoredItem) -> str:
