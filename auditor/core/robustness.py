@@ -7,7 +7,7 @@ verdict makes it *fragile*, whatever the reason; that less data was left is one.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from auditor.core.measured import Measured
 from auditor.core.measures import Measure
 from auditor.core.plausibility import Plausibility
 from auditor.core.row_groups import Cell, Others, cells_of, others_of
+from auditor.core.scores import Render
 from auditor.core.specifications import Specification, as_audited, specifications_of
 from auditor.core.statistics import (
     Estimate,
@@ -46,14 +47,16 @@ def examine_robustness(
         (table.probe.name, table.render): _Multiverse(table, matching, measures, bootstrap)
         for table, matching in matched
     }
-    verdicts = {(*_place(one), one.render): one for one in effects}
+    renders: dict[Render, dict[tuple[Hashable, ...], Effect]] = {}
+    for one in effects:
+        renders.setdefault(one.render, {})[_place(one)] = one
     examined: list[Effect] = []
     for effect in effects:
         if not _is_examined(effect):
             examined.append(effect)
             continue
         multiverse = multiverses[effect.probe, effect.render]
-        outcomes = (*multiverse.outcomes(effect), *_renders(effect, verdicts))
+        outcomes = (*multiverse.outcomes(effect), *_elsewhere(effect, renders))
         examined.append(replace(effect, outcomes=outcomes, plausible=multiverse.plausible_part(effect)))
     shifts = {(*_place(one), one.render): one.outcomes for one in examined if one.measure == "shift"}
     return tuple(
@@ -73,10 +76,10 @@ def _place(effect: Effect) -> tuple[Hashable, ...]:
     return (*who, effect.measure, effect.contrast, effect.checkpoint, effect.measure_from)
 
 
-def _renders(effect: Effect, verdicts: dict[tuple[Hashable, ...], Effect]) -> Iterator[Outcome]:
+def _elsewhere(effect: Effect, renders: Mapping[Render, Mapping[tuple[Hashable, ...], Effect]]) -> Iterator[Outcome]:
     """The same effect in the audit's other renderings, with the verdicts it has there."""
-    for render in dict.fromkeys(str(key[-1]) for key in verdicts):
-        other = verdicts.get((*_place(effect), render))
+    for render, verdicts in renders.items():
+        other = verdicts.get(_place(effect))
         if other is not None and render != effect.render and other.verdict is not None:
             yield Outcome("render", f"{render} rendering", other.estimate.value, other.adjusted, other.verdict)
 
