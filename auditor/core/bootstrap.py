@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 REPLICATES = 9_999
 # Bulmer 1979, "Principles of Statistics", chapter 4: beyond a half, a sample is moderately skewed.
@@ -23,16 +24,19 @@ SKEWED = 0.5
 MAX_CLUSTERS = 500
 
 
-def skewness(means: FloatArray) -> float:
-    """Adjusted Fisher-Pearson coefficient of cluster means, shape (n,); 0 without a spread or under three."""
-    n = len(means)
-    deviations = means - means.mean() if n else means
-    variance = float(np.mean(deviations**2)) if n else 0.0
+def skewness(means: FloatArray) -> FloatArray:
+    """Adjusted Fisher-Pearson coefficient of cluster means, shape (..., n) to (...); 0 without a spread or for two."""
+    n = means.shape[-1]
+    if n < 3:
+        return np.zeros(means.shape[:-1])
+    deviations = means - means.mean(axis=-1, keepdims=True)
+    squares = deviations**2
+    variance = squares.mean(axis=-1)
     # Deviations at rounding error have a skewness of their own, which means nothing.
-    if n < 3 or variance <= (1e-12 * float(np.max(np.abs(means)))) ** 2:
-        return 0.0
-    biased = float(np.mean(deviations**3)) / math.pow(variance, 1.5)
-    return biased * math.sqrt(n * (n - 1)) / (n - 2)
+    spread = variance > (1e-12 * np.abs(means).max(axis=-1)) ** 2
+    biased = (squares * deviations).mean(axis=-1) / np.where(spread, variance, 1.0) ** 1.5
+    adjusted: FloatArray = np.where(spread, biased * math.sqrt(n * (n - 1)) / (n - 2), 0.0)
+    return adjusted
 
 
 class Bootstrap:
@@ -55,9 +59,10 @@ class Bootstrap:
         """
         return np.sort(self._pivots(means[None, :])[:, 0]) if self.is_for(means) else None
 
-    def is_for(self, means: FloatArray) -> bool:
-        """Whether cluster means are so skewed, and few enough, that t is not to be left alone; shape (n,)."""
-        return 2 < len(means) <= MAX_CLUSTERS and abs(skewness(means)) > SKEWED
+    def is_for(self, means: FloatArray) -> Mask:
+        """Whether means are so skewed, and clusters so few, that t is not to be left alone; shape (..., n) to (...)."""
+        skewed: Mask = (means.shape[-1] <= MAX_CLUSTERS) & (np.abs(skewness(means)) > SKEWED)
+        return skewed
 
     def quantiles(self, samples: FloatArray, at: int) -> tuple[FloatArray, FloatArray]:
         """The ``at``-th smallest and the ``at``-th largest pivot of many samples of equal size.

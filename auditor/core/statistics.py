@@ -172,7 +172,7 @@ def leave_one_out(means: FloatArray, alpha: float, bootstrap: Bootstrap) -> list
     values, errors = samples.mean(axis=1), samples.std(axis=1, ddof=1) / np.sqrt(n)
     below = np.full(len(means), t_quantile(1 - alpha / 2, n - 1))
     above = below.copy()
-    skewed = np.flatnonzero([bootstrap.is_for(one) for one in samples])
+    skewed = np.flatnonzero(bootstrap.is_for(samples))
     if len(skewed):
         at = int(alpha / 2 * (REPLICATES + 1) + 1e-9)
         low, high = bootstrap.quantiles(samples[skewed], at) if at else (-np.inf, np.inf)
