@@ -14,16 +14,13 @@ The Monte-Carlo error of a share p over N draws is sqrt(p (1 - p) / N): 0.15 poi
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import sys
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from simulation import finish, options, say
 
 from auditor.core.bootstrap import Bootstrap
 from auditor.core.statistics import Interval, mean_over_clusters
@@ -55,25 +52,11 @@ TWO_WAY_BOUND = (93.0, 100.0)
 
 def main() -> int:
     """Simulate, print, write, and fail where a bound does not hold."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=20_000, help="draws a cell")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
-    arguments = parser.parse_args()
+    arguments = options(__doc__).parse_args()
     rows = [*one_way(arguments.draws, arguments.seed), *two_way(arguments.draws, arguments.seed)]
     for row in rows:
         say(json.dumps(row))
-    if arguments.out is not None:
-        table = {
-            "command": f"python benchmarks/coverage.py --draws {arguments.draws} --seed {arguments.seed}",
-            "versions": {name: version(name) for name in ("numpy", "scipy")},
-            "draws": arguments.draws,
-            "cells": rows,
-        }
-        arguments.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    broken = [row for row in rows if not row["holds"]]
-    say(f"{len(rows)} cells, {len(broken)} out of bounds")
-    return 1 if broken else 0
+    return finish("coverage.py", arguments, rows)
 
 
 def one_way(draws: int, seed: int) -> list[dict[str, Any]]:
@@ -121,12 +104,6 @@ def _figures(share: float, draws: int, bounds: tuple[float, float] | None) -> di
     error = math.sqrt(share * (1 - share) / draws)
     holds = bounds is None or bounds[0] <= 100 * share <= bounds[1]
     return {"covered": round(100 * share, 2), "error": round(100 * error, 2), "bounds": bounds, "holds": holds}
-
-
-def say(line: str) -> None:
-    """Print one line at once, also into a file."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

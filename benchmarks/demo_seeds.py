@@ -28,14 +28,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from simulation import say
+
 OTHERS_BOUND, TWINS_BOUND = 0.05, 0.01
 DISPARITY = ("level", "shift", "implicit_reward")
-
-
-def say(line: str) -> None:
-    """Print one line at once, also into a file."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,20 +18,16 @@ family share the draw, so with several of them it is taken from the spread over 
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from simulation import disparity, finish, options, say
 
 from auditor.core.bootstrap import Bootstrap
-from auditor.core.effects import Effect, Shares
 from auditor.core.planning import MIN_CLUSTERS, Goal, clusters_needed
 from auditor.core.statistics import Estimate, mean_over_clusters
 from auditor.core.verdicts import DEFAULT_SESOI, Rule, decide
@@ -85,27 +81,12 @@ CELLS = (
 
 def main() -> int:
     """Simulate, print, write, and fail where a plan does not hold."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=20_000, help="draws a cell")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
-    arguments = parser.parse_args()
+    arguments = options(__doc__).parse_args()
     rows = []
     for row in simulate(arguments.draws, arguments.seed):
         say(json.dumps(row))
         rows.append(row)
-    if arguments.out is not None:
-        table = {
-            "command": f"python benchmarks/power.py --draws {arguments.draws} --seed {arguments.seed}",
-            "versions": {name: version(name) for name in ("numpy", "scipy")},
-            "draws": arguments.draws,
-            "sesoi": DEFAULT_SESOI,
-            "cells": rows,
-        }
-        arguments.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    broken = [row for row in rows if not row["holds"]]
-    say(f"{len(rows)} cells, {len(broken)} out of bounds")
-    return 1 if broken else 0
+    return finish("power.py", arguments, rows, sesoi=DEFAULT_SESOI)
 
 
 def simulate(draws: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -149,40 +130,9 @@ def draw_family(cell: Cell, clusters: int, rng: np.random.Generator, bootstrap: 
 
 def share_reached(cell: Cell, estimates: list[Estimate]) -> float:
     """Share of the sought identities that get the verdict in one audit."""
-    decided = decide([_effect(str(at), one) for at, one in enumerate(estimates)], Rule())
+    decided = decide([disparity(str(at), one) for at, one in enumerate(estimates)], Rule())
     sought = decided[: cell.harmed] if cell.verdict == HARM else decided[cell.harmed :]
     return sum(one.verdict == cell.verdict for one in sought) / len(sought)
-
-
-def _effect(identity: str, estimate: Estimate) -> Effect:
-    return Effect(
-        probe="normal",
-        identity=identity,
-        axis="",
-        theme=None,
-        render="plain",
-        role="marked",
-        valence="harm",
-        design="text_swap",
-        measure="level",
-        contrast="excess",
-        checkpoint="last",
-        measure_from=None,
-        reference=None,
-        unit="nats",
-        beta=None,
-        estimate=estimate,
-        interval=estimate.interval(0.05),
-        shares=Shares(1.0, 0, 1.0, 0),
-        items=estimate.clusters,
-        complete=True,
-    )
-
-
-def say(line: str) -> None:
-    """Print one line at once, also into a file."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

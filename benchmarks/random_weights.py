@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from simulation import say
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoConfig,
@@ -72,12 +73,6 @@ class Cell:
     harm: bool
     harm_without_controls: bool
     covered: bool | None
-
-
-def say(line: str) -> None:
-    """Print one line at once, also into a file."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

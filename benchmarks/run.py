@@ -28,13 +28,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from simulation import say
+
 SAMPLE = 200
-
-
-def say(line: str) -> None:
-    """Print one line at once, also into a file."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def main() -> int:

@@ -32,26 +32,23 @@ its own; in origins they are shared. Errors are Monte-Carlo standard errors over
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import special, stats
+from simulation import disparity, finish, options, say
 
 from auditor.core.bootstrap import Bootstrap
 from auditor.core.contrasts import Mask
-from auditor.core.effects import Effect, Origin, Shares, VerdictName
+from auditor.core.effects import Origin, VerdictName
 from auditor.core.origins import name_origins, origin_of
-from auditor.core.statistics import NO_INTERVAL, Estimate, FloatArray, Interval, mean_over_clusters
+from auditor.core.statistics import Estimate, FloatArray, Interval, mean_over_clusters
 from auditor.core.verdicts import ALPHA, Rule, decide, verdict
 
 Row = dict[str, Any]
@@ -102,11 +99,8 @@ WRONG, WRONG_ON_ONE_SIDE, RIGHT = (0.0, 5.5), (0.0, 8.0), (95.0, 100.0)
 
 def main() -> int:
     """Simulate, print, write, and fail where a bound does not hold."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=20_000, help="draws a cell")
-    parser.add_argument("--seed", type=int, default=0)
+    parser = options(__doc__)
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time; they do not depend on it")
-    parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
     arguments = parser.parse_args()
     rows: list[Row] = []
     with ProcessPoolExecutor(arguments.jobs) as pool:
@@ -114,17 +108,7 @@ def main() -> int:
         for one in started:
             rows += one.result()
             say("\n".join(json.dumps(row) for row in one.result()))
-    if arguments.out is not None:
-        table = {
-            "command": f"python benchmarks/verdicts.py --draws {arguments.draws} --seed {arguments.seed}",
-            "versions": {name: version(name) for name in ("numpy", "scipy")},
-            "draws": arguments.draws,
-            "cells": rows,
-        }
-        arguments.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    broken = [row for row in rows if not row["holds"]]
-    say(f"{len(rows)} cells, {len(broken)} out of bounds")
-    return 1 if broken else 0
+    return finish("verdicts.py", arguments, rows)
 
 
 def cells() -> list[Cell]:
@@ -201,7 +185,7 @@ def origins(clusters: int, seed: list[int], draws: int) -> list[Row]:
 
 def verdicts_of(estimates: Sequence[Estimate]) -> list[VerdictName | None]:
     """Verdicts of one family."""
-    effects = [effect_of(str(at), one, "level", "after", None) for at, one in enumerate(estimates)]
+    effects = [disparity(str(at), one) for at, one in enumerate(estimates)]
     return [one.verdict for one in decide(effects, Rule(D))]
 
 
@@ -229,17 +213,17 @@ def origins_of(before: FloatArray, after: FloatArray, bootstrap: Bootstrap) -> l
     """Labels of one stage for all identities, from cluster means of shape (identities, clusters)."""
     effects = []
     for at in range(len(before)):
-        effects.append(effect_of(str(at), estimate_of(before[at], bootstrap), "level", "before", None))
+        effects.append(disparity(str(at), estimate_of(before[at], bootstrap), checkpoint="before"))
         # Of what came after and of the shift the ends are read as well as the verdict: no short cut.
-        effects.append(effect_of(str(at), mean_over_clusters(after[at], bootstrap), "level", "after", None))
+        effects.append(disparity(str(at), mean_over_clusters(after[at], bootstrap)))
         shift = mean_over_clusters(after[at] - before[at], bootstrap)
-        effects.append(effect_of(str(at), shift, "shift", "after", "before"))
+        effects.append(disparity(str(at), shift, "shift", measure_from="before"))
     return [one.origin for one in name_origins(decide(effects, Rule(D))) if one.measure == "shift"]
 
 
 def true_origin(before: float, after: float) -> Origin | None:
     """The label that a stage deserves."""
-    blank = replace(effect_of("", Estimate(0.0, 0.0, 0), "level", "", None), sesoi=D)
+    blank = replace(disparity("", Estimate(0.0, 0.0, 0)), sesoi=D)
     known = (Interval(one, one) for one in (before, after, after - before))
     return origin_of(*(replace(blank, adjusted=one, verdict=verdict(one, D, disparity=True)) for one in known))
 
@@ -254,32 +238,6 @@ def estimate_of(means: FloatArray, bootstrap: Bootstrap) -> Estimate:
     if verdict(plain.interval(ALPHA), D, disparity=True) == "inconclusive":
         return plain
     return mean_over_clusters(means, bootstrap)
-
-
-def effect_of(identity: str, estimate: Estimate, measure: str, checkpoint: str, measure_from: str | None) -> Effect:
-    """A disparity of one identity."""
-    return Effect(
-        probe="simulated",
-        identity=identity,
-        axis="",
-        theme=None,
-        render="plain",
-        role="marked",
-        valence="harm",
-        design="text_swap",
-        measure=measure,
-        contrast="excess",
-        checkpoint=checkpoint,
-        measure_from=measure_from,
-        reference=measure_from,
-        unit="d",
-        beta=None,
-        estimate=estimate,
-        interval=NO_INTERVAL,
-        shares=Shares(0.0, 0, 0.0, 0),
-        items=estimate.clusters,
-        complete=True,
-    )
 
 
 def _noise(rng: np.random.Generator, shape: str, size: tuple[int, int], shared: bool) -> FloatArray:
@@ -298,12 +256,6 @@ def _figures(name: str, hits: FloatArray, of: FloatArray, bounds: tuple[float, f
 
 def _percent(share: float) -> float:
     return round(100 * float(share), 2)
-
-
-def say(line: str) -> None:
-    """Print one line at once, also into a file."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -144,6 +144,8 @@ def test_readme_tells_how_often_verdicts_err() -> None:
 
 def simulation() -> ModuleType:
     """``benchmarks/verdicts.py`` as a module."""
+    # Behind everything else: one of the scripts is called as the coverage library is.
+    sys.path.append(str(ROOT / "benchmarks"))
     spec = importlib.util.spec_from_file_location("verdict_simulation", ROOT / "benchmarks" / "verdicts.py")
     assert spec is not None
     assert spec.loader is not None
