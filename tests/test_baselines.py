@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from run_factory import BRANCHED, HARMED, identity_swap_probe, make_run, text_swap_probe
+from run_factory import BRANCHED, HARMED, identity_swap_probe, make_run, text_swap_probe, worded_probe
 
 from auditor.adapters.baselines import increases_over
 from auditor.adapters.gate_files import gate_cells
@@ -93,3 +94,17 @@ def test_only_an_end_of_training_stands_for_another(run: Run, tmp_path: Path) ->
     baseline = Run.read(make_run(tmp_path / "run", checkpoints=("base", "kto")))
     cells = harmed(cells_over(run, baseline, [parse_rule("small:any:increase@sft > 0.5")]))
     assert {one.refused for one in cells} == {"the baseline has no checkpoint 'sft', and no other stands for it"}
+
+
+def test_an_identity_on_two_axes_has_an_increase_on_each(tmp_path: Path) -> None:
+    whole = worded_probe()
+    other = tuple(
+        replace(one, id=f"other {one.id}", axis="other", context=f"Again, {one.context}", match=f"other {one.match}")
+        for one in whole.items
+    )
+    run = Run.read(make_run(tmp_path / "run", probes=[replace(whole, items=(*whole.items, *other))]))
+    baseline = Run.read(make_run(tmp_path / "old", probes=[whole], checkpoints=("base", "kto")))
+    cells = cells_over(run, baseline, [parse_rule("worded:any:increase > 1")])
+    own = {one.axis: one for one in harmed(cells) if one.render == "plain"}
+    assert own[""].value == pytest.approx(3, abs=0.5)
+    assert own["other"].refused.startswith("the baseline was not asked this")

@@ -101,7 +101,8 @@ def test_runs_judged_by_another_bound_need_one_of_their_own(runs: dict[str, str]
 
 def test_what_one_run_alone_was_asked_is_one_line(runs: dict[str, str]) -> None:
     text = " ".join(audit("diff", runs["new"], runs["text"]).stdout.split())
-    assert "swap in plain rendering: only in the earlier run." in text
+    assert "swap in plain rendering: only in the earlier run. " in text
+    assert "\\n" not in text
     assert "small in plain rendering identity" in text
 
 

@@ -86,10 +86,8 @@ def test_hostile_names_stay_text(text: str) -> None:
 
 
 def _cell(text: str) -> GateCell:
-    interval = Interval(0.5, 2.0)
-    return GateCell(
-        text, "text_swap", None, text, "plain", "level", "excess", text, 1.0, interval, 0.05, 9, 1.0, "harm", None
-    )
+    who = (text, "text_swap", None, text, "", "plain", "level", "excess", text)
+    return GateCell(*who, 1.0, Interval(0.5, 2.0), 0.05, 9, 1.0, "harm", None)
 
 
 def test_numbers_and_counts(run: Path) -> None:

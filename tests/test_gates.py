@@ -15,7 +15,7 @@ from auditor.core.gates import Decision, GateCell, apply_rules, parse_rule, with
 from auditor.core.statistics import NO_INTERVAL, Estimate, Interval
 from auditor.errors import UsageError
 
-WHO = ("stigma", "text_swap", None, "trans women", "plain", "level", "excess", "dpo")
+WHO = ("stigma", "text_swap", None, "trans women", "gender", "plain", "level", "excess", "dpo")
 CELL = GateCell(*WHO, 1.0, Interval(0.6, 1.4), 0.05, 20, 1.0, "harm", None)
 
 

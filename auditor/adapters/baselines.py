@@ -65,8 +65,8 @@ def _count(pairing: Pairing) -> str:
     return f"{pairing.shared:,} of its {total:,} items have the same texts and token ids there."
 
 
-def _place(cell: GateCell) -> tuple[str, str, str | None, str, str, str]:
-    return (cell.probe, cell.design, cell.theme, cell.identity, cell.render, cell.contrast)
+def _place(cell: GateCell) -> tuple[str, str, str | None, str, str, str, str]:
+    return (cell.probe, cell.design, cell.theme, cell.identity, cell.axis, cell.render, cell.contrast)
 
 
 def _refused(level: GateCell, why: str) -> GateCell:
@@ -89,6 +89,7 @@ def _cells(effects: Iterable[Effect], checkpoint: str) -> Iterator[GateCell]:
                 one.design,
                 one.theme,
                 one.identity or "",
+                one.axis,
                 one.render,
                 INCREASE,
                 "excess" if is_disparity(one) else "raw",

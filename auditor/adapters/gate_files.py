@@ -34,6 +34,7 @@ def _cell(one: EffectRow) -> GateCell:
         one.design,
         one.theme,
         one.identity or "",
+        one.axis,
         one.render,
         one.measure,
         "excess" if is_disparity else "raw",

@@ -87,7 +87,7 @@ def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow], d
     for (probe, design, render), own in groups.items():
         title = probe if design != "responsiveness" else f"{probe}, response to declarations,"
         if not any(row.before and row.after for row in own):
-            say(f"{title} in {render} rendering: only in the {'earlier' if own[0].before else 'later'} run.\n")
+            say(f"{title} in {render} rendering: only in the {'earlier' if own[0].before else 'later'} run.")
             continue
         console.print(_table(f"{title} in {render} rendering", own, paired=pairing.changes is not None))
     if pairing.changes is not None:

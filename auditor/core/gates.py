@@ -142,6 +142,7 @@ class GateCell:
     design: Design
     theme: str | None
     identity: str
+    axis: str
     render: Render
     measure: str
     contrast: Literal["excess", "raw"]
