@@ -1,0 +1,37 @@
+"""Twin of auditor.adapters.hf.sequences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.adapters.hf.sequences import Sequences
+
+ROWS = [([5, 6, 7], 1), ([5, 6], 1), ([9, 8, 7, 6], 3), ([1, 2], 1)]
+
+
+def test_flat_arrays() -> None:
+    found = Sequences.of(ROWS, [0, 0, 1, 2])
+    assert found.ids.dtype == np.int32
+    assert found.ids.tolist() == [5, 6, 7, 5, 6, 9, 8, 7, 6, 1, 2]
+    assert found.bounds.tolist() == [0, 3, 5, 9, 11]
+    assert [found[at].tolist() for at in range(len(found))] == [ids for ids, _ in ROWS]
+    assert found.lengths.tolist() == [3, 2, 4, 2]
+    # 2 + 1 + 1 + 1 scored tokens
+    assert found.scored_bounds.tolist() == [0, 2, 3, 4, 5]
+    assert found.items.tolist() == [0, 0, 1, 2]
+    assert Sequences.of(ROWS).items.tolist() == [0, 1, 2, 3]
+
+
+def test_take() -> None:
+    found = Sequences.of(ROWS, [0, 0, 1, 2])
+    some = found.take(np.array([1, 2, 2]))
+    assert [some[at].tolist() for at in range(3)] == [[5, 6], [9, 8, 7, 6], [9, 8, 7, 6]]
+    assert some.starts.tolist() == [1, 3, 3]
+    assert some.items.tolist() == [0, 1, 1]
+
+
+def test_nothing() -> None:
+    nothing = Sequences.of([])
+    assert len(nothing) == 0
+    assert nothing.bounds.tolist() == nothing.scored_bounds.tolist() == [0]
+    assert len(Sequences.of(ROWS).take(np.array([], dtype=np.int64))) == 0
