@@ -33,6 +33,7 @@ def scorer_of(folders: Mapping[str, Path], *renders: Render, **options: Any) -> 
         "renders": renders or ("plain",),
         "template": ChatTemplate(owners[-1]) if owners else None,
         "end": "auto",
+        "forward": "packed",
         "batch_size": None,
         "progress": Silent(),
     }

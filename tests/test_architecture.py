@@ -41,13 +41,17 @@ MODEL_ADAPTERS = {
     "auditor.adapters.demo.tiny_llama",
     "auditor.adapters.demo.training",
     "auditor.adapters.hf.devices",
-    "auditor.adapters.hf.forward",
+    "auditor.adapters.hf.engine",
+    "auditor.adapters.hf.model_calls",
     "auditor.adapters.hf.scorer",
     "auditor.adapters.hf.shared_settings",
     "auditor.adapters.hf.model_loading",
     "auditor.adapters.hf.models",
+    "auditor.adapters.hf.packed",
+    "auditor.adapters.hf.padded",
     "auditor.adapters.hf.peft_adapters",
     "auditor.adapters.hf.rendering",
+    "auditor.adapters.hf.softmax",
     "auditor.adapters.hf.tokens",
 }
 SLOW_LIBRARIES = MODEL_LIBRARIES | {"jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "scipy"}

@@ -18,7 +18,7 @@ def test_says_what_was_audited(finished_run: Path, pair_file: Path, llama_series
     manifest = json.loads((finished_run / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["auditor"] == __version__
     engine = manifest["engine"]
-    assert (engine["device"], engine["dtype"], engine["forward"], engine["end"]) == ("cpu", "float32", "padded", "auto")
+    assert (engine["device"], engine["dtype"], engine["forward"], engine["end"]) == ("cpu", "float32", "packed", "auto")
     assert engine["torch"].split("+")[0] == version("torch").split("+")[0]
     assert len(manifest["request"]["chat_template_sha256"]) == 64
     assert manifest["environment"]["torch"] == version("torch")

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import transformers
 
+from auditor.adapters.hf import model_configs
 from auditor.adapters.hf.model_configs import (
     context_window,
     is_reward_model,
+    packing_obstacle,
     read_adapter_config,
     read_model_config,
     read_tags,
@@ -109,3 +112,37 @@ def test_tags(tmp_path: Path, text: str, tags: tuple[str, ...]) -> None:
 
 def test_no_card_no_tags(tmp_path: Path) -> None:
     assert read_tags(tmp_path / "README.md") == ()
+
+
+class TestPackingObstacle:
+    @pytest.mark.parametrize(
+        ("config", "said"),
+        [
+            ({"model_type": "bloom"}, "bloom takes distances"),
+            ({"model_type": "falcon", "alibi": True}, "falcon takes distances"),
+            ({"model_type": "mamba2"}, "mamba2 has layers that carry a state"),
+            ({"model_type": "new", "layer_types": ["full_attention", "linear_attention"]}, "carry a state"),
+            ({"model_type": "llama4", "text_config": {"layer_types": ["chunked_attention"]}}, "chunked_attention"),
+        ],
+    )
+    def test_known(self, config: dict[str, Any], said: str) -> None:
+        assert said in packing_obstacle(config)
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {"model_type": "llama"},
+            {"model_type": "falcon", "alibi": False},
+            {"model_type": "gemma3", "text_config": {"layer_types": ["full_attention", "sliding_attention"]}},
+            {},
+        ],
+    )
+    def test_none(self, config: dict[str, Any]) -> None:
+        assert packing_obstacle(config) == ""
+
+    def test_every_stateful_architecture_of_the_installed_transformers_is_known(self) -> None:
+        modelling = Path(transformers.__file__).parent / "models"
+        files = list(modelling.glob("*/modeling_*.py"))
+        stateful = {one.parent.name for one in files if "_is_stateful = True" in one.read_text(encoding="utf-8")}
+        assert len(stateful) > 10
+        assert stateful <= model_configs._STATEFUL

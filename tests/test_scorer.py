@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from auditor.adapters.hf import scorer as scorer_module
 from auditor.adapters.hf.checkpoints import LoadPolicy, fingerprint
+from auditor.adapters.hf.engine import NonFiniteLogitsError
+from auditor.adapters.hf.sequences import Scored
 from auditor.adapters.run.score_tables import Place, StoredScores, score_key
 from auditor.core.items import Candidate, Item, Message
 from auditor.core.scores import CheckpointScores, FloatArray
@@ -90,8 +93,9 @@ def test_swapping_sides_flips_the_sign(llama_series: dict[str, Path]) -> None:
     np.testing.assert_array_equal(margins[0], -margins[1])
 
 
-def test_batch_size_does_not_matter(llama_series: dict[str, Path]) -> None:
-    found = [score(scorer_of(llama_series, "plain", "chat", batch_size=size), "sft", MIXED) for size in (1, 16, None)]
+def test_batches_and_packs_give_the_same(llama_series: dict[str, Path]) -> None:
+    ways = [{"forward": "packed"}, *({"forward": "padded", "batch_size": size} for size in (1, 16, None))]
+    found = [score(scorer_of(llama_series, "plain", "chat", **way), "sft", MIXED) for way in ways]
     for other in found[1:]:
         for key, scored in found[0].scored.items():
             for mine, theirs in zip(scored.candidates, other.scored[key].candidates, strict=True):
@@ -134,8 +138,9 @@ class TestRefusals:
 
     def test_of_one_item_leaves_the_others_in_place(self, llama_series: dict[str, Path]) -> None:
         rows = [ROWS[0], ("They", "", " b"), ROWS[1], ("They", "#" * 300, " b"), ROWS[2]]
-        alone = score(scorer_of(llama_series, batch_size=1), "base", PROBE)
-        found = score(scorer_of(llama_series, batch_size=1), "base", probe_of(*pairs(rows)))
+        one_by_one = {"forward": "padded", "batch_size": 1}
+        alone = score(scorer_of(llama_series, **one_by_one), "base", PROBE)
+        found = score(scorer_of(llama_series, **one_by_one), "base", probe_of(*pairs(rows)))
         assert [(one.reason, one.item) for one in found.refusals] == [("empty_span", "1"), ("too_long", "3")]
         for mine, theirs in (("0", "0"), ("2", "1"), ("4", "2")):
             np.testing.assert_array_equal(
@@ -159,22 +164,31 @@ class TestRefusals:
         assert len(found.scored) == len(ROWS) - 1
 
     def test_nan_names_the_item(self, llama_series: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-        _poison(monkeypatch, {4: np.nan})
-        with pytest.raises(ModelLoadError, match="item '2' of probe 'probe' is NaN"):
+        def stopped(*_: object, **__: object) -> Iterator[Scored]:
+            raise NonFiniteLogitsError(4, "model.layers.1.mlp")
+            yield
+
+        monkeypatch.setattr(scorer_module, "score_sequences", stopped)
+        expected = (
+            "item '2' of probe 'probe' hold NaN or infinity; the first layer that gives one is model.layers.1.mlp"
+        )
+        with pytest.raises(ModelLoadError, match=expected) as error:
             score(scorer_of(llama_series), "base", PROBE)
+        assert error.value.where == "base"
 
 
 def _poison(monkeypatch: pytest.MonkeyPatch, bad: Mapping[int, float]) -> None:
     """Put a value into the last log-probability of some sequences."""
-    plain = scorer_module.token_logprobs
+    plain = scorer_module.score_sequences
 
-    def poisoned(*arguments: object, **options: object) -> list[FloatArray]:
-        results = plain(*arguments, **options)  # type: ignore[arg-type]
-        for at, value in bad.items():
-            results[at][-1] = value
-        return results
+    def poisoned(*arguments: Any, **options: Any) -> Iterator[Scored]:
+        for found in plain(*arguments, **options):
+            for position, logprobs in zip(found.positions, found.logprobs, strict=True):
+                if position in bad:
+                    logprobs[-1] = bad[position]
+            yield found
 
-    monkeypatch.setattr(scorer_module, "token_logprobs", poisoned)
+    monkeypatch.setattr(scorer_module, "score_sequences", poisoned)
 
 
 class TestRecall:
@@ -218,12 +232,12 @@ class TestRecall:
 
 
 def test_engine_names_what_decides_a_score() -> None:
-    engine = scorer_module.engine_of(LoadPolicy(device="cuda:1", dtype="bfloat16"), "eos")
+    engine = scorer_module.engine_of(LoadPolicy(device="cuda:1", dtype="bfloat16"), "eos", "padded")
     assert (engine["device"], engine["dtype"], engine["end"]) == ("cuda", "bfloat16", "eos")
     before = torch.get_float32_matmul_precision()
     try:
         torch.set_float32_matmul_precision("medium")
-        assert scorer_module.engine_of(LoadPolicy(), "auto")["matmul_precision"] == "medium"
+        assert scorer_module.engine_of(LoadPolicy(), "auto", "packed")["matmul_precision"] == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
     assert engine["matmul_precision"] == before

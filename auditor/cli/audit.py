@@ -12,12 +12,14 @@ from rich.text import Text
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
 from auditor.adapters.hf.devices import pick_device
+from auditor.adapters.hf.engine import Forward
 from auditor.adapters.hf.models import ModelShelf, load_tokenizer
 from auditor.adapters.hf.scorer import HFScorer, engine_of
 from auditor.adapters.hf.shared_settings import (
     Rendering,
     check_precision,
     choose_dtype,
+    choose_forward,
     choose_rendering,
     precision_caution,
 )
@@ -61,6 +63,8 @@ class _Audit:
     policy: LoadPolicy
     rendering: Rendering
     rule: Rule
+    forward: Forward
+    forward_reason: str
     batch_size: int | None
     cautions: tuple[str, ...]
 
@@ -77,11 +81,12 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
         renders=audit.rendering.renders,
         template=audit.rendering.template,
         end=options.end.value,
+        forward=audit.forward,
         batch_size=audit.batch_size,
         progress=progress,
     )
     if options.dry_run:
-        print_dry_run(scorer, audit.probes, audit.files, audit.policy)
+        print_dry_run(scorer, audit.probes, audit.files, audit.policy, audit.forward)
         return
     _show_first(audit, scorer, options, progress)
     folder = _open_folder(checkpoints, options, audit, scorer)
@@ -149,7 +154,8 @@ def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: Ric
         arguments=template_arguments,
     )
     cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), _idle_beta(betas, series))))
-    return _Audit(probes, series, files, tokenizers, policy, rendering, rule, batch_size, cautions)
+    forward = choose_forward(list(files.values()), batch_size)
+    return _Audit(probes, series, files, tokenizers, policy, rendering, rule, *forward, batch_size, cautions)
 
 
 def _access(options: AuditOptions, device: str) -> LoadPolicy:
@@ -237,7 +243,7 @@ def _open_folder(checkpoints: Sequence[str], options: AuditOptions, audit: _Audi
     if audit.rendering.template is not None and "chat" in audit.rendering.renders:
         # A path, or the checkpoint's own template, says nothing of the text that stands there today.
         request["chat_template_sha256"] = audit.rendering.template.sha256
-    engine = engine_of(audit.policy, options.end.value)
+    engine = engine_of(audit.policy, options.end.value, audit.forward)
     hashes = [f"{probe.name} {probe.card.sha256}" for probe in audit.probes]
     identity = asked.request_id(request, hashes, engine)
     out = options.out or asked.default_out(audit.series.names, identity)
@@ -245,6 +251,7 @@ def _open_folder(checkpoints: Sequence[str], options: AuditOptions, audit: _Audi
         request_id=identity,
         request={**request, "sesoi": audit.rule.sesoi},
         engine=engine,
+        forward_reason=audit.forward_reason,
         probes=audit.probes,
         series=audit.series,
         files=audit.files,

@@ -11,7 +11,9 @@ from rich.text import Text
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
 from auditor.adapters.hf.devices import matmul_rate
-from auditor.adapters.hf.forward import BATCH_LOGITS
+from auditor.adapters.hf.engine import Forward
+from auditor.adapters.hf.padded import BATCH_LOGITS
+from auditor.adapters.hf.plans import distinct_prefixes
 from auditor.adapters.hf.scorer import HFScorer
 from auditor.adapters.printable import printable
 from auditor.core.items import Probe
@@ -20,29 +22,36 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def print_dry_run(
-    scorer: HFScorer, probes: Sequence[Probe], files: Mapping[str, CheckpointFiles], policy: LoadPolicy
+    scorer: HFScorer,
+    probes: Sequence[Probe],
+    files: Mapping[str, CheckpointFiles],
+    policy: LoadPolicy,
+    forward: Forward,
 ) -> None:
     """Print items, texts, tokens, weights, estimated time and memory for each checkpoint, whatever is quiet.
 
-    Time is 2 x parameters x tokens over the matmul rate measured here and now, so it is a floor; a
-    forward pass reaches between a third and two thirds of it.
+    Time is 2 x parameters x unique tokens over the matmul rate measured here and now, so it is a floor; a
+    forward pass reaches between a half and two thirds of it. Unique are tokens after another beginning: texts that
+    begin alike share what they share, unless each goes through the model by itself.
     """
     rate = matmul_rate(policy.device, policy.dtype)
     title = f"Dry run: {policy.device}, {policy.dtype}, {rate / 1e9:,.0f} GFLOP/s matmul; times are the least possible"
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for heading in ("checkpoint", "items", "refused", "texts", "tokens", "weights", "memory", "time"):
+    for heading in ("checkpoint", "items", "refused", "texts", "tokens", "unique", "weights", "memory", "time"):
         table.add_column(heading, justify="left" if heading == "checkpoint" else "right", no_wrap=True)
     for name, one in files.items():
         work = scorer.prepare(name, probes)
         parameters = one.n_parameters or one.weight_bytes // _BYTES[policy.dtype]
         memory = parameters * _BYTES[policy.dtype] + 4 * BATCH_LOGITS.get(policy.device, BATCH_LOGITS["cpu"])
-        costs = (_size(one.weight_bytes), _size(memory), f"{2 * parameters * work.tokens / rate:,.1f} s")
+        tokens = distinct_prefixes(work.sequences) if forward == "packed" else work.tokens
+        costs = (_size(one.weight_bytes), _size(memory), f"{2 * parameters * tokens / rate:,.1f} s")
         table.add_row(
             Text(printable(name)),
             f"{len(work.ready):,}",
             f"{len(work.refusals):,}",
             f"{work.texts:,}",
             f"{work.tokens:,}",
+            f"{tokens:,}",
             *(costs if parameters else ("unknown",) * len(costs)),
         )
     console = Console()

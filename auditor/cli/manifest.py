@@ -24,6 +24,7 @@ def manifest_of(
     request_id: str,
     request: Mapping[str, Any],
     engine: Mapping[str, str],
+    forward_reason: str,
     probes: Sequence[Probe],
     series: Series,
     files: Mapping[str, CheckpointFiles],
@@ -40,6 +41,7 @@ def manifest_of(
         "request_id": request_id,
         "request": dict(request),
         "engine": dict(engine),
+        "forward_reason": forward_reason,
         "environment": {
             "python": platform.python_version(),
             "platform": platform.platform(),

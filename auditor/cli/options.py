@@ -134,7 +134,14 @@ class AuditOptions:
     dtype: Annotated[Dtype, _option("--dtype", "auto: float32 on CPU, else what the weights were saved in.", _HOW)] = (
         Dtype.auto
     )
-    batch_size: Annotated[str, _option("--batch-size", "auto or a number of sequences.", _HOW)] = "auto"
+    batch_size: Annotated[
+        str,
+        _option(
+            "--batch-size",
+            "auto: texts that begin alike share a row; a number: so many side by side, each by itself.",
+            _HOW,
+        ),
+    ] = "auto"
     allow_mixed_precision: Annotated[
         bool, _option("--allow-mixed-precision", "Compare quantised with unquantised checkpoints.", _HOW)
     ] = False

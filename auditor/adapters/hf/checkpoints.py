@@ -13,6 +13,7 @@ from auditor.adapters.hf.hub import Progress, Snapshot, describe_weights, fetch
 from auditor.adapters.hf.model_configs import (
     context_window,
     is_reward_model,
+    packing_obstacle,
     read_adapter_config,
     read_model_config,
     read_tags,
@@ -77,6 +78,7 @@ class CheckpointFiles:
         dtype: the weights were saved in, as config.json says.
         quantization: the quantization_config of config.json, None where not quantised.
         tags: of the model card; an adapter's own, since its base's card is about another stage.
+        packing_obstacle: why texts cannot share a row in it, "" where nothing is known to stand in the way.
     """
 
     name: str
@@ -92,6 +94,7 @@ class CheckpointFiles:
     dtype: str | None
     quantization: Mapping[str, Any] | None
     tags: tuple[str, ...]
+    packing_obstacle: str = ""
 
     @property
     def weight_bytes(self) -> int:
@@ -152,6 +155,7 @@ def resolve(spec: Spec, policy: LoadPolicy, progress: Progress | None = None) ->
         dtype=saved_dtype(config),
         quantization=config.get("quantization_config") or config.get("compression_config"),
         tags=read_tags((adapter or base).folder / "README.md"),
+        packing_obstacle=packing_obstacle(config),
     )
 
 

@@ -15,6 +15,47 @@ from auditor.errors import ModelLoadError
 _LARGEST_CARD = 1_000_000
 # Adapters that change the prompt or need more than the weights to run: their plain forward is not theirs.
 _NOT_WEIGHTS_ONLY = frozenset({"XLORA", "POLY", "ADAPTION_PROMPT", "CPT", "CARTRIDGE"})
+# Measured: their numbers in a row of many texts are not those of the texts alone.
+_ALIBI = frozenset({"bloom", "mpt"})
+# Recurrences and convolutions run along the row, whatever a mask says.
+_STATEFUL = frozenset(
+    {
+        "bailing_hybrid",
+        "bamba",
+        "deepseek_v4",
+        "falcon_h1",
+        "falcon_mamba",
+        "glm5_next",
+        "granitemoehybrid",
+        "jamba",
+        "kimi_linear",
+        "lfm2",
+        "lfm2_moe",
+        "lfm3",
+        "mamba",
+        "mamba2",
+        "minicpm_ocr",
+        "minicpmv4_6",
+        "minicpmv4_7",
+        "minimax",
+        "nemotron3_5_transcribe",
+        "nemotron_h",
+        "nemotron_h_omni",
+        "olmo_hybrid",
+        "qwen3_5",
+        "qwen3_5_moe",
+        "qwen3_next",
+        "qwen4_exp",
+        "recurrent_gemma",
+        "rwkv",
+        "xlstm",
+        "zamba",
+        "zamba2",
+        "zaya",
+    }
+)
+_STATEFUL_LAYERS = frozenset({"conv", "hybrid", "linear_attention", "mamba", "recurrent"})
+_MASKED_LAYERS = frozenset({"full_attention", "sliding_attention"})
 
 
 def read_model_config(folder: Path, *, allow_pickle: bool, trust_remote_code: bool) -> dict[str, Any]:
@@ -98,6 +139,24 @@ def context_window(config: Mapping[str, Any]) -> int | None:
     """How many positions the model was made for; None where config.json doesn't say, or has no limit."""
     value = _first(config, ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"), int)
     return value if isinstance(value, int) and value > 0 else None
+
+
+def packing_obstacle(config: Mapping[str, Any]) -> str:
+    """Why many texts cannot share one row in this architecture; "" where nothing is known to stand in the way.
+
+    In a row of many texts the model must be told the position of each token and what it may look at.
+    """
+    kind = str(_first(config, ("model_type",), str) or "")
+    inner = config.get("text_config")
+    parts = (config, inner if isinstance(inner, Mapping) else {})
+    if kind in _ALIBI or any(part.get("alibi") is True for part in parts):
+        return f"{kind} takes distances from the place in the row (ALiBi), not from a position it is given"
+    layers = {str(layer) for part in parts for layer in part.get("layer_types") or ()}
+    if kind in _STATEFUL or layers & _STATEFUL_LAYERS:
+        return f"{kind} has layers that carry a state along the row"
+    if other := layers - _MASKED_LAYERS:
+        return f"{kind} has layers of a kind that no mask is known for ({', '.join(sorted(other))})"
+    return ""
 
 
 def _first(config: Mapping[str, Any], keys: tuple[str, ...], kind: type) -> object:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,10 @@ import transformers
 from transformers import PreTrainedTokenizerBase
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerprint
-from auditor.adapters.hf.forward import Request, token_logprobs
+from auditor.adapters.hf.engine import Forward, NonFiniteLogitsError, score_sequences
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
+from auditor.adapters.hf.sequences import Sequences
 from auditor.adapters.hf.tokens import Encoded, Encoder, End
 from auditor.adapters.progress import Progress
 from auditor.adapters.run.score_tables import StoredScores
@@ -29,7 +31,7 @@ from auditor.core.series import Checkpoint
 from auditor.errors import ModelLoadError
 
 # Raised whenever the same token ids would get other numbers.
-SCORING_VERSION = 1
+SCORING_VERSION = 2
 
 _DETAIL: Mapping[Reason, str] = {
     "too_long": "longer than the model's context window",
@@ -61,6 +63,12 @@ class Workload:
     seconds: float
 
     @property
+    def sequences(self) -> Sequences:
+        """All candidates of all items, in order."""
+        spans = [(at, span) for at, one in enumerate(self.ready) for span in one.encoded.spans]
+        return Sequences.of([(span.ids, span.start) for _, span in spans], [at for at, _ in spans])
+
+    @property
     def texts(self) -> int:
         """How many sequences."""
         return sum(len(one.encoded.spans) for one in self.ready)
@@ -76,13 +84,13 @@ class Workload:
         return sum(one.encoded.first_unscored for one in self.ready)
 
 
-def engine_of(policy: LoadPolicy, end: End) -> dict[str, str]:
+def engine_of(policy: LoadPolicy, end: End, forward: Forward) -> dict[str, str]:
     """All that decides a log-probability besides a checkpoint's files and the token ids, as plain text."""
     backends: Any = torch.backends.cuda
     kernels = [one for one in ("flash", "mem_efficient", "cudnn", "math") if getattr(backends, f"{one}_sdp_enabled")()]
     return {
         "scoring": str(SCORING_VERSION),
-        "forward": "padded",
+        "forward": forward,
         "end": end,
         "device": policy.device.split(":")[0],
         "dtype": policy.dtype,
@@ -100,7 +108,8 @@ class HFScorer:
     Args:
         files: resolved checkpoints by name; ``tokenizers`` likewise.
         template: the series' chat template, needed where ``renders`` holds ``chat``.
-        batch_size: sequences a batch, None to choose.
+        forward: how sequences go through the model.
+        batch_size: sequences of a padded batch, None to choose.
 
     Attributes:
         recall: asked with a checkpoint's name and fingerprint for scores an earlier run kept; None
@@ -116,6 +125,7 @@ class HFScorer:
         renders: Sequence[Render],
         template: ChatTemplate | None,
         end: End,
+        forward: Forward,
         batch_size: int | None,
         progress: Progress,
     ) -> None:
@@ -125,6 +135,7 @@ class HFScorer:
         self._shelf = shelf
         self._template = template
         self._end = end
+        self._forward_kind: Forward = forward
         self._batch_size = batch_size
         self._progress = progress
         self._vocabularies: dict[str, int] = {}
@@ -190,15 +201,33 @@ class HFScorer:
 
     def _forward(self, files: CheckpointFiles, work: Workload, timings: dict[str, float]) -> list[FloatArray]:
         """Load the checkpoint and run it over everything, noting the seconds each took."""
-        requests = [Request(span.ids, span.start) for one in work.ready for span in one.encoded.spans]
+        sequences = work.sequences
+        logprobs: list[FloatArray] = [np.empty(0)] * len(sequences)
         began = time.perf_counter()
         with self._shelf.take(files) as model:
             loaded = time.perf_counter()
             self._vocabularies[files.name] = int(model.config.get_text_config().vocab_size)
-            with self._progress.task(f"score {files.name}", work.tokens, "tokens"):
-                logprobs = token_logprobs(model, requests, batch_size=self._batch_size, progress=self._progress.advance)
+            with self._progress.task(f"score {files.name}", work.tokens, "tokens"), self._explained(files.name, work):
+                for found in score_sequences(model, sequences, forward=self._forward_kind, batch_size=self._batch_size):
+                    for position, values in zip(found.positions, found.logprobs, strict=True):
+                        logprobs[position] = values.astype(np.float64)
+                    self._progress.advance(int(sequences.lengths[list(found.positions)].sum()))
         timings |= {"load_s": loaded - began, "forward_s": time.perf_counter() - loaded}
         return logprobs
+
+    @contextmanager
+    def _explained(self, checkpoint: str, work: Workload) -> Iterator[None]:
+        """Name the item of a sequence at which the engine stopped."""
+        try:
+            yield
+        except NonFiniteLogitsError as error:
+            one = work.ready[work.sequences.items[error.position]]
+            raise ModelLoadError(
+                f"the model's logits for item {one.item.id!r} of probe {one.probe!r} hold NaN or infinity"
+                + (f"; the first layer that gives one is {error.layer}" if error.layer else ""),
+                where=checkpoint,
+                fix="Check the weights; with --dtype float16 try bfloat16 or float32.",
+            ) from error
 
     def _vocabulary_note(self, checkpoint: str) -> Iterator[str]:
         """A vocabulary of another size than the first's is fine, and said: what is compared is ids."""
@@ -237,12 +266,6 @@ def _collect(
     refusals: list[Refusal] = []
     for one in work.ready:
         values = [next(logprobs) for _ in one.encoded.spans]
-        if any(np.isnan(value).any() for value in values):
-            raise ModelLoadError(
-                f"the model's log-probability of item {one.item.id!r} of probe {one.probe!r} is NaN",
-                where=checkpoint,
-                fix="Check the weights; with --dtype float16 try bfloat16 or float32.",
-            )
         if not all(np.isfinite(value).all() for value in values):
             detail = _DETAIL["not_finite"]
             refusals.append(

@@ -49,6 +49,11 @@ class Sequences:
         """The whole of one sequence, a view."""
         return self.ids[self.bounds[position] : self.bounds[position + 1]]
 
+    def sorting_key(self, position: int) -> bytes:
+        """Bytes that sort as the token ids of a sequence do."""
+        # Big-endian, the highest byte of a number is compared first.
+        return self[position].astype(">i4").tobytes()
+
     @property
     def lengths(self) -> IntArray:
         """Tokens of each sequence, shape (n,)."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from transformers import PreTrainedTokenizerBase
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype
+from auditor.adapters.hf.engine import Forward
 from auditor.adapters.hf.rendering import ChatTemplate
 from auditor.adapters.hf.tokens import Encoder
 from auditor.core.items import Item
@@ -72,6 +73,19 @@ def precision_caution(dtype: Dtype) -> str:
         "and float32 was seen on a small DPO model), and this version does not measure it; confirm small effects "
         "with --dtype float32."
     )
+
+
+def choose_forward(files: Sequence[CheckpointFiles], batch_size: int | None) -> tuple[Forward, str]:
+    """One way through the model for all checkpoints, and why.
+
+    Texts that begin alike share a row, unless so many texts side by side were asked for, or one of the models cannot.
+    """
+    if batch_size is not None:
+        return "padded", f"asked for: --batch-size {batch_size}"
+    obstacle = next((one for one in files if one.packing_obstacle), None)
+    if obstacle is not None:
+        return "padded", f"{obstacle.name}: {obstacle.packing_obstacle}"
+    return "packed", "texts that begin alike share a row; the first is checked against the texts alone"
 
 
 def _quantisation(files: CheckpointFiles) -> str:

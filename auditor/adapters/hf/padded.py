@@ -1,0 +1,120 @@
+"""The plain forward pass: whole sequences of like length side by side, padded to the longest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel
+
+from auditor.adapters.hf.model_calls import last_logits
+from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
+from auditor.adapters.hf.softmax import chosen_logprobs
+from auditor.errors import ModelLoadError
+
+# Padded tokens and logits of one batch: large enough to keep a core busy, small enough to stay in
+# a laptop's memory with a vocabulary of 256k.
+BATCH_TOKENS = {"cpu": 2048, "mps": 4096, "cuda": 32768}
+BATCH_LOGITS = {"cpu": 2**25, "mps": 2**27, "cuda": 2**30}
+
+PaddingSide = Literal["right", "left"]
+
+
+def padded_logprobs(
+    model: PreTrainedModel,
+    sequences: Sequences,
+    *,
+    batch_size: int | None = None,
+    padding_side: PaddingSide = "right",
+) -> Iterator[Scored]:
+    """Score sequences batch by batch; out of memory, a batch is halved.
+
+    Args:
+        batch_size: sequences a batch; None fills batches up to a number of padded tokens.
+
+    Raises:
+        ModelLoadError: a single sequence does not fit into the device's memory.
+    """
+    for batch in _batches(sequences, model, batch_size):
+        yield Scored(batch, _score(model, sequences, batch, padding_side))
+
+
+def _batches(sequences: Sequences, model: PreTrainedModel, batch_size: int | None) -> Iterator[list[int]]:
+    """Positions of sequences of like length, longest first so that memory runs out early or never."""
+    device = model.device.type
+    max_logits = BATCH_LOGITS.get(device, BATCH_LOGITS["cpu"])
+    max_tokens = BATCH_TOKENS.get(device, BATCH_TOKENS["cpu"])
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    lengths, starts = sequences.lengths, sequences.starts
+    batch: list[int] = []
+    longest = first = 0
+    for position in np.lexsort((starts, -lengths)).tolist():
+        length, start = int(lengths[position]), int(starts[position])
+        rows = len(batch) + 1
+        full = (
+            rows > batch_size
+            if batch_size is not None
+            else rows * longest > max_tokens or rows * (longest - min(first, start)) * vocabulary > max_logits
+        )
+        if batch and full:
+            yield batch
+            batch = []
+        if not batch:
+            longest, first = length, start
+        first = min(first, start)
+        batch.append(position)
+    if batch:
+        yield batch
+
+
+def _score(
+    model: PreTrainedModel, sequences: Sequences, batch: Sequence[int], padding_side: PaddingSide
+) -> list[Logprobs]:
+    """One batch; out of memory, its halves."""
+    try:
+        return _forward(model, sequences, batch, padding_side)
+    except torch.OutOfMemoryError as error:
+        if len(batch) == 1:
+            raise ModelLoadError(
+                f"a single sequence of {len(sequences[batch[0]])} tokens does not fit into the memory of "
+                f"{model.device}",
+                fix="Use --dtype bfloat16, a larger card, or --device-map auto.",
+            ) from error
+    torch.cuda.empty_cache()
+    half = len(batch) // 2
+    first, second = (_score(model, sequences, part, padding_side) for part in (batch[:half], batch[half:]))
+    return first + second
+
+
+def _forward(
+    model: PreTrainedModel, sequences: Sequences, batch: Sequence[int], padding_side: PaddingSide
+) -> list[Logprobs]:
+    rows = [sequences[position] for position in batch]
+    starts = sequences.starts[list(batch)]
+    lengths = np.array([len(row) for row in rows])
+    width = int(lengths.max())
+    shifts = width - lengths if padding_side == "left" else np.zeros_like(lengths)
+    ids = _pad(rows, padding_side)
+    mask = _pad([np.ones(len(row), dtype=np.int64) for row in rows], padding_side)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    # The token at t is predicted at t - 1.
+    row_of = np.repeat(np.arange(len(rows)), lengths - starts)
+    columns = np.concatenate([np.arange(*span) for span in zip(starts + shifts - 1, lengths + shifts - 1, strict=True)])
+    targets = np.concatenate([row[start:] for row, start in zip(rows, starts, strict=True)])
+    first = int(columns.min())
+    with torch.inference_mode():
+        logits = last_logits(model, ids, positions, mask, width - first)
+        wanted = logits[torch.from_numpy(row_of), torch.from_numpy(columns - first)]
+        asked = torch.from_numpy(targets).long().to(wanted.device)
+        logprobs = chosen_logprobs(wanted, torch.arange(len(asked), device=wanted.device), asked).cpu().numpy()
+    return np.split(logprobs, np.cumsum(lengths - starts)[:-1])
+
+
+def _pad(rows: Sequence[NDArray[np.integer]], padding_side: PaddingSide) -> torch.Tensor:
+    return pad_sequence(
+        [torch.from_numpy(row).long() for row in rows], batch_first=True, padding_value=0, padding_side=padding_side
+    )

@@ -1,0 +1,60 @@
+"""Twin of auditor.adapters.hf.model_calls."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from engine_cases import model_of
+
+from auditor.adapters.hf.model_calls import input_device, last_logits
+
+IDS = torch.tensor([[3, 4, 5, 6, 7]])
+
+
+def ask(model: Any, kept: int) -> torch.Tensor:
+    with torch.no_grad():
+        return last_logits(model, IDS, torch.arange(5)[None], torch.ones_like(IDS), kept)
+
+
+@pytest.mark.parametrize("kept", [1, 3, 5])
+def test_last_positions(kept: int) -> None:
+    with torch.no_grad():
+        expected = model_of("llama")(input_ids=IDS).logits[:, -kept:]
+    torch.testing.assert_close(ask(model_of("llama"), kept), expected, rtol=0, atol=1e-5)
+
+
+class Recording:
+    """Notes what it is asked."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Any] = {}
+
+    def __call__(self, **arguments: Any) -> SimpleNamespace:
+        self.asked = arguments
+        return SimpleNamespace(logits=torch.arange(5.0).reshape(1, 5, 1))
+
+    def forward(self, input_ids: Any, attention_mask: Any, use_cache: bool) -> None:
+        """A signature without positions."""
+
+
+def test_only_what_the_model_takes_is_given() -> None:
+    model = Recording()
+    assert ask(model, 2).flatten().tolist() == [3.0, 4.0]
+    assert set(model.asked) == {"input_ids", "attention_mask", "use_cache"}
+
+
+def test_masks_by_kind_of_layer() -> None:
+    model = Recording()
+    masks = {"full_attention": torch.zeros(1), "sliding_attention": torch.ones(1)}
+    last_logits(model, IDS, IDS, masks, 1)  # type: ignore[arg-type]
+    assert model.asked["attention_mask"] == masks
+
+
+def test_a_model_on_disk_takes_ids_on_the_cpu() -> None:
+    assert input_device(SimpleNamespace(device="meta")) == torch.device("cpu")  # type: ignore[arg-type]
+    assert input_device(SimpleNamespace(device="cuda:1")) == torch.device("cuda:1")  # type: ignore[arg-type]
