@@ -25,7 +25,7 @@ from transformers import AutoConfig
 from auditor.adapters.hf import engine, packed, plans
 from auditor.adapters.hf.engine import NonFiniteLogitsError, Work, score_sequences, total_memory
 from auditor.adapters.hf.model_configs import packing_obstacle
-from auditor.adapters.hf.plans import PackLimits
+from auditor.adapters.hf.plans import RowCosts
 from auditor.adapters.hf.sequences import Logprobs, Sequences
 from auditor.errors import ModelLoadError
 
@@ -36,7 +36,7 @@ def scores(model: Any, sequences: Sequences, **options: Any) -> list[Logprobs]:
 
 @pytest.fixture
 def small_packs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "pack_limits", lambda *_: PackLimits(40, 10**6))
+    monkeypatch.setattr(engine, "row_costs", lambda *_: RowCosts(10, 40, 10**6))
 
 
 @pytest.mark.usefixtures("small_packs")

@@ -14,10 +14,10 @@ from test_packs import ROWS, prefixes
 
 from auditor.adapters.hf import plans
 from auditor.adapters.hf.packs import Pack
-from auditor.adapters.hf.plans import PackLimits, Plan, distinct_prefixes, pack_limits, plan_packs, remaining
+from auditor.adapters.hf.plans import Plan, RowCosts, distinct_prefixes, plan_packs, remaining, row_costs
 from auditor.adapters.hf.sequences import Sequences
 
-WIDE = PackLimits(10**6, 10**6)
+WIDE = RowCosts(50, 10**9, 10**6)
 GIB = 2**30
 
 
@@ -25,25 +25,31 @@ def config(width: int, vocabulary: int) -> SimpleNamespace:
     return SimpleNamespace(hidden_size=width, vocab_size=vocabulary)
 
 
-class TestLimits:
-    @pytest.mark.parametrize(
-        ("width", "device", "nodes"),
-        [(192, "cpu", 256), (512, "cpu", 512), (1024, "cpu", 1024), (8192, "cpu", 2048), (600, "cpu", 512),
-         (512, "cuda", 2048), (4096, "cuda", 4096), (512, "other", 512)],
-    )  # fmt: skip
-    def test_a_row_is_about_as_long_as_the_model_is_wide(self, width: int, device: str, nodes: int) -> None:
-        assert pack_limits(config(width, 32000), device, 16 * GIB).nodes == nodes
+class TestRowCosts:
+    def test_by_hand(self) -> None:
+        costs = RowCosts(start=50, width=200, predicting=10)
+        # 50 + 100 + 100^2 / 200
+        assert costs.of(100) == 200
+        # A node costs 1 + 50 / n + n / 200: least at n = sqrt(50 x 200) = 100, and rows are tried to twice that.
+        assert min(range(1, 400), key=lambda n: costs.of(n) / n) == 100
+        assert costs.longest == 200
+
+    @pytest.mark.parametrize(("device", "start"), [("cpu", 50), ("cuda", 300), ("other", 50)])
+    def test_of_a_model(self, device: str, start: float) -> None:
+        costs = row_costs(config(512, 32000), device, 16 * GIB)
+        # Attention of n nodes: 2 x n x 512 multiplications a node; the layer's weights: 12 x 512^2. Equal at 6 x 512.
+        assert (costs.start, costs.width) == (start, 6 * 512)
 
     def test_logits_fill_a_64th_of_memory(self) -> None:
         # 16 GiB / 64 = 256 MiB = 2^26 numbers of 4 bytes; 2^26 / 2^15 = 2^11
-        assert pack_limits(config(512, 2**15), "cpu", 16 * GIB).predicting == 2**11
+        assert row_costs(config(512, 2**15), "cpu", 16 * GIB).predicting == 2**11
 
     def test_memory_counts_by_powers_of_two(self) -> None:
-        assert pack_limits(config(512, 2**15), "cpu", 31 * GIB) == pack_limits(config(512, 2**15), "cpu", 16 * GIB)
-        assert pack_limits(config(512, 2**15), "cpu", 32 * GIB).predicting == 2**12
+        assert row_costs(config(512, 2**15), "cpu", 31 * GIB) == row_costs(config(512, 2**15), "cpu", 16 * GIB)
+        assert row_costs(config(512, 2**15), "cpu", 32 * GIB).predicting == 2**12
 
     def test_a_small_device_still_gets_work(self) -> None:
-        assert pack_limits(config(512, 2**18), "cpu", 1000).predicting == 16
+        assert row_costs(config(512, 2**18), "cpu", 1000).predicting == 16
 
 
 def assert_partition(plan: Plan, sequences: Sequences, chosen: set[int]) -> None:
@@ -55,18 +61,19 @@ def assert_partition(plan: Plan, sequences: Sequences, chosen: set[int]) -> None
 
 
 class TestPlan:
-    @given(ROWS, st.integers(1, 20), st.integers(1, 20), st.integers(1, 3))
+    @given(ROWS, st.integers(0, 5), st.integers(1, 20), st.integers(1, 20), st.integers(1, 3))
     def test_keeps_items_whole_and_packs_small(
-        self, rows: list[tuple[list[int], int]], nodes: int, predicting: int, candidates: int
+        self, rows: list[tuple[list[int], int]], start: int, width: int, predicting: int, candidates: int
     ) -> None:
         sequences = Sequences.of(rows, [at // candidates for at in range(len(rows))])
-        plan = plan_packs(sequences, PackLimits(nodes, predicting))
+        costs = RowCosts(start, width, predicting)
+        plan = plan_packs(sequences, costs)
         assert_partition(plan, sequences, set(range(len(rows))))
         packs = [Pack.of(sequences.take(positions)) for positions in plan.packs]
         assert plan.nodes == sum(len(pack.tokens) for pack in packs)
         for pack, positions in zip(packs, plan.packs, strict=True):
             alone = len(set(sequences.items[positions].tolist())) == 1
-            assert alone or (len(pack.tokens) <= nodes and pack.n_predicting <= predicting)
+            assert alone or (len(pack.tokens) <= costs.longest and pack.n_predicting <= predicting)
 
     def test_one_pack_holds_every_prefix_once(self) -> None:
         plan = plan_packs(alike(), WIDE)
@@ -74,15 +81,17 @@ class TestPlan:
         assert plan.nodes == len(prefixes(alike())[0])
 
     def test_the_longest_sequence_comes_first(self) -> None:
-        plan = plan_packs(alike(), PackLimits(40, 10**6))
+        plan = plan_packs(alike(), RowCosts(10, 40, 10**6))
         assert len(plan.packs) > 2
         longest = max(range(len(alike())), key=lambda at: len(alike()[at]))
         assert longest in plan.packs[0]
 
-    def test_a_full_pack_ends_where_little_is_said_twice(self) -> None:
-        # Two trees of 4 items on a stem of 6 tokens: 6 + 4 nodes each. 15 would cut the second tree in half.
-        trees = [([tree] * 6 + [branch, 0], 6) for tree in (1, 2) for branch in range(4)]
-        plan = plan_packs(Sequences.of(trees), PackLimits(15, 10**6))
+    def test_a_pack_ends_where_a_node_costs_least(self) -> None:
+        # Two trees of 4 items on a stem of 6 tokens: 6 + 4 nodes each, and rows of up to 20 are tried. A node costs
+        # (5 + 10 + 100 / 20) / 10 = 2 where the first tree ends, (5 + 17 + 289 / 20 + 6) / 17 = 2.5 an item later,
+        # where 6 tokens would be read twice, and (5 + 20 + 400 / 20) / 20 = 2.25 with all of both.
+        trees = [([tree] * 6 + [branch, 0], 7) for tree in (1, 2) for branch in range(4)]
+        plan = plan_packs(Sequences.of(trees), RowCosts(5, 20, 10**6))
         assert [pack.tolist() for pack in plan.packs] == [[0, 1, 2, 3], [4, 5, 6, 7]]
         assert plan.nodes == 20
 
@@ -90,7 +99,7 @@ class TestPlan:
         order = np.arange(len(alike()))[::-1]
         turned = replace(alike().take(order), items=np.arange(len(alike())) // 1)
         straight = replace(alike(), items=np.arange(len(alike())))
-        one, other = (plan_packs(each, PackLimits(40, 10**6)) for each in (straight, turned))
+        one, other = (plan_packs(each, RowCosts(10, 40, 10**6)) for each in (straight, turned))
         assert sorted(map(sorted, ([straight[at].tolist() for at in pack] for pack in one.packs))) == sorted(
             map(sorted, ([turned[at].tolist() for at in pack] for pack in other.packs))
         )
@@ -98,14 +107,14 @@ class TestPlan:
     def test_an_item_too_large_for_a_mask_goes_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(plans, "LONGEST_PACK", 30)
         sequences = Sequences.of([([1] * 40, 1), ([2] * 30, 1), ([2] * 20, 1)])
-        plan = plan_packs(sequences, PackLimits(25, 10**6))
+        plan = plan_packs(sequences, RowCosts(5, 30, 10**6))
         assert plan.long.tolist() == [0]
         assert_partition(plan, sequences, {0, 1, 2})
 
     def test_digest(self) -> None:
         digest = plan_packs(alike(), WIDE).digest
         assert digest == plan_packs(alike(), WIDE).digest
-        assert digest != plan_packs(alike(), PackLimits(40, 10**6)).digest
+        assert digest != plan_packs(alike(), RowCosts(10, 40, 10**6)).digest
         other = replace(alike(), ids=np.where(np.arange(len(alike().ids)) == 3, 399, alike().ids).astype(np.int32))
         assert digest != plan_packs(other, WIDE).digest
 
@@ -120,7 +129,7 @@ def test_distinct_prefixes(rows: list[tuple[list[int], int]]) -> None:
 
 
 class TestRemaining:
-    LIMITS = PackLimits(40, 10**6)
+    LIMITS = RowCosts(10, 40, 10**6)
 
     def left(self, known: list[int]) -> tuple[Plan, Plan]:
         plan = plan_packs(alike(), self.LIMITS)

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from auditor.adapters.hf.packed import packed_logprobs
 from auditor.adapters.hf.padded import padded_logprobs
-from auditor.adapters.hf.plans import pack_limits, plan_packs, remaining
+from auditor.adapters.hf.plans import plan_packs, remaining, row_costs
 from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
 from auditor.core.scores import IntArray
 from auditor.errors import ModelLoadError, one_line
@@ -96,10 +96,10 @@ def score_sequences(
 
 
 def _packed(model: PreTrainedModel, sequences: Sequences, known: NDArray[np.bool_], work: Work) -> Iterator[Scored]:
-    limits = pack_limits(model.config.get_text_config(), model.device.type, total_memory(model.device))
-    plan = plan_packs(sequences, limits)
+    costs = row_costs(model.config.get_text_config(), model.device.type, total_memory(model.device))
+    plan = plan_packs(sequences, costs)
     work.plan, work.nodes, work.packs = plan.digest, plan.nodes, len(plan.packs)
-    left = remaining(plan, sequences, known, limits)
+    left = remaining(plan, sequences, known, costs)
     untouched = sum(not known[pack].any() for pack in plan.packs)
     passes = 0
     for number, positions in enumerate(left.packs):

@@ -33,6 +33,9 @@ class Forest:
         self.predictions: dict[int, int] = {}
         self.predicting: dict[int, None] = {}
         self._children: dict[int, int] = {}
+        # The sequence added last and the nodes of all its tokens but the last: the next one mostly begins alike.
+        self._ids: list[int] = []
+        self._path: list[int] = []
 
     def __len__(self) -> int:
         return len(self.tokens) - 1
@@ -44,12 +47,17 @@ class Forest:
             How many of its first tokens were nodes already, and where in ``predictions`` each of its
             scored tokens stands.
         """
-        node, known, new = 0, 0, False
+        path, last = self._path, len(ids) - 1
+        known = min(shared_beginning(self._ids, ids), len(path), last)
+        # What was asked of the sequence before is walked again for what is asked now.
+        begin = min(known, start)
+        del path[begin:]
+        node, new = (path[-1] if path else 0), False
         wanted: list[int] = []
-        children, predictions, last = self._children, self.predictions, len(ids) - 1
-        for at, token in enumerate(ids):
+        children, predictions = self._children, self.predictions
+        for at in range(begin, len(ids)):
             # One number in place of a pair: token ids end below 2^31.
-            key = node << 32 | token
+            key = node << 32 | ids[at]
             if at >= start:
                 wanted.append(predictions.setdefault(key, len(predictions)))
                 self.predicting[node] = None
@@ -57,14 +65,31 @@ class Forest:
                 break
             child = children.get(key)
             if child is None:
-                child = children[key] = len(self.tokens)
-                self.tokens.append(token)
-                self.parents.append(node)
-                self.depths.append(at)
+                child = children[key] = self._grow(node, ids[at], at)
                 new = True
-            known += not new
+            elif not new:
+                known = max(known, at + 1)
             node = child
+            path.append(node)
+        self._ids = ids
         return known, wanted
+
+    def _grow(self, parent: int, token: int, depth: int) -> int:
+        self.tokens.append(token)
+        self.parents.append(parent)
+        self.depths.append(depth)
+        return len(self.tokens) - 1
+
+
+def shared_beginning(one: list[int], other: list[int]) -> int:
+    """How many elements both begin with."""
+    # Slices are compared at once, elements one by one.
+    stride, at, end = 16, 0, min(len(one), len(other))
+    while at < end and one[at : at + stride] == other[at : at + stride]:
+        at += stride
+    while at < end and one[at] == other[at]:
+        at += 1
+    return min(at, end)
 
 
 @dataclass(frozen=True, slots=True)

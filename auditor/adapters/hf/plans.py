@@ -11,17 +11,19 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.adapters.hf.packs import Forest
-from auditor.adapters.hf.sequences import Sequences, TokenIds
+from auditor.adapters.hf.packs import Forest, shared_beginning
+from auditor.adapters.hf.sequences import Sequences
 from auditor.core.scores import IntArray
 
-# Shorter rows are too little work to keep the device busy; longer ones need large masks.
-_ROWS = {"cpu": (256, 2048), "mps": (512, 2048), "cuda": (2048, 8192)}
+# What starting a pass costs, in tokens' worth of work: weights are read and kernels launched for however few.
+_START = {"cpu": 50, "mps": 100, "cuda": 300}
+# A row is looked at up to this many times the length that would be best if no two texts began alike.
+_REACH = 2
 # Logits of one pack may take this part of the device's memory, as float32.
 _LOGITS_SHARE = 1 / 64
 # Of a token id in a sorting key.
@@ -31,16 +33,28 @@ LONGEST_PACK = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class PackLimits:
-    """How large a pack may grow before it ends; one item alone may be larger.
+class RowCosts:
+    """What a row of so many nodes costs, in tokens' worth of work, and how large it may grow.
 
     Attributes:
-        nodes: tokens in its row.
-        predicting: nodes whose prediction is asked for.
+        start: of any pass.
+        width: nodes at which looking at all others costs as much as everything else.
+        predicting: the most nodes whose prediction may be asked for; one item alone may ask for more.
     """
 
-    nodes: int
+    start: float
+    width: float
     predicting: int
+
+    @property
+    def longest(self) -> float:
+        """Nodes beyond which a row is not tried; one item alone may have more."""
+        # start + n + n^2 / width is least for each of n nodes at n^2 = start x width.
+        return _REACH * math.sqrt(self.start * self.width)
+
+    def of(self, nodes: int) -> float:
+        """The cost of one row."""
+        return self.start + nodes + nodes**2 / self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +74,11 @@ class Plan:
     digest: str
 
 
-def pack_limits(config: Any, device: str, memory: int) -> PackLimits:
-    """How large packs should be.
+def row_costs(config: Any, device: str, memory: int) -> RowCosts:
+    """What rows cost in a model.
 
-    Every node of a row is multiplied with every other, most of them in vain: nodes x width multiplications a node
-    and layer, beside about 12 x width^2 for the layer's own weights. A row as long as the model is wide keeps that
-    to a sixth or less, and repeats few prefixes.
+    Every node of a row is multiplied with every other, most of them in vain: that is nodes x width multiplications a
+    node and layer, twice, beside about 12 x width^2 for the layer's own weights.
 
     Args:
         config: the text model's configuration.
@@ -73,24 +86,26 @@ def pack_limits(config: Any, device: str, memory: int) -> PackLimits:
         memory: of the device in bytes, of which the next lower power of two counts, so that machines that
             differ in what the system keeps for itself plan alike.
     """
-    least, most = _ROWS.get(device, _ROWS["cpu"])
-    nodes = min(most, max(least, 2 ** round(math.log2(int(config.hidden_size)))))
     logits = 2 ** int(math.log2(max(memory, 2**30))) * _LOGITS_SHARE / 4
-    return PackLimits(nodes, max(16, int(logits / int(config.vocab_size))))
+    return RowCosts(
+        start=_START.get(device, _START["cpu"]),
+        width=6 * int(config.hidden_size),
+        predicting=max(16, int(logits / int(config.vocab_size))),
+    )
 
 
-def plan_packs(sequences: Sequences, limits: PackLimits) -> Plan:
+def plan_packs(sequences: Sequences, costs: RowCosts) -> Plan:
     """Put sequences that begin alike beside each other and cut the row into packs.
 
-    A full pack ends in its second half where the next item shares the fewest tokens with what stands before it:
-    those are the tokens that go through the model twice.
+    A pack ends where a node costs least: what the next item shares with those before it goes through the model twice,
+    so it is best cut between texts that begin otherwise, unless the row grows too long.
     """
     members = _members(sequences)
     order = sorted(range(len(members)), key=lambda item: min(map(sequences.sorting_key, members[item])))
     packs: list[IntArray] = []
     long: list[IntArray] = []
     nodes = 0
-    for chosen, n_nodes in _cut(sequences, [members[item] for item in order], limits):
+    for chosen, n_nodes in _cut(sequences, [members[item] for item in order], costs):
         positions = np.sort(np.concatenate(chosen))
         if n_nodes > LONGEST_PACK and len(chosen) == 1:
             long.append(positions)
@@ -108,18 +123,11 @@ def plan_packs(sequences: Sequences, limits: PackLimits) -> Plan:
 def distinct_prefixes(sequences: Sequences) -> int:
     """The fewest tokens that any plan sends through the model: one for each distinct prefix that is read."""
     order = sorted(range(len(sequences)), key=lambda at: sequences.sorting_key(at)[:-_ID_BYTES])
-    read = [sequences[at][:-1] for at in order]
-    return sum(map(len, read)) - sum(_shared(one, other) for one, other in pairwise(read))
+    read = (sequences[at][:-1].tolist() for at in order)
+    return int(sum(sequences.lengths - 1)) - sum(shared_beginning(*pair) for pair in pairwise(read))
 
 
-def _shared(one: TokenIds, other: TokenIds) -> int:
-    """How many tokens both begin with."""
-    n = min(len(one), len(other))
-    unequal = one[:n] != other[:n]
-    return int(unequal.argmax()) if unequal.any() else n
-
-
-def remaining(plan: Plan, sequences: Sequences, known: NDArray[np.bool_], limits: PackLimits) -> Plan:
+def remaining(plan: Plan, sequences: Sequences, known: NDArray[np.bool_], costs: RowCosts) -> Plan:
     """What is left of a plan when some scores are known: untouched packs as they are, the others' items packed anew.
 
     Args:
@@ -131,7 +139,7 @@ def remaining(plan: Plan, sequences: Sequences, known: NDArray[np.bool_], limits
     untouched = tuple(pack for pack in plan.packs if not known[pack].any())
     touched = [pack[~known[pack]] for pack in plan.packs if known[pack].any()]
     left = np.sort(np.concatenate([np.array([], dtype=np.int64), *touched]))
-    again = plan_packs(sequences.take(left), limits)
+    again = plan_packs(sequences.take(left), costs)
     packs = (*untouched, *(left[pack] for pack in again.packs))
     return Plan(packs, plan.long[~known[plan.long]], 0, plan.digest)
 
@@ -147,36 +155,44 @@ def _members(sequences: Sequences) -> list[IntArray]:
     return np.split(positions, np.flatnonzero(np.diff(sequences.items)) + 1) if len(positions) else []
 
 
-def _cut(sequences: Sequences, items: list[IntArray], limits: PackLimits) -> Iterator[tuple[list[IntArray], int]]:
+def _cut(sequences: Sequences, items: list[IntArray], costs: RowCosts) -> Iterator[tuple[list[IntArray], int]]:
     """The items of each pack, and its nodes."""
-    first, at, forest = 0, 0, Forest()
-    # Of each item of the open pack: tokens shared with those before it, and the nodes once it was in.
-    shared: list[int] = []
-    sizes: list[int] = []
-    while at < len(items):
-        shared.append(_add(forest, sequences, items[at]))
-        sizes.append(len(forest))
-        if at > first and (len(forest) > limits.nodes or len(forest.predicting) > limits.predicting):
-            n_items = _best_end(shared, sizes)
-            yield items[first : first + n_items], sizes[n_items - 1]
-            first = at = first + n_items
-            forest, shared, sizes = Forest(), [], []
-        else:
-            at += 1
-    if first < len(items):
-        yield items[first:], sizes[-1]
+    first = 0
+    while first < len(items):
+        forest, ends = Forest(), list[_End]()
+        for members in items[first:]:
+            shared = _add(forest, sequences, members)
+            if ends:
+                ends[-1] = ends[-1]._replace(shared=shared)
+            ends.append(_End(len(forest), len(forest.predicting), 0))
+            if len(forest) > costs.longest or len(forest.predicting) > costs.predicting:
+                break
+        kept = _best(ends, costs)
+        yield items[first : first + kept], ends[kept - 1].nodes
+        first += kept
+
+
+class _End(NamedTuple):
+    """Where a pack may end: after an item, with so many nodes, of which the next item would share some."""
+
+    nodes: int
+    predicting: int
+    shared: int
+
+
+def _best(ends: list[_End], costs: RowCosts) -> int:
+    """How many items the pack keeps, at least one."""
+    fitting = [
+        at
+        for at, end in enumerate(ends)
+        if not at or (end.nodes <= costs.longest and end.predicting <= costs.predicting)
+    ]
+    return 1 + min(fitting, key=lambda at: (costs.of(ends[at].nodes) + ends[at].shared) / max(1, ends[at].nodes))
 
 
 def _add(forest: Forest, sequences: Sequences, members: IntArray) -> int:
     """Add an item; how many of its first tokens were there already."""
     return max(forest.add(sequences[at].tolist(), int(sequences.starts[at]))[0] for at in reversed(members))
-
-
-def _best_end(shared: list[int], sizes: list[int]) -> int:
-    """How many items the full pack keeps; the last one did not fit."""
-    least = sizes[-2] / 2
-    ends = [end for end in range(1, len(sizes)) if sizes[end - 1] >= least]
-    return min(ends, key=lambda end: (shared[end], -end))
 
 
 def _digest(sequences: Sequences, packs: list[IntArray]) -> str:
