@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from auditor.adapters.hf.devices import matmul_rate, one_thread, pick_device
+from auditor.adapters.hf.devices import matmul_rate, one_thread, pick_device, total_memory
 from auditor.errors import UsageError
 
 
@@ -42,3 +42,7 @@ def test_one_thread_and_then_as_many_as_before() -> None:
     with one_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
+
+
+def test_memory() -> None:
+    assert 2**28 < total_memory("cpu") < 2**46

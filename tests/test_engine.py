@@ -23,7 +23,7 @@ from model_factory import VOCAB_SIZE
 from transformers import AutoConfig
 
 from auditor.adapters.hf import engine, packed, plans
-from auditor.adapters.hf.engine import NonFiniteLogitsError, Work, score_sequences, total_memory
+from auditor.adapters.hf.engine import NonFiniteLogitsError, Work, score_sequences
 from auditor.adapters.hf.model_configs import packing_obstacle
 from auditor.adapters.hf.plans import RowCosts
 from auditor.adapters.hf.sequences import Logprobs, Sequences
@@ -158,7 +158,3 @@ def test_memory_that_runs_out_splits_packs() -> None:
     for mine, own in zip(found, COUNTED, strict=True):
         np.testing.assert_allclose(mine, own, atol=1e-6)
     assert work.split == 1
-
-
-def test_memory_of_the_cpu() -> None:
-    assert 2**28 < total_memory(torch.device("cpu")) < 2**46

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,16 @@ def matmul_rate(device: str, dtype: str) -> float:
         float((left @ left)[0, 0])
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best
+
+
+def total_memory(device: str | torch.device) -> int:
+    """Bytes of memory a device has in all."""
+    where = torch.device(device)
+    if where.type == "cuda":
+        return int(torch.cuda.get_device_properties(where).total_memory)
+    if where.type == "mps":
+        return int(torch.mps.recommended_max_memory())
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager

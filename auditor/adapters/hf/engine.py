@@ -6,7 +6,6 @@ an architecture that does not keep to masks and positions is found out before a 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from auditor.adapters.hf.devices import total_memory
 from auditor.adapters.hf.packed import packed_logprobs
 from auditor.adapters.hf.padded import padded_logprobs
 from auditor.adapters.hf.plans import plan_packs, remaining, row_costs
@@ -175,12 +175,3 @@ def _deviation(found: Logprobs, plain: Logprobs) -> np.float32:
     difference = np.where(same, 0, np.abs(np.where(same, 0, found) - np.where(same, 0, plain)))
     deviation: np.float32 = (difference / np.maximum(1, np.abs(plain))).max()
     return deviation
-
-
-def total_memory(device: torch.device) -> int:
-    """Bytes of memory the device has in all."""
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    if device.type == "mps":
-        return int(torch.mps.recommended_max_memory())
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
