@@ -50,6 +50,7 @@ MODEL_ADAPTERS = {
     "auditor.adapters.hf.packed",
     "auditor.adapters.hf.padded",
     "auditor.adapters.hf.peft_adapters",
+    "auditor.adapters.hf.read_ahead",
     "auditor.adapters.hf.rendering",
     "auditor.adapters.hf.softmax",
     "auditor.adapters.hf.tokens",
