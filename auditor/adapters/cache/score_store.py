@@ -30,12 +30,12 @@ from auditor.adapters.cache.sqlite_files import (
     damaged,
     failed,
     is_busy,
+    is_failing,
     is_unwritable,
     open_readable,
     open_writable,
     shrink,
     size_of,
-    stops_writing,
     transaction,
 )
 
@@ -60,6 +60,7 @@ _CHECK_BYTES = 8
 _KEYS_AT_ONCE = 256
 # No date lies beyond it; one that seems to is damage.
 _SECONDS = range(2**33)
+_READ_ONLY = "can be read and not written"
 _NOT_KEPT = "scores of this audit are not kept for later ones"
 
 
@@ -72,7 +73,7 @@ class ScopeInfo:
         scores: how many.
         n_bytes: of keys and values.
         created: when the first was kept.
-        used: when one was last asked for or kept, by the start of that audit.
+        used: when one was last kept or, noted once in each run, found.
     """
 
     scope: str
@@ -127,7 +128,7 @@ class ScoreStore:
             if not is_unwritable(error.__cause__):
                 raise
             connection = open_readable(path, KIND)
-        return cls(path, connection, f"{_NOT_KEPT}: {path} can be read and not written")
+        return cls(path, connection, f"{_NOT_KEPT}: {path} {_READ_ONLY}")
 
     def __enter__(self) -> Self:
         return self
@@ -237,7 +238,7 @@ class ScoreStore:
             How many scores were forgotten.
 
         Raises:
-            FileUnavailableError: the file is damaged.
+            FileUnavailableError: the file is damaged; or all of it was to go and the disk is too full for that.
             StorageError: it can't be written, or another process kept it locked.
         """
         # All rows at once are dropped page by page, without a look at each.
@@ -245,7 +246,7 @@ class ScoreStore:
         if older_than is not None:
             chosen, last = " WHERE used < ?", (int((datetime.now(UTC) - older_than).timestamp()),)
         scores = f" WHERE scope IN (SELECT id FROM scopes{chosen})" if chosen else ""
-        with self._all_or_error():
+        with self._all_or_error(removable=older_than is None):
             with transaction(self._connection, "IMMEDIATE"):
                 pruned = self._connection.execute(f"DELETE FROM scores{scores}", last).rowcount
                 self._connection.execute(f"DELETE FROM scopes{chosen}", last)
@@ -281,7 +282,7 @@ class ScoreStore:
             with transaction(self._connection, "IMMEDIATE"):
                 yield
         except SQLITE_ERRORS as error:
-            if stops_writing(error):
+            if is_busy(error) or is_failing(error):
                 raise failed(self.path, error) from error
             self._give_up(error)
 
@@ -290,14 +291,17 @@ class ScoreStore:
             # Ours, such as a store that was closed: no damage.
             raise error
         seen = damaged(self.path, error)
-        self.caution = self.caution or f"{_NOT_KEPT}: {self.path} {seen.what}; {seen.fix}"
+        why = _READ_ONLY if is_unwritable(error) else f"{seen.what}; {seen.fix}"
+        self.caution = self.caution or f"{_NOT_KEPT}: {self.path} {why}"
 
     @contextmanager
-    def _all_or_error(self) -> Iterator[None]:
+    def _all_or_error(self, *, removable: bool = False) -> Iterator[None]:
+        """Say what went wrong; where the file may go as a whole, a full disk is no obstacle."""
         try:
             yield
         except SQLITE_ERRORS as error:
-            raise (failed if stops_writing(error) else damaged)(self.path, error) from error
+            told = is_busy(error) or is_unwritable(error) or (is_failing(error) and not removable)
+            raise (failed if told else damaged)(self.path, error) from error
 
     def _scope_info(self, row: tuple[object, ...], sizes: tuple[int, int]) -> ScopeInfo:
         _, name, *seconds = row

@@ -192,7 +192,7 @@ def _explained(path: Path) -> Iterator[None]:
             raise failed(path, error) from error
         if _code(error) == sqlite3.SQLITE_NOTADB and not _only_a_header(path):
             raise _foreign(path) from error
-        raise (_unusable if stops_writing(error) else damaged)(path, error) from error
+        raise (_unusable if is_unwritable(error) or is_failing(error) else damaged)(path, error) from error
 
 
 def _only_a_header(path: Path) -> bool:
@@ -216,9 +216,9 @@ def is_unwritable(error: BaseException | None) -> bool:
     return _code(error) in _UNWRITABLE
 
 
-def stops_writing(error: Exception) -> bool:
-    """Whether the file is fine, as far as is known, and still can't be written: locked, forbidden, no space."""
-    return _code(error) in _BUSY | _UNWRITABLE | _FAILING
+def is_failing(error: Exception) -> bool:
+    """Whether the disk is full or fails; a damaged file may look like that too."""
+    return _code(error) in _FAILING
 
 
 def _code(error: BaseException | None) -> int | None:
