@@ -98,7 +98,7 @@ class StoreInfo:
 
 
 class ScoreStore:
-    """Scores of earlier audits; several processes may have the same one open.
+    """Scores of earlier audits; several processes may have the same one open, each thread needs its own.
 
     Attributes:
         path: of its file.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -301,5 +301,4 @@ def shrink(connection: sqlite3.Connection) -> None:
     """Give the space of what was deleted back to the disk."""
     connection.execute("VACUUM")
     # Moves the log into the file and empties it, where no other process reads it just now.
-    with closing(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")) as cursor:
-        cursor.fetchall()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
