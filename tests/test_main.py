@@ -115,6 +115,7 @@ def test_output_that_knows_no_utf8(llama_series: dict[str, Path], pair_file: Pat
     [
         *([one] for one in ("compare", "score", "report", "gate", "diff", "plan", "demo", "version")),
         *(["probes", one] for one in ("list", "show", "validate")),
+        *(["cache", one] for one in ("info", "prune")),
     ],
 )
 def test_every_command_has_help_that_can_be_read(command: list[str]) -> None:

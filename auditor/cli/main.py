@@ -261,6 +261,41 @@ def validate(probe: _PROBE, debug: _DEBUG = False) -> None:
         validate_probe(probe)
 
 
+cache = typer.Typer(name="cache", help="What is kept of scores: info, prune.", no_args_is_help=True)
+app.add_typer(cache)
+
+
+@cache.command()
+def info(debug: _DEBUG = False) -> None:
+    """Say where scores are kept, how many, of how many models, and when they were last used."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.adapters.cache_folder import cache_folder
+        from auditor.cli.cache import show_cache
+
+        show_cache(cache_folder())
+
+
+@cache.command()
+def prune(
+    older_than: Annotated[
+        int | None,
+        typer.Option(
+            "--older-than", metavar="DAYS", help="Forget models not used for so many days.", min=0, max=36_500
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Forget all scores and file hashes, and remove a damaged store.")
+    ] = False,
+    debug: _DEBUG = False,
+) -> None:
+    """Forget scores that are kept, and shrink the file."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.adapters.cache_folder import cache_folder
+        from auditor.cli.cache import prune_cache
+
+        prune_cache(cache_folder(), older_than, everything=everything)
+
+
 @app.command()
 def demo(
     out: Annotated[Path | None, typer.Option("--out", help="Folder for both runs. Default: reports/demo-SEED.")] = None,

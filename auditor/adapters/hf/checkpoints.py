@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from auditor.adapters.cache.weight_hashes import hash_file
 from auditor.adapters.hf.hub import Progress, Snapshot, describe_weights, fetch
 from auditor.adapters.hf.model_configs import (
     context_window,
@@ -28,7 +28,7 @@ from auditor.adapters.hf.weight_files import (
     read_json,
     tokenizer_files,
 )
-from auditor.errors import ModelLoadError, StorageError
+from auditor.errors import ModelLoadError
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 
@@ -178,11 +178,14 @@ def _no_reward_models(folder: Path) -> ModelLoadError:
     )
 
 
-def fingerprint(files: CheckpointFiles) -> str:
+def fingerprint(files: CheckpointFiles, digest: Callable[[Path], str] = hash_file) -> str:
     """SHA-256 over the names and contents of everything that decides a score.
 
     Weights, config, code, adapter and tokenizer count; folder names, model cards and whether a file is
     a link into the hub's cache do not.
+
+    Args:
+        digest: SHA-256 of a file's contents in hex, such as `WeightHashes.digest`, which remembers it.
 
     Raises:
         StorageError: a file can't be read.
@@ -193,27 +196,8 @@ def fingerprint(files: CheckpointFiles) -> str:
         adapter = (files.adapter / "adapter_config.json", *files.adapter_weights.files)
         parts += [("adapter", path, files.adapter) for path in adapter]
     parts += [("tokenizer", path, files.tokenizer) for path in tokenizer_files(files.tokenizer)]
-    lines = sorted(f"{role} {path.relative_to(folder)} {_digest(path)}" for role, path, folder in parts)
+    lines = sorted(f"{role} {path.relative_to(folder)} {digest(path)}" for role, path, folder in parts)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    try:
-        real = path.resolve(strict=True)
-        state = real.stat()
-        return _file_digest(real, state.st_size, state.st_mtime_ns)
-    except OSError as error:
-        raise StorageError(
-            f"the file can't be read ({error.strerror})",
-            where=str(path),
-            fix="Check the disk and the file's permissions.",
-        ) from error
-
-
-@lru_cache(maxsize=4096)
-def _file_digest(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - they are the cache's key
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _places(spec: Spec, policy: LoadPolicy, progress: Progress | None) -> tuple[_Place | None, _Place]:
