@@ -49,6 +49,7 @@ MODEL_ADAPTERS = {
     "auditor.adapters.hf.peft_adapters",
     "auditor.adapters.hf.rendering",
     "auditor.adapters.hf.tokens",
+    "auditor.adapters.hf.workload",
 }
 SLOW_LIBRARIES = MODEL_LIBRARIES | {"jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "scipy"}
 

@@ -34,9 +34,8 @@ from auditor.cli.manifest import manifest_of
 from auditor.cli.options import AuditOptions
 from auditor.core.items import Probe
 from auditor.core.naming import with_names
-from auditor.core.sampling import limit_clusters
-from auditor.core.scores import CheckpointScores, Render
-from auditor.core.series import OBJECTIVES, Checkpoint, Objective, Series, build_series
+from auditor.core.sampling import limit_clusters, sample_tokens
+from auditor.core.series import OBJECTIVES, Objective, Series, build_series
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import AuditInterruptedError, UsageError
 from auditor.pipeline import compare
@@ -85,11 +84,8 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
         return
     _show_first(audit, scorer, options, progress)
     folder = _open_folder(checkpoints, options, audit, scorer)
-    scorer.recall = folder.recall
     try:
-        findings = compare(
-            audit.probes, audit.series, _Continued(scorer, folder), audit.rule, folder.keep, audit.cautions
-        )
+        findings = compare(audit.probes, audit.series, scorer, audit.rule, folder.keep, audit.cautions)
         folder.finish(findings)
         report = folder.write_report(render_report(folder.path))
     except KeyboardInterrupt as error:
@@ -100,23 +96,6 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
         console.print(Text(on_one_line(f"caution: {caution}"), style="yellow"))
     if not options.quiet:
         Console().print(Text(printable(str(report))), soft_wrap=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Continued:
-    """The scorer, with what an interrupted run of the same audit remarked on the checkpoints it finished."""
-
-    scorer: HFScorer
-    folder: RunFolder
-
-    @property
-    def renders(self) -> Sequence[Render]:
-        return self.scorer.renders
-
-    def score(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> CheckpointScores:
-        scores = self.scorer.score(checkpoint, probes)
-        earlier = self.folder.recalled_notes(checkpoint.name)
-        return replace(scores, notes=tuple(dict.fromkeys((*earlier, *scores.notes))))
 
 
 def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: RichProgress) -> _Audit:
@@ -251,7 +230,8 @@ def _open_folder(checkpoints: Sequence[str], options: AuditOptions, audit: _Audi
         rendering=audit.rendering,
         first_rendered={} if options.private else scorer.first_rendered(audit.probes),
     )
-    return RunFolder(out, manifest, private=options.private)
+    tokens = sample_tokens(audit.probes, options.tokens.value, options.seed)
+    return RunFolder(out, manifest, private=options.private, tokens=tokens)
 
 
 def _interrupted(folder: RunFolder) -> AuditInterruptedError:

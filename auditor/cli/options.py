@@ -35,6 +35,15 @@ class End(StrEnum):
     eos = "eos"
 
 
+class Tokens(StrEnum):
+    """Of which items the tokens are kept."""
+
+    auto = "auto"
+    all = "all"
+    sample = "sample"
+    none = "none"
+
+
 class DeviceMap(StrEnum):
     """Who decides where the weights go."""
 
@@ -150,6 +159,14 @@ class AuditOptions:
     private: Annotated[bool, _option("--private", "Keep texts and tokens out of report, tables and log.", _WHERE)] = (
         False
     )
+    tokens: Annotated[
+        Tokens,
+        _option(
+            "--tokens",
+            "Items whose tokens are kept: all, sample (5,000), none; auto: all under 50,000 items, else sample.",
+            _WHERE,
+        ),
+    ] = Tokens.auto
     dry_run: Annotated[
         bool,
         _option(

@@ -6,8 +6,8 @@ Render and tokenise every item, load the checkpoint, one pass over all sequences
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,61 +19,19 @@ from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerp
 from auditor.adapters.hf.forward import Request, token_logprobs
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
-from auditor.adapters.hf.tokens import Encoded, Encoder, End
+from auditor.adapters.hf.sequences import Logprobs, Sequences
+from auditor.adapters.hf.tokens import Encoder, End
+from auditor.adapters.hf.workload import DETAIL, Workload, prepare, tokenizer_identity
 from auditor.adapters.progress import Progress
-from auditor.adapters.run.score_tables import StoredScores
 from auditor.core.items import Item, Probe
-from auditor.core.refusals import Reason, Refusal
-from auditor.core.scores import CandidateScore, CheckpointScores, FloatArray, Render, ScoredItem
+from auditor.core.refusals import Refusal
+from auditor.core.score_columns import Column, Mask, ScoreColumns
+from auditor.core.scores import CheckpointScores, Render
 from auditor.core.series import Checkpoint
 from auditor.errors import ModelLoadError
 
 # Raised whenever the same token ids would get other numbers.
 SCORING_VERSION = 1
-
-_DETAIL: Mapping[Reason, str] = {
-    "too_long": "longer than the model's context window",
-    "empty_span": "the candidate has no token of its own",
-    "boundary": "the candidates change the tokens of the context they share",
-    "no_first_token": "the candidate's only token has no predecessor, so it has no probability",
-    "no_plain_text": "a conversation without a context has no plain rendering",
-    "not_finite": "the model gives a token a probability of exactly 0",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """One item, rendered and tokenised."""
-
-    probe: str
-    item: Item
-    render: Render
-    rendered: Rendered
-    encoded: Encoded
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """Everything one checkpoint has to score."""
-
-    ready: tuple[_Ready, ...]
-    refusals: tuple[Refusal, ...]
-    seconds: float
-
-    @property
-    def texts(self) -> int:
-        """How many sequences."""
-        return sum(len(one.encoded.spans) for one in self.ready)
-
-    @property
-    def tokens(self) -> int:
-        """How many token ids go through the model."""
-        return sum(len(span.ids) for one in self.ready for span in one.encoded.spans)
-
-    @property
-    def first_unscored(self) -> int:
-        """Items whose first token has no predecessor."""
-        return sum(one.encoded.first_unscored for one in self.ready)
 
 
 def engine_of(policy: LoadPolicy, end: End) -> dict[str, str]:
@@ -101,10 +59,6 @@ class HFScorer:
         files: resolved checkpoints by name; ``tokenizers`` likewise.
         template: the series' chat template, needed where ``renders`` holds ``chat``.
         batch_size: sequences a batch, None to choose.
-
-    Attributes:
-        recall: asked with a checkpoint's name and fingerprint for scores an earlier run kept; None
-            scores everything.
     """
 
     def __init__(
@@ -128,7 +82,7 @@ class HFScorer:
         self._batch_size = batch_size
         self._progress = progress
         self._vocabularies: dict[str, int] = {}
-        self.recall: Callable[[str, str], StoredScores | None] | None = None
+        self._prepared: dict[tuple[str, int | None], tuple[Sequence[Probe], Workload]] = {}
 
     def first_rendered(self, probes: Sequence[Probe]) -> dict[str, str]:
         """The first item in each rendering, its first candidate between bars."""
@@ -138,25 +92,17 @@ class HFScorer:
         }
 
     def prepare(self, checkpoint: str, probes: Sequence[Probe]) -> Workload:
-        """Render and tokenise every item for one checkpoint; needs no weights."""
-        began = time.perf_counter()
-        asked = [(probe.name, item, render) for probe in probes for render in self.renders for item in probe.items]
-        rendered = [self._render(item, render) for _, item, render in asked]
-        encoder = Encoder(self._tokenizers[checkpoint], self._end)
-        encoded = encoder.encode([one for one in rendered if one is not None])
-        limit = self._files[checkpoint].context_window
-        ready: list[_Ready] = []
-        refusals: list[Refusal] = []
-        for (probe, item, render), text in zip(asked, rendered, strict=True):
-            tokens: Encoded | Reason = "no_plain_text" if text is None else next(encoded)
-            if not isinstance(tokens, str) and limit and max(len(span.ids) for span in tokens.spans) > limit:
-                tokens = "too_long"
-            if text is None or isinstance(tokens, str):
-                reason: Reason = tokens if isinstance(tokens, str) else "no_plain_text"
-                refusals.append(Refusal(reason, _DETAIL[reason], probe, item.id, render, checkpoint, item.identity))
-            else:
-                ready.append(_Ready(probe, item, render, text, tokens))
-        return Workload(tuple(ready), tuple(refusals), time.perf_counter() - began)
+        """Render and tokenise every item for one checkpoint; needs no weights.
+
+        Checkpoints whose tokenizers and context windows agree share the work and its result.
+        """
+        tokenizer, window = self._tokenizers[checkpoint], self._files[checkpoint].context_window
+        key = (tokenizer_identity(tokenizer), window)
+        known = self._prepared.get(key)
+        if known is None or known[0] is not probes:
+            encoder = Encoder(tokenizer, self._end)
+            known = self._prepared[key] = probes, prepare(probes, self.renders, self._render, encoder, window)
+        return known[1]
 
     def score(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> CheckpointScores:
         """Score every item of every probe at one checkpoint.
@@ -164,41 +110,34 @@ class HFScorer:
         Raises:
             ModelLoadError: the checkpoint cannot be loaded, or gives NaN.
         """
-        work = self.prepare(checkpoint.name, probes)
-        files = self._files[checkpoint.name]
+        name, files = checkpoint.name, self._files[checkpoint.name]
+        began = time.perf_counter()
+        work = self.prepare(name, probes)
+        timings = {"load_s": 0.0, "tokenize_s": time.perf_counter() - began, "forward_s": 0.0}
         identity = fingerprint(files)
-        timings = {"load_s": 0.0, "tokenize_s": work.seconds, "forward_s": 0.0}
-        notes: list[str] = []
-        logprobs = self._recalled(checkpoint.name, identity, work)
-        if logprobs is None:
-            logprobs = self._forward(files, work, timings)
-            notes += [*self._shelf.notes, *self._vocabulary_note(checkpoint.name)]
-        scored, refused = _collect(checkpoint.name, work, iter(logprobs))
+        logprobs = self._forward(files, work, timings)
+        notes = [*self._shelf.notes, *self._vocabulary_note(name)]
         if work.first_unscored:
             notes.append(
-                f"{checkpoint.name}: no BOS token and no context in {work.first_unscored} items, "
+                f"{name}: no BOS token and no context in {work.first_unscored} items, "
                 "so their first token is not scored"
             )
-        return CheckpointScores(
-            checkpoint.name,
-            scored,
-            (*work.refusals, *refused),
-            timings,
-            identity,
-            tuple(notes),
-        )
+        columns, refused = _columns(name, work, logprobs)
+        refusals = (*(replace(one, checkpoint=name) for one in work.refusals), *refused)
+        return CheckpointScores(name, ScoreColumns(columns), refusals, timings, identity, tuple(notes))
 
-    def _forward(self, files: CheckpointFiles, work: Workload, timings: dict[str, float]) -> list[FloatArray]:
+    def _forward(self, files: CheckpointFiles, work: Workload, timings: dict[str, float]) -> Logprobs:
         """Load the checkpoint and run it over everything, noting the seconds each took."""
-        requests = [Request(span.ids, span.start) for one in work.ready for span in one.encoded.spans]
         began = time.perf_counter()
         with self._shelf.take(files) as model:
             loaded = time.perf_counter()
             self._vocabularies[files.name] = int(model.config.get_text_config().vocab_size)
             with self._progress.task(f"score {files.name}", work.tokens, "tokens"):
-                logprobs = token_logprobs(model, requests, batch_size=self._batch_size, progress=self._progress.advance)
+                found = token_logprobs(
+                    model, _Requests(work.sequences), batch_size=self._batch_size, progress=self._progress.advance
+                )
         timings |= {"load_s": loaded - began, "forward_s": time.perf_counter() - loaded}
-        return logprobs
+        return np.concatenate([np.array([], dtype=np.float32), *found], dtype=np.float32)
 
     def _vocabulary_note(self, checkpoint: str) -> Iterator[str]:
         """A vocabulary of another size than the first's is fine, and said: what is compared is ids."""
@@ -209,65 +148,67 @@ class HFScorer:
                 "items are compared by their token ids"
             )
 
-    def _recalled(self, checkpoint: str, identity: str, work: Workload) -> list[FloatArray] | None:
-        """Scores an earlier run kept, if they cover everything that is asked now."""
-        stored = self.recall(checkpoint, identity) if self.recall is not None else None
-        if stored is None:
-            return None
-        logprobs = []
-        for one in work.ready:
-            for candidate, span in zip(one.item.candidates, one.encoded.spans, strict=True):
-                place = (one.probe, one.item.id, one.render, candidate.label)
-                kept = stored.find(place, span.ids, span.start)
-                if kept is None or len(kept) != len(span.ids) - span.start:
-                    return None
-                logprobs.append(kept)
-        return logprobs
-
     def _render(self, item: Item, render: Render) -> Rendered | None:
         if render == "plain" or self._template is None:
             return render_plain(item)
         return self._template.render(item)
 
 
-def _collect(
-    checkpoint: str, work: Workload, logprobs: Iterator[FloatArray]
-) -> tuple[dict[tuple[str, Render, str], ScoredItem], list[Refusal]]:
-    scored: dict[tuple[str, Render, str], ScoredItem] = {}
+def _columns(
+    checkpoint: str, work: Workload, logprobs: Logprobs
+) -> tuple[dict[tuple[str, Render], Column], list[Refusal]]:
+    """The scores of each probe and rendering, and the items that have none."""
+    kept = _finite(checkpoint, work, logprobs)
+    columns: dict[tuple[str, Render], Column] = {}
     refusals: list[Refusal] = []
-    for one in work.ready:
-        values = [next(logprobs) for _ in one.encoded.spans]
-        if any(np.isnan(value).any() for value in values):
-            raise ModelLoadError(
-                f"the model's log-probability of item {one.item.id!r} of probe {one.probe!r} is NaN",
-                where=checkpoint,
-                fix="Check the weights; with --dtype float16 try bfloat16 or float32.",
-            )
-        if not all(np.isfinite(value).all() for value in values):
-            detail = _DETAIL["not_finite"]
-            refusals.append(
-                Refusal("not_finite", detail, one.probe, one.item.id, one.render, checkpoint, one.item.identity)
-            )
-            continue
-        scored[one.probe, one.render, one.item.id] = _scored_item(one, values)
-    return scored, refusals
+    first = 0
+    for (probe, render), spans in work.spans.items():
+        column = columns[probe, render] = Column(spans, logprobs, kept[first : first + len(spans)])
+        first += len(spans)
+        for at in np.flatnonzero(~column.kept).tolist():
+            item, detail = spans.item(at), DETAIL["not_finite"]
+            refusals.append(Refusal("not_finite", detail, probe, item.id, render, checkpoint, item.identity))
+    return columns, refusals
 
 
-def _scored_item(one: _Ready, values: Sequence[FloatArray]) -> ScoredItem:
-    candidates = tuple(
-        CandidateScore(
-            candidate.label,
-            span.ids[: span.start],
-            span.ids[span.start :],
-            span.tokens,
-            span.starts,
-            span.ends,
-            value,
-            len(text.encode()),
+def _finite(checkpoint: str, work: Workload, logprobs: Logprobs) -> Mask:
+    """Which items have a number for every token, shape (items,).
+
+    Raises:
+        ModelLoadError: one of the numbers is NaN.
+    """
+    bad = np.flatnonzero(~np.isfinite(logprobs))
+    owners = work.sequences.items[np.searchsorted(work.sequences.scored_bounds, bad, side="right") - 1]
+    kept = np.ones(work.items, dtype=bool)
+    kept[owners] = False
+    undefined = owners[np.isnan(logprobs[bad])]
+    if len(undefined):
+        probe, item = _name_of(work, int(undefined[0]))
+        raise ModelLoadError(
+            f"the model's log-probability of item {item!r} of probe {probe!r} is NaN",
+            where=checkpoint,
+            fix="Check the weights; with --dtype float16 try bfloat16 or float32.",
         )
-        for candidate, text, span, value in zip(
-            one.item.candidates, one.rendered.texts, one.encoded.spans, values, strict=True
-        )
-    )
-    context = one.rendered.context
-    return ScoredItem(one.item, one.render, context, candidates, one.encoded.straddles, one.encoded.complete)
+    return kept
+
+
+def _name_of(work: Workload, at: int) -> tuple[str, str]:
+    """Probe and id of the item of that number."""
+    for (probe, _), spans in work.spans.items():
+        if at < len(spans):
+            return probe, spans.item(at).id
+        at -= len(spans)
+    raise IndexError(at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Requests(Sequence[Request]):
+    """Sequences as the forward pass takes them, made when they are asked for."""
+
+    sequences: Sequences
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def __getitem__(self, position: Any) -> Any:
+        return Request(self.sequences[position].astype(np.int64), int(self.sequences.starts[position]))

@@ -78,3 +78,5 @@ class Manifest(_Entry):
     probes: Annotated[tuple[ProbeEntry, ...], Field(min_length=1)]
     finished: tuple[Finished, ...]
     timings: dict[str, Timings] = Field(description="by checkpoint")
+    tokens: Literal["all", "sample", "none"] = Field("all", description="the items whose tokens are in the tables")
+    tokens_items: int | None = Field(None, ge=0, description="how many items these are")
