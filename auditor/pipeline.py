@@ -40,17 +40,14 @@ def compare(
     """Score every checkpoint once, then contrast.
 
     Args:
-        keep: called with all finished checkpoints each time one is finished, so that an
-            interrupted audit loses at most the one in flight.
+        keep: called once with all checkpoints, after they are scored and before anything is concluded.
         cautions: known before scoring; they lead the findings.
 
     Raises:
         NotComparableError: no item could be scored at every checkpoint.
     """
-    scores: list[CheckpointScores] = []
-    for checkpoint in series.checkpoints:
-        scores.append(scorer.score(checkpoint, probes))
-        keep(scores)
+    scores = [scorer.score(checkpoint, probes) for checkpoint in series.checkpoints]
+    keep(scores)
     return analyse(probes, series, scores, scorer.renders, rule, cautions)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -101,3 +102,9 @@ def assert_misused(result: Result, *words: str) -> None:
 def cells(path: Path) -> list[dict[str, Any]]:
     """Rows of a Parquet file."""
     return pq.read_table(path).to_pylist()
+
+
+def manifest(run: Path) -> dict[str, Any]:
+    """A run folder's manifest."""
+    content: dict[str, Any] = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    return content

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from command_line import audit, pairs_csv, write
 from model_factory import CHAT_TEMPLATE, make_series, make_tokenizer
 from transformers import PreTrainedTokenizerFast
+
+from auditor.adapters.cache_folder import VARIABLE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What fixtures of the whole session keep."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds scores of another one; the folder is made by whoever keeps something."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path_factory.getbasetemp() / "caches" / uuid4().hex))
+
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 

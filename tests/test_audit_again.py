@@ -1,9 +1,8 @@
-"""The same request once more: a complete run is replaced, an interrupted one goes on where it stopped."""
+"""The same request once more: scores are found again, files are replaced; another request is refused."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,9 +11,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from command_line import assert_refused, audit, cells, environment, write
+from command_line import assert_refused, audit, cells, environment, manifest, write
 from model_factory import CHAT_TEMPLATE
+from safetensors.torch import load_file, save_file
 
+from auditor.adapters.cache.score_store import STORE_FILE
+from auditor.adapters.cache_folder import cache_folder
 from auditor.adapters.hf.rendering import ChatTemplate
 from auditor.adapters.hf.scorer import HFScorer
 from auditor.core.series import Checkpoint
@@ -25,19 +27,19 @@ class Watch:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, stop: str = "") -> None:
         self.run: list[str] = []
-        score, forward = HFScorer.score, HFScorer._forward
+        score, score_unknown = HFScorer.score, HFScorer._score_unknown
 
         def watched_score(scorer: HFScorer, checkpoint: Checkpoint, probes: Any) -> Any:
             if checkpoint.name == stop:
                 raise KeyboardInterrupt
             return score(scorer, checkpoint, probes)
 
-        def watched_forward(scorer: HFScorer, files: Any, work: Any, timings: Any) -> Any:
+        def watched_score_unknown(scorer: HFScorer, files: Any, *rest: Any) -> Any:
             self.run.append(files.name)
-            return forward(scorer, files, work, timings)
+            return score_unknown(scorer, files, *rest)
 
         monkeypatch.setattr(HFScorer, "score", watched_score)
-        monkeypatch.setattr(HFScorer, "_forward", watched_forward)
+        monkeypatch.setattr(HFScorer, "_score_unknown", watched_score_unknown)
 
 
 @pytest.fixture
@@ -59,54 +61,100 @@ def assert_same_run(run: Path, other: Path) -> None:
         assert pq.read_table(run / table).equals(pq.read_table(other / table))
 
 
-def test_complete_run_is_replaced(
-    command: list[object], finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_complete_run_is_replaced(command: list[object], finished_run: Path, tmp_path: Path) -> None:
     shutil.copytree(finished_run, tmp_path / "run")
     before = (tmp_path / "run" / "tokens.parquet").stat().st_ino
-    watch = Watch(monkeypatch)
     result = audit(*command)
     assert result.exit_code == 0, result.stderr
-    assert watch.run == ["base", "sft", "dpo"]
     assert (tmp_path / "run" / "tokens.parquet").stat().st_ino != before
     assert_same_run(tmp_path / "run", finished_run)
 
 
-def test_interrupted_run_keeps_what_it_finished_and_says_so(command: list[object], tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        Watch(patch, stop="dpo")
-        result = audit(*command)
-    assert_refused(result, 130, "finished and kept: base, sft", "same command again")
-    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["status"] == "interrupted"
-    assert [one["name"] for one in manifest["finished"]] == ["base", "sft"]
-    for table in ("items.parquet", "tokens.parquet"):
-        assert {one["checkpoint"] for one in cells(tmp_path / "run" / table)} == {"base", "sft"}
-    assert not (tmp_path / "run" / "results.json").exists()
+def test_a_second_audit_loads_no_model(command: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert audit(*command).exit_code == 0
+    watch = Watch(monkeypatch)
+    again = [*command[:-2], tmp_path / "again", "--quiet"]
+    result = audit(*again)
+    assert result.exit_code == 0, result.stderr
+    assert watch.run == []
+    assert_same_run(tmp_path / "run", tmp_path / "again")
+    work = manifest(tmp_path / "again")["work"]
+    assert {name: one["recalled"] for name, one in work.items()} == {
+        name: one["texts"] for name, one in manifest(tmp_path / "run")["work"].items()
+    }
 
 
-def test_interrupted_run_goes_on_without_scoring_again(
-    command: list[object], finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_one_checkpoint_more_is_all_that_is_scored(
+    llama_series: dict[str, Path], pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    options = ["--probe", pair_file, "--quiet"]
+    two = [f"{name}={llama_series[name]}" for name in ("base", "dpo")]
+    assert audit("compare", *two, *options, "--out", tmp_path / "two").exit_code == 0
+    watch = Watch(monkeypatch)
+    # Under another name too: what counts is the weights.
+    three = [two[0], f"middle={llama_series['sft']}", f"last={llama_series['dpo']}"]
+    assert audit("compare", *three, *options, "--out", tmp_path / "three").exit_code == 0
+    assert watch.run == ["middle"]
+
+
+def test_one_more_item_is_all_that_is_scored(llama_series: dict[str, Path], pair_file: Path, tmp_path: Path) -> None:
+    more = write(
+        tmp_path / "more.csv", pair_file.read_text() + '"new","A new one ","is bad","is good",x,t,c9,f,m9,marked\n'
+    )
+    for probe in (pair_file, more):
+        command = ["score", llama_series["base"], "--probe", probe, "--render", "plain", "--quiet"]
+        assert audit(*command, "--out", tmp_path / probe.stem).exit_code == 0
+    (work,) = manifest(tmp_path / "more")["work"].values()
+    assert work["texts"] - work["recalled"] == 2
+    assert work["split"] == 1
+
+
+@pytest.mark.parametrize("option", [["--no-cache"], []])
+def test_interrupted_run_goes_on_without_scoring_again(
+    command: list[object], finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
+) -> None:
+    command = [*command, *option]
+    interrupt(command, before="sft")
     interrupt(command, before="dpo")
+    interrupt(command, before="base")
+    assert manifest(tmp_path / "run")["status"] == "interrupted"
+    assert (tmp_path / "run" / STORE_FILE).exists() == bool(option)
+    assert cache_folder().exists() != bool(option)
     watch = Watch(monkeypatch)
     result = audit(*command)
     assert result.exit_code == 0, result.stderr
     assert watch.run == ["dpo"]
     assert_same_run(tmp_path / "run", finished_run)
-    timings = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))["timings"]
-    # Seconds of the run that did the work, not of the one that read it again.
-    assert all(one["forward_s"] > 0 for one in timings.values())
+    # What was kept for this audit alone is gone with it.
+    assert sorted(one.name for one in (tmp_path / "run").iterdir()) == sorted(
+        one.name for one in finished_run.iterdir()
+    )
 
 
-def test_interrupted_twice(command: list[object], finished_run: Path, tmp_path: Path) -> None:
-    interrupt(command, before="sft")
+def test_without_a_cache_a_finished_audit_is_scored_again(
+    command: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert audit(*command, "--no-cache").exit_code == 0
+    watch = Watch(monkeypatch)
+    assert audit(*command, "--no-cache").exit_code == 0
+    assert watch.run == ["base", "sft", "dpo"]
+    assert not cache_folder().exists()
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + bytes(4096)])
+def test_a_cache_that_cannot_be_used_is_said_and_the_audit_goes_on(
+    command: list[object], finished_run: Path, tmp_path: Path, content: bytes
+) -> None:
+    file = write(cache_folder() / STORE_FILE, content)
     interrupt(command, before="dpo")
-    interrupt(command, before="base")
+    loud = [one for one in command if one != "--quiet"]
     with pytest.MonkeyPatch.context() as patch:
         watch = Watch(patch)
-        assert audit(*command).exit_code == 0
+        result = audit(*loud)
+    assert result.exit_code == 0, result.stderr
     assert watch.run == ["dpo"]
+    assert f"caution: the score cache is not used: {file}" in result.stderr
+    assert file.read_bytes() == content
     assert_same_run(tmp_path / "run", finished_run)
 
 
@@ -119,12 +167,11 @@ def test_stopped_while_the_report_is_written(
     with monkeypatch.context() as patch:
         patch.setattr("auditor.adapters.report.page.render_report", stop)
         patch.setattr("auditor.cli.audit.render_report", stop)
-        assert_refused(audit(*command), 130, "finished and kept: base, sft, dpo")
+        assert_refused(audit(*command), 130, "every score that was finished is kept", "same command again")
     watch = Watch(monkeypatch)
     result = audit(*command)
     assert result.exit_code == 0, result.stderr
     assert watch.run == []
-    assert (tmp_path / "run" / "report.html").is_file()
     assert_same_run(tmp_path / "run", finished_run)
 
 
@@ -139,6 +186,25 @@ def test_changed_weights_are_scored_again(
     watch = Watch(monkeypatch)
     assert audit(*command, "--quiet").exit_code == 0
     assert watch.run == ["a", "b"]
+
+
+def test_remarks_on_a_checkpoint_are_kept_with_its_scores(
+    llama_series: dict[str, Path], pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(llama_series["base"], model)
+    tensors = load_file(model / "model.safetensors")
+    save_file(
+        {**tensors, "extra.weight": tensors["lm_head.weight"].clone()}, model / "model.safetensors", {"format": "pt"}
+    )
+    command = ["score", f"model={model}", "--probe", pair_file, "--quiet", "--out"]
+    assert audit(*command, tmp_path / "first").exit_code == 0
+    watch = Watch(monkeypatch)
+    assert audit(*command, tmp_path / "second").exit_code == 0
+    assert watch.run == []
+    for run in ("first", "second"):
+        cautions = json.loads((tmp_path / run / "results.json").read_text())["cautions"]
+        assert any(one.startswith("model: 1 tensors of the weight files are not used") for one in cautions)
 
 
 @pytest.fixture
@@ -161,7 +227,6 @@ def test_scores_of_another_prompt_are_never_recalled(
     monkeypatch.setattr(ChatTemplate, "sha256", "0" * 64)
     assert audit(*own_template).exit_code == 0
     old = cells(tmp_path / "run" / "items.parquet")
-    (tmp_path / "run" / "report.html").unlink()
     write(tmp_path / "t.jinja", "Answer truthfully. " + CHAT_TEMPLATE)
     watch = Watch(monkeypatch)
     result = audit(*own_template)
@@ -170,69 +235,6 @@ def test_scores_of_another_prompt_are_never_recalled(
     new = cells(tmp_path / "run" / "items.parquet")
     assert [one["tokens"] for one in new] == [one["tokens"] for one in old]
     assert all(one["value"] != other["value"] for one, other in zip(new, old, strict=True))
-
-
-def test_checkpoint_scored_again_leaves_later_ones_finished(
-    llama_series: dict[str, Path], pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = tmp_path / "model"
-    shutil.copytree(llama_series["base"], model)
-    models = [f"a={model}", f"b={llama_series['sft']}", f"c={llama_series['dpo']}"]
-    command = ["compare", *models, "--probe", pair_file, "--out", tmp_path / "run", "--quiet"]
-    interrupt(command, before="c")
-    shutil.copy(llama_series["dpo"] / "model.safetensors", model / "model.safetensors")
-    interrupt(command, before="b")
-    watch = Watch(monkeypatch)
-    assert audit(*command).exit_code == 0
-    assert watch.run == ["c"]
-
-
-@pytest.mark.parametrize("damage", ["cut", "emptied", "garbage", "gone"])
-def test_damaged_table_is_scored_again(
-    command: list[object], finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
-) -> None:
-    run = tmp_path / "run"
-    interrupt(command, before="dpo")
-    table = run / "tokens.parquet"
-    if damage == "cut":
-        table.write_bytes(table.read_bytes()[:-200])
-    elif damage == "emptied":
-        pq.write_table(pq.read_table(table).slice(0, 0), table)
-    elif damage == "garbage":
-        table.write_bytes(os.urandom(500))
-    else:
-        table.unlink()
-    watch = Watch(monkeypatch)
-    result = audit(*command)
-    assert result.exit_code == 0, result.stderr
-    assert watch.run == ["base", "sft", "dpo"]
-    assert_same_run(run, finished_run)
-
-
-def test_damaged_table_of_a_run_that_had_scored_everything(
-    command: list[object], finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished_run, run)
-    (run / "report.html").unlink()
-    write(run / "tokens.parquet", "no table")
-    watch = Watch(monkeypatch)
-    result = audit(*command)
-    assert result.exit_code == 0, result.stderr
-    assert watch.run == ["base", "sft", "dpo"]
-    assert_same_run(run, finished_run)
-
-
-def test_old_conclusions_never_stand_beside_new_scores(
-    command: list[object], finished_run: Path, tmp_path: Path
-) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished_run, run)
-    interrupt(command, before="sft")
-    assert {one["checkpoint"] for one in cells(run / "items.parquet")} == {"base"}
-    assert not (run / "results.json").exists()
-    assert not (run / "report.html").exists()
-    assert_refused(audit("report", run), 2, "interrupted?")
 
 
 @pytest.mark.parametrize("option", [["--seed", "1"], ["--sesoi", "0.5"], ["--limit", "6"], ["--private"]])

@@ -21,6 +21,7 @@ from command_line import (
     audit_process,
     cells,
     environment,
+    manifest,
     pairs_csv,
     write,
 )
@@ -30,13 +31,13 @@ SLOW = """
 import sys, time
 from auditor.adapters.hf.scorer import HFScorer
 from auditor.cli.main import main
-forward = HFScorer._forward
-def slow(scorer, files, work, timings):
+score_unknown = HFScorer._score_unknown
+def slow(scorer, files, *rest):
     if files.name != "base":
         print("scoring", files.name, flush=True)
         time.sleep(60)
-    return forward(scorer, files, work, timings)
-HFScorer._forward = slow
+    return score_unknown(scorer, files, *rest)
+HFScorer._score_unknown = slow
 sys.argv[0] = "audit"
 main()
 """
@@ -46,10 +47,6 @@ main()
 def command(llama_series: dict[str, Path], pair_file: Path, tmp_path: Path) -> list[str]:
     options = ["--probe", pair_file, "--render", "plain", "--quiet", "--out", tmp_path / "run"]
     return [str(one) for one in ("compare", llama_series["base"], llama_series["sft"], *options)]
-
-
-def manifest(run: Path) -> dict[str, object]:
-    return dict(json.loads((run / "manifest.json").read_text(encoding="utf-8")))
 
 
 def stopped_at_work(command: list[str], number: int) -> tuple[int, str]:
@@ -69,16 +66,13 @@ def stopped_at_work(command: list[str], number: int) -> tuple[int, str]:
     return process.returncode, stderr
 
 
-def test_ctrl_c_keeps_and_names_what_was_finished(command: list[str], tmp_path: Path) -> None:
+def test_ctrl_c_ends_in_one_message(command: list[str], tmp_path: Path) -> None:
     code, stderr = stopped_at_work(command, signal.SIGINT)
     assert code == 130, stderr
-    assert_one_message(stderr, "finished and kept: base", str(tmp_path / "run"), "same command again to continue")
+    assert_one_message(stderr, "interrupted", str(tmp_path / "run"), "same command again to continue")
     assert manifest(tmp_path / "run")["status"] == "interrupted"
-    assert {one["checkpoint"] for one in cells(tmp_path / "run" / "items.parquet")} == {"base"}
-    before = cells(tmp_path / "run" / "tokens.parquet")
     assert audit(*command).exit_code == 0
-    after = cells(tmp_path / "run" / "tokens.parquet")
-    assert [one for one in after if one["checkpoint"] == "base"] == before
+    assert {one["checkpoint"] for one in cells(tmp_path / "run" / "items.parquet")} == {"base", "sft"}
 
 
 def test_killed_run_leaves_no_half_file(command: list[str], tmp_path: Path) -> None:
@@ -119,7 +113,7 @@ def limited(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-def test_full_disk_keeps_what_was_finished(llama_series: dict[str, Path], tmp_path: Path) -> None:
+def test_full_disk_leaves_no_half_table(llama_series: dict[str, Path], tmp_path: Path) -> None:
     rows = [
         f'"Item {at} about {who}: ","are wrong {at}.","are kind {at}.","{who}",c{at}'
         for at in range(120)
@@ -131,7 +125,7 @@ def test_full_disk_keeps_what_was_finished(llama_series: dict[str, Path], tmp_pa
     command = ["compare", llama_series["base"], llama_series["sft"], *options]
     whole = tmp_path / "whole"
     assert audit(*command[:-1], whole).exit_code == 0
-    # Room for the first checkpoint's table and not for that of both.
+    # Room for the manifest and not for a table of both checkpoints.
     size = (whole / "tokens.parquet").stat().st_size * 3 // 4
     done = subprocess.run(
         [sys.executable, "-m", "auditor", *map(str, command)],
@@ -144,8 +138,7 @@ def test_full_disk_keeps_what_was_finished(llama_series: dict[str, Path], tmp_pa
     )
     assert done.returncode == 5, done.stderr
     assert_one_message(done.stderr, "no space left on the disk", str(run), "Free some space")
-    assert {one["checkpoint"] for one in cells(run / "items.parquet")} == {"base"}
-    assert not list(run.glob("*.partial"))
+    assert [one.name for one in run.iterdir()] == ["manifest.json"]
     assert audit(*command).exit_code == 0
     assert (run / "results.json").read_bytes() == (whole / "results.json").read_bytes()
 

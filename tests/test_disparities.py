@@ -8,6 +8,7 @@ from auditor.core.contrasts import match_items
 from auditor.core.disparities import compared_cells, disparities_of
 from auditor.core.items import Item
 from auditor.core.measured import Measured
+from auditor.core.row_groups import cells_of
 from auditor.core.tables import line_up
 
 
@@ -27,7 +28,7 @@ def items() -> tuple[Item, ...]:
 
 def test_excess_of_text_swaps_and_raw_margin_of_identity_swaps() -> None:
     found = items()
-    cells = compared_cells(found)
+    cells = compared_cells(cells_of(found))
     assert [(cell.identity, contrast) for cell, contrast in cells] == [
         ("m", "excess"),
         ("c", "excess"),

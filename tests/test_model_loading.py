@@ -125,7 +125,7 @@ def test_unused_tensors_are_noted(copy: Path) -> None:
     _edit(copy, **{"v_head.summary.weight": torch.zeros(1, 32)})
     model, notes = load_base(_files(copy), LoadPolicy(), copy)
     assert isinstance(model, PreTrainedModel)
-    assert notes == ("x: 1 tensors of the weight files are not used by LlamaForCausalLM: v_head.summary.weight",)
+    assert notes == ("1 tensors of the weight files are not used by LlamaForCausalLM: v_head.summary.weight",)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
@@ -196,7 +196,7 @@ def test_quantisation_config_reaches_transformers_untouched(copy: Path, monkeypa
     _, notes = load_base(_files(copy), LoadPolicy(), copy)
     assert asked["config"]["quantization_config"] == quantization
     assert "quantization_config" not in asked
-    assert notes == ("x: the quantised weights were unpacked, torch.float32 is scored",)
+    assert notes == ("the quantised weights were unpacked, torch.float32 is scored",)
 
 
 @pytest.mark.filterwarnings("ignore")

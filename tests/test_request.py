@@ -54,7 +54,7 @@ OTHER: dict[str, Any] = {
 }  # fmt: skip
 SAME: dict[str, Any] = {
     "config": Path("c"), "probe": ["p"], "batch_size": "4", "no_cache": True, "out": Path("o"), "dry_run": True,
-    "quiet": True, "debug": True, "offline": True,
+    "quiet": True, "debug": True, "offline": True, "rehash": True, "tokens": "none",
 }  # fmt: skip
 
 

@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from command_line import cells, write
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from run_factory import make_run
 
 from auditor.adapters.run.run_folder import RunFolder, read_manifest, read_results, replace_file
-from auditor.adapters.run.score_tables import StoredScores
+from auditor.adapters.run.score_tables import TOKENS
+from auditor.core.sampling import TokenSample
 from auditor.core.scores import CheckpointScores
 from auditor.errors import StorageError, UsageError
 
@@ -44,78 +45,58 @@ def opened(path: Path, request: str = "a" * 64) -> RunFolder:
     return RunFolder(path, new_manifest(request), private=False)
 
 
-def kept(stored: StoredScores | None) -> list[float] | None:
-    """What is stored for the first item's harmful side; fake scores have one token before the candidate."""
-    found = stored.find(("probe", "1", "plain", "harmful"), np.array([1, 0]), 1) if stored else None
-    return None if found is None else list(found)
-
-
 def test_manifest_comes_first_and_says_interrupted(tmp_path: Path) -> None:
     opened(tmp_path / "deep" / "run")
     assert [one.name for one in (tmp_path / "deep" / "run").iterdir()] == ["manifest.json"]
     assert read_manifest(tmp_path / "deep" / "run")["status"] == "interrupted"
 
 
-def test_grows_by_a_checkpoint_at_a_time(tmp_path: Path) -> None:
+def test_tables_hold_every_checkpoint_and_the_manifest_says_so(tmp_path: Path) -> None:
     folder = opened(tmp_path)
-    for count in (1, 2):
-        folder.keep([score(name) for name in list(TABLE)[:count]])
-        assert len(cells(tmp_path / "items.parquet")) == 4 * count
-        assert [one["name"] for one in read_manifest(tmp_path)["finished"]] == list(TABLE)[:count]
-    assert set(read_manifest(tmp_path)["timings"]["sft"]) == {"load_s", "tokenize_s", "forward_s", "store_s"}
-
-
-def test_recalls_by_name_and_weights(tmp_path: Path) -> None:
-    opened(tmp_path).keep([score("base", notes=("base: a remark",))])
-    folder = opened(tmp_path)
-    stored = folder.recall("base", "base weights")
-    assert stored is not None
-    assert kept(stored) == [-4.0]
-    assert folder.recalled_notes("base") == ("base: a remark",)
-    assert folder.recall("base", "other weights") is None
-    assert folder.recall("sft", "sft weights") is None
-    assert folder.recalled_notes("sft") == ()
-
-
-def test_recalled_scores_do_not_push_out_later_ones(tmp_path: Path) -> None:
-    opened(tmp_path).keep([score("base"), score("sft")])
-    folder = opened(tmp_path)
-    folder.keep([score("base", timings={"load_s": 0.0, "tokenize_s": 1.0, "forward_s": 0.0})])
-    assert {one["checkpoint"] for one in cells(tmp_path / "items.parquet")} == {"base", "sft"}
-    assert kept(folder.recall("sft", "sft weights")) == [-4.0]
-
-
-def test_checkpoint_made_again_does_not_push_out_later_ones(tmp_path: Path) -> None:
-    opened(tmp_path).keep([score("base"), score("sft", notes=("sft: a remark",))])
-    for _ in range(2):
-        # Stopped again after the first checkpoint, whose weights have changed.
-        opened(tmp_path).keep([score("base", fingerprint="new weights")])
-    folder = opened(tmp_path)
-    assert kept(folder.recall("base", "new weights")) == [-4.0]
-    assert kept(folder.recall("sft", "sft weights")) == [-4.0]
-    assert folder.recalled_notes("sft") == ("sft: a remark",)
+    folder.keep([score(name, notes=(f"{name}: a remark",)) for name in TABLE])
     for table in ("items", "tokens"):
-        assert len(cells(tmp_path / f"{table}.parquet")) == 4 * 2
-    timings = folder.manifest["timings"]["sft"]
-    folder.keep([score("base", fingerprint="new weights"), score("sft", timings={"load_s": 0.0, "forward_s": 0.0})])
-    assert folder.manifest["timings"]["sft"] == timings
-    assert len(cells(tmp_path / "items.parquet")) == 4 * 2
+        rows = cells(tmp_path / f"{table}.parquet")
+        assert [one["checkpoint"] for one in rows] == ["base"] * 4 + ["sft"] * 4
+    manifest = read_manifest(tmp_path)
+    assert manifest["finished"] == [
+        {"name": name, "fingerprint": f"{name} weights", "notes": [f"{name}: a remark"]} for name in TABLE
+    ]
+    assert set(manifest["timings"]["sft"]) == {"load_s", "tokenize_s", "forward_s", "store_s"}
+    assert all(one["store_s"] > 0 for one in manifest["timings"].values())
+    assert (manifest["tokens"], manifest["tokens_items"]) == ("all", None)
 
 
-def test_scores_of_other_conditions_are_not_recalled(tmp_path: Path) -> None:
-    opened(tmp_path).keep([score("base")])
-    other = RunFolder(tmp_path, {**new_manifest(), "engine": {"dtype": "bfloat16"}}, private=False)
-    assert kept(other.recall("base", "base weights")) is None
-
-
-def test_scores_made_again_are_written_again(tmp_path: Path) -> None:
-    opened(tmp_path).keep([score("base"), score("sft")])
-    write(tmp_path / "tokens.parquet", "no table")
+def test_old_conclusions_never_stand_beside_new_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("results.json", "report.html", "tokens.parquet"):
+        write(tmp_path / name, "of the run before")
+    write(
+        tmp_path / "manifest.json", json.dumps(new_manifest() | {"status": "complete", "finished": [], "timings": {}})
+    )
     folder = opened(tmp_path)
-    assert folder.recall("base", "base weights") is None
-    folder.keep([score("base")])
-    assert {one["checkpoint"] for one in cells(tmp_path / "tokens.parquet")} == {"base"}
-    assert folder.recall("sft", "sft weights") is None
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("auditor.adapters.run.run_folder.token_parts", stop)
+        with pytest.raises(KeyboardInterrupt):
+            folder.keep([score("base")])
+    assert {one.name for one in tmp_path.iterdir()} == {"manifest.json", "tokens.parquet"}
+    assert read_manifest(tmp_path)["finished"] == []
+
+
+def test_tokens_of_a_sample(tmp_path: Path) -> None:
+    sample = TokenSample("sample", {"probe": frozenset("2")}, 1)
+    RunFolder(tmp_path, new_manifest(), private=False, tokens=sample).keep([score("base")])
+    assert {one["item"] for one in cells(tmp_path / "tokens.parquet")} == {"2"}
+    assert {one["item"] for one in cells(tmp_path / "items.parquet")} == {"1", "2"}
+    assert (read_manifest(tmp_path)["tokens"], read_manifest(tmp_path)["tokens_items"]) == ("sample", 1)
+
+
+def test_no_tokens_are_a_table_without_rows(tmp_path: Path) -> None:
+    RunFolder(tmp_path, new_manifest(), private=False, tokens=TokenSample("none", {}, 0)).keep([score("base")])
+    assert pq.read_schema(tmp_path / "tokens.parquet").equals(TOKENS)
+    assert cells(tmp_path / "tokens.parquet") == []
 
 
 def test_only_the_same_request_may_have_the_folder(tmp_path: Path) -> None:
@@ -126,7 +107,7 @@ def test_only_the_same_request_may_have_the_folder(tmp_path: Path) -> None:
 
 def test_only_a_manifest_half_written_counts_as_empty(tmp_path: Path) -> None:
     write(tmp_path / "manifest.json.partial", "{")
-    assert opened(tmp_path).recall("base", "base weights") is None
+    opened(tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["manifest.json"]
 
 

@@ -1,11 +1,12 @@
-"""--limit keeps whole clusters."""
+"""--limit keeps whole clusters; --tokens whole items."""
 
 from collections import Counter
 
+import pytest
 from fake_scores import pair, probe_of
 
-from auditor.core.items import VALENCES
-from auditor.core.sampling import limit_clusters
+from auditor.core.items import VALENCES, Probe
+from auditor.core.sampling import TokenSample, limit_clusters, sample_tokens
 
 ITEMS = [
     pair(f"{valence}{cluster}{role}", cluster=f"{valence} {cluster}", role=role, valence=valence)
@@ -58,3 +59,44 @@ def test_order_of_the_file_and_seed() -> None:
 
 def test_a_wide_limit_keeps_everything() -> None:
     assert limit_clusters(PROBE, 10_000, 0).items == PROBE.items
+
+
+def _people(*sizes: int) -> tuple[Probe, Probe]:
+    """Two probes with so many items about each identity."""
+    items = [pair(f"{who} {at}", identity=str(who)) for who, size in enumerate(sizes) for at in range(size)]
+    return probe_of(*items, name="one"), probe_of(*items, name="other")
+
+
+def test_all_tokens_of_few_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    probes = _people(3, 2)
+    assert sample_tokens(probes, "auto", 0) == TokenSample("all", None, 10)
+    monkeypatch.setattr("auditor.core.sampling.MANY_ITEMS", 10)
+    assert sample_tokens(probes, "auto", 0).name == "sample"
+    assert sample_tokens(probes, "all", 0).chosen is None
+    assert sample_tokens(probes, "none", 0) == TokenSample("none", {}, 0)
+
+
+def test_a_sample_takes_from_every_identity_in_proportion() -> None:
+    sample = sample_tokens(_people(400, 80, 20), "sample", 7, size=100)
+    assert sample.chosen is not None
+    assert sample.items == sum(map(len, sample.chosen.values())) == 100
+    counts = Counter((probe, item.split()[0]) for probe, own in sample.chosen.items() for item in own)
+    # A tenth of each, give or take what is left to chance.
+    for who, size in (("0", 40), ("1", 8), ("2", 2)):
+        for probe in ("one", "other"):
+            assert abs(counts[probe, who] - size) <= 1
+
+
+def test_a_sample_depends_on_its_seed_alone() -> None:
+    probes = _people(50, 50)
+    assert sample_tokens(probes, "sample", 1, size=20) == sample_tokens(probes, "sample", 1, size=20)
+    assert sample_tokens(probes, "sample", 1, size=20) != sample_tokens(probes, "sample", 2, size=20)
+    assert sample_tokens(probes, "sample", 1, size=1000).items == 200
+
+
+def test_small_groups_get_their_share() -> None:
+    # Half of the items are the only one of their identity.
+    sample = sample_tokens(_people(200, *[1] * 200), "sample", 0, size=80)
+    assert sample.chosen is not None
+    alone = sum(not item.startswith("0 ") for own in sample.chosen.values() for item in own)
+    assert 25 <= alone <= 55

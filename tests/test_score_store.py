@@ -465,3 +465,35 @@ def test_interrupted_keep_keeps_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         assert store.info().scopes == ()
         store.keep(ONE, entries([1]))
         assert_kept(store, ONE, [1])
+
+
+class TestFacts:
+    FACTS = {"notes": ["2 tensors are not used"], "vocabulary": 400}
+
+    def test_round_trip(self, tmp_path: Path) -> None:
+        with ScoreStore.open(tmp_path) as store:
+            assert store.facts(ONE) is None
+            store.keep_facts(ONE, {"notes": []})
+            store.keep_facts(ONE, self.FACTS)
+        with ScoreStore.open(tmp_path) as store:
+            assert store.facts(ONE) == self.FACTS
+            assert store.facts(TWO) is None
+
+    def test_a_changed_byte_or_another_place_is_nothing(self, tmp_path: Path) -> None:
+        with ScoreStore.open(tmp_path) as store:
+            store.keep_facts(ONE, self.FACTS)
+            store.keep_facts(TWO, {"vocabulary": 1})
+        with sqlite(tmp_path) as connection:
+            connection.execute("UPDATE facts SET value = (SELECT value FROM facts WHERE scope = 1) WHERE scope = 2")
+            connection.execute("UPDATE facts SET value = CAST(replace(value, '400', '401') AS BLOB) WHERE scope = 1")
+        with ScoreStore.open(tmp_path) as store:
+            assert store.facts(ONE) is None
+            assert store.facts(TWO) is None
+
+    def test_go_with_their_scores(self, tmp_path: Path) -> None:
+        with ScoreStore.open(tmp_path) as store:
+            store.keep_facts(ONE, self.FACTS)
+            store.keep(ONE, entries(range(2)))
+            store.prune(older_than=None)
+            store.keep(ONE, entries(range(2)))
+            assert store.facts(ONE) is None

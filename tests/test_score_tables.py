@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 
-from auditor.adapters.run.score_tables import (
-    ITEMS,
-    TOKENS,
-    Place,
-    StoredScores,
-    items_table,
-    read_scores,
-    score_key,
-    tokens_table,
-)
-from auditor.core.scores import CandidateScore, CheckpointScores, IntArray
+from auditor.adapters.run import score_tables
+from auditor.adapters.run.score_tables import ITEMS, TOKENS, item_parts, score_key, token_parts
+from auditor.core.scores import CheckpointScores
 
 ENGINE = {"dtype": "float32", "end": "auto"}
 ODD = "id \u2028 \U0001f308, \"quoted\" 'too'"
@@ -34,6 +25,15 @@ def scores() -> list[CheckpointScores]:
     table = {name: {"1": 0.1 + at, ODD: -1 / 3} for at, name in enumerate(("base", "dpo"))}
     scorer = FakeScorer(margins(table))
     return [scorer.score(one, probes) for one in series_of(*table).checkpoints]
+
+
+def items_table(scores: list[CheckpointScores], engine: dict[str, str], *, private: bool) -> pa.Table:
+    return pa.concat_tables([part for one in scores for part in item_parts(one, engine, private=private)])
+
+
+def tokens_table(scores: list[CheckpointScores], **options: Any) -> pa.Table:
+    parts = [part for one in scores for part in token_parts(one, **{"private": False, **options})]
+    return pa.concat_tables([TOKENS.empty_table(), *parts])
 
 
 @pytest.mark.parametrize("private", [False, True])
@@ -66,73 +66,47 @@ def test_private_rows(scores: list[CheckpointScores]) -> None:
     assert {one["token"] for one in tokens_table(scores, private=True).to_pylist()} == {None}
 
 
-def stored(scores: list[CheckpointScores], folder: Path, name: str, private: bool = False) -> StoredScores:
-    items, tokens = folder / "items.parquet", folder / "tokens.parquet"
-    pq.write_table(items_table(scores, ENGINE, private=private), items)
-    pq.write_table(tokens_table(scores, private=private), tokens)
-    return read_scores(items, tokens, name, ENGINE)
-
-
-def places(scores: CheckpointScores) -> dict[Place, CandidateScore]:
-    return {
-        (probe, item, render, candidate.label): candidate
-        for (probe, render, item), scored in scores.scored.items()
-        for candidate in scored.candidates
-    }
-
-
-def whole(score: CandidateScore) -> tuple[IntArray, int]:
-    return np.concatenate([score.prefix_ids, score.token_ids]), len(score.prefix_ids)
-
-
-@pytest.mark.parametrize("private", [False, True])
-def test_read_back(scores: list[CheckpointScores], tmp_path: Path, private: bool) -> None:
-    for one in scores:
-        found = stored(scores, tmp_path, one.checkpoint, private)
-        assert found.kept.keys() == places(one).keys()
-        for place, score in places(one).items():
-            kept = found.find(place, *whole(score))
-            assert kept is not None
-            assert np.array_equal(kept, score.logprobs)
-
-
-def test_only_the_same_tokens_under_the_same_engine_are_found(scores: list[CheckpointScores], tmp_path: Path) -> None:
-    found = stored(scores, tmp_path, "base")
-    place, score = next(iter(places(scores[0]).items()))
-    ids, start = whole(score)
-    assert found.find(place, ids, start) is not None
-    # As many scored tokens, and a longer context, another one, or another place to begin.
-    assert found.find(place, np.concatenate([[9], ids]), start + 1) is None
-    assert found.find(place, np.concatenate([[9], ids[1:]]), start) is None
-    assert found.find(place, ids, start + 1) is None
-    assert found.find((*place[:3], "other"), ids, start) is None
-    assert replace(found, engine={**ENGINE, "end": "eos"}).find(place, ids, start) is None
-
-
 def test_key_is_what_the_documentation_says() -> None:
     ids = np.array([1, 2, 300], dtype=np.int32)
     head = b'2 {"dtype": "float32", "end": "auto"}\n'
     assert score_key(ids, 2, ENGINE) == hashlib.sha256(head + struct.pack("<3q", 1, 2, 300)).hexdigest()
 
 
-def test_tables_of_two_runs_do_not_mix(scores: list[CheckpointScores], tmp_path: Path) -> None:
-    stored(scores, tmp_path, "base")
-    swapped = [replace(scores[0], checkpoint="dpo"), replace(scores[1], checkpoint="base")]
-    pq.write_table(tokens_table(swapped, private=False), tmp_path / "tokens.parquet")
-    found = read_scores(tmp_path / "items.parquet", tmp_path / "tokens.parquet", "base", ENGINE)
-    # The item whose value is the same in both is right in either.
-    assert {place[1] for place in found.kept if place[3] == "harmful"} == {ODD}
+def test_every_row_is_what_its_object_says(scores: list[CheckpointScores]) -> None:
+    items = iter(items_table(scores, ENGINE, private=False).to_pylist())
+    tokens = iter(tokens_table(scores).to_pylist())
+    for one in scores:
+        for (probe, render, item), scored in one.scored.items():
+            for candidate, score in zip(scored.item.candidates, scored.candidates, strict=True):
+                place = {"probe": probe, "item": item, "render": render, "checkpoint": one.checkpoint}
+                place["candidate"] = candidate.label
+                row = next(items)
+                assert {key: row[key] for key in place} == place
+                assert (row["text"], row["value"], row["tokens"]) == (candidate.text, score.total, len(score.tokens))
+                assert (row["context"], row["prompt"]) == (scored.context, scored.item.context + scored.item.prefix)
+                assert row["key"] == score_key(
+                    np.concatenate([score.prefix_ids, score.token_ids]), len(score.prefix_ids), ENGINE
+                )
+                columns = (score.token_ids, score.tokens, score.starts, score.ends, score.logprobs)
+                for at, (token_id, token, start, end, logprob) in enumerate(zip(*columns, strict=True)):
+                    own = {"token_id": token_id, "token": token, "start": start, "end": end, "logprob": logprob}
+                    assert next(tokens) == {**place, "position": at, **own}
+    assert next(items, None) is next(tokens, None) is None
 
 
-def test_checkpoint_that_is_not_there(scores: list[CheckpointScores], tmp_path: Path) -> None:
-    assert stored(scores, tmp_path, "ghost").kept == {}
-    assert stored([], tmp_path, "base").kept == {}
+def test_parts_are_one_table(scores: list[CheckpointScores], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = items_table(scores, ENGINE, private=False), tokens_table(scores)
+    monkeypatch.setattr(score_tables, "_ITEMS_A_PART", 1)
+    monkeypatch.setattr(score_tables, "_ITEMS_OF_TOKENS_A_PART", 1)
+    assert len(list(item_parts(scores[0], ENGINE, private=False))) == 4
+    assert items_table(scores, ENGINE, private=False).equals(whole[0])
+    assert tokens_table(scores).equals(whole[1])
 
 
-@pytest.mark.parametrize("column", ["key", "value"])
-def test_table_without_a_column(scores: list[CheckpointScores], tmp_path: Path, column: str) -> None:
-    stored(scores, tmp_path, "base")
-    items = tmp_path / "items.parquet"
-    pq.write_table(pq.read_table(items).drop_columns([column]), items)
-    with pytest.raises(KeyError, match=column):
-        read_scores(items, tmp_path / "tokens.parquet", "base", ENGINE)
+def test_tokens_of_chosen_items_alone(scores: list[CheckpointScores]) -> None:
+    whole = tokens_table(scores).to_pylist()
+    chosen = {"p": frozenset([ODD]), "q": frozenset[str]()}
+    found = tokens_table(scores, chosen=chosen).to_pylist()
+    assert found == [row for row in whole if (row["probe"], row["item"]) == ("p", ODD)]
+    assert {row["checkpoint"] for row in found} == {"base", "dpo"}
+    assert tokens_table(scores, chosen={}).num_rows == 0

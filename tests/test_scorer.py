@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,9 +21,8 @@ from auditor.adapters.hf import scorer as scorer_module
 from auditor.adapters.hf.checkpoints import LoadPolicy, fingerprint
 from auditor.adapters.hf.engine import NonFiniteLogitsError
 from auditor.adapters.hf.sequences import Scored
-from auditor.adapters.run.score_tables import Place, StoredScores, score_key
 from auditor.core.items import Candidate, Item, Message
-from auditor.core.scores import CheckpointScores, FloatArray
+from auditor.core.scores import CheckpointScores
 from auditor.core.tables import line_up
 from auditor.errors import ModelLoadError
 
@@ -120,7 +120,7 @@ def test_each_probe_render_and_item_has_its_own_score(llama_series: dict[str, Pa
 
 def test_timings_and_notes(llama_series: dict[str, Path]) -> None:
     found = score(scorer_of(llama_series), "base", PROBE)
-    assert set(found.timings) == {"load_s", "tokenize_s", "forward_s"}
+    assert set(found.timings) == {"load_s", "tokenize_s", "forward_s", "store_s"}
     assert all(seconds > 0 for seconds in found.timings.values())
     assert found.fingerprint == fingerprint(files_of("base", llama_series["base"]))
     assert found.notes == ()
@@ -191,46 +191,6 @@ def _poison(monkeypatch: pytest.MonkeyPatch, bad: Mapping[int, float]) -> None:
     monkeypatch.setattr(scorer_module, "score_sequences", poisoned)
 
 
-class TestRecall:
-    def kept(self, scores: CheckpointScores) -> dict[Place, tuple[str, FloatArray]]:
-        return {
-            (probe, item, render, one.label): (
-                score_key(np.concatenate([one.prefix_ids, one.token_ids]), len(one.prefix_ids), {}),
-                one.logprobs,
-            )
-            for (probe, render, item), scored in scores.scored.items()
-            for one in scored.candidates
-        }
-
-    def test_kept_scores_are_given_without_the_model(self, llama_series: dict[str, Path]) -> None:
-        first = score(scorer_of(llama_series, "plain", "chat"), "dpo", MIXED)
-        scorer = scorer_of(llama_series, "plain", "chat")
-        asked: list[tuple[str, str]] = []
-        scorer.recall = lambda *key: asked.append(key) or StoredScores({}, self.kept(first))
-        again = score(scorer, "dpo", MIXED)
-        assert asked == [("dpo", first.fingerprint)]
-        assert scorer._shelf.loads == 0
-        assert again.timings["forward_s"] == 0
-        assert_equal(first, again)
-        assert again.refusals == first.refusals
-
-    @pytest.mark.parametrize("missing", ["everything", "one candidate", "a token", "another prompt"])
-    def test_incomplete_scores_are_not_used(self, llama_series: dict[str, Path], missing: str) -> None:
-        first = score(scorer_of(llama_series), "dpo", PROBE)
-        kept = self.kept(first)
-        if missing == "one candidate":
-            kept.pop(("probe", "2", "plain", "affirming"))
-        elif missing == "a token":
-            key, logprobs = kept["probe", "2", "plain", "affirming"]
-            kept["probe", "2", "plain", "affirming"] = key, logprobs[:-1]
-        elif missing == "another prompt":
-            kept["probe", "2", "plain", "affirming"] = ("0" * 64, kept["probe", "2", "plain", "affirming"][1])
-        scorer = scorer_of(llama_series)
-        scorer.recall = lambda *_: None if missing == "everything" else StoredScores({}, kept)
-        assert_equal(first, score(scorer, "dpo", PROBE))
-        assert scorer._shelf.loads == 1
-
-
 def test_engine_names_what_decides_a_score() -> None:
     engine = scorer_module.engine_of(LoadPolicy(device="cuda:1", dtype="bfloat16"), "eos", "padded")
     assert (engine["device"], engine["dtype"], engine["end"]) == ("cuda", "bfloat16", "eos")
@@ -244,13 +204,32 @@ def test_engine_names_what_decides_a_score() -> None:
     assert set(engine) >= {"scoring", "attention", "torch", "transformers"}
 
 
+def test_checkpoints_whose_tokenizers_agree_share_the_work(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    # Another chat template is another file, and the same tokenizer.
+    other = shutil.copytree(llama_series["sft"], tmp_path / "other")
+    template = other / "chat_template.jinja"
+    assert template.exists()
+    template.write_text(template.read_text(encoding="utf-8") + "{# another #}", encoding="utf-8")
+    small = shutil.copytree(llama_series["sft"], tmp_path / "small")
+    config = small / "config.json"
+    values = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({**values, "max_position_embeddings": 100}), encoding="utf-8")
+    scorer = scorer_of({**llama_series, "other": other, "small": small})
+    probes = [PROBE]
+    work = scorer.prepare("base", probes)
+    assert scorer.prepare("dpo", probes) is work
+    assert scorer.prepare("other", probes) is work
+    assert scorer.prepare("small", probes) is not work, "another context window refuses other items"
+    assert scorer.prepare("base", [MIXED]) is not work
+
+
 def test_prepare_needs_no_weights(llama_series: dict[str, Path]) -> None:
     scorer = scorer_of(llama_series, "plain", "chat")
     work = scorer.prepare("dpo", [MIXED])
     assert scorer._shelf.loads == 0
     # Four pairs and a triple plain; the conversation as well in chat.
     assert work.texts == (4 * 2 + 3) + (4 * 2 + 3 + 2)
-    assert work.tokens == sum(len(span.ids) for one in work.ready for span in one.encoded.spans)
+    assert work.tokens == int(work.sequences.lengths.sum())
 
 
 def test_first_item_is_shown_as_rendered(llama_series: dict[str, Path]) -> None:

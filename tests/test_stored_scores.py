@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from run_factory import InventedScorer, controlled_probe, make_run, responsive_probe, text_swap_probe
 
-from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE
+from auditor.adapters.run.run_folder import ITEMS_FILE, MANIFEST, TOKENS_FILE
 from auditor.adapters.run.stored_scores import read_checkpoint
 from auditor.core.series import Checkpoint
 from auditor.errors import UsageError
@@ -69,3 +70,14 @@ def test_tables_that_cannot_be_read_together_say_so(tmp_path: Path, file: str, h
 def test_a_checkpoint_that_is_not_there_says_so(run: Path) -> None:
     with pytest.raises(UsageError, match="no item of checkpoint 'other'"):
         read_checkpoint(run, "other")
+
+
+@pytest.mark.parametrize(("tokens", "held"), [("sample", "a sample"), ("none", "no tokens")])
+def test_runs_without_all_tokens_say_what_to_do(tmp_path: Path, tokens: str, held: str) -> None:
+    run = make_run(tmp_path / "run")
+    manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+    (run / MANIFEST).write_text(json.dumps({**manifest, "tokens": tokens}), encoding="utf-8")
+    with pytest.raises(UsageError, match=held) as raised:
+        read_checkpoint(run, "sft")
+    assert "--tokens all" in raised.value.fix
+    assert raised.value.where == str(run)

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, cast
 from rich.console import Console
 from rich.text import Text
 
+from auditor.adapters.cache.audit_stores import AuditStores
+from auditor.adapters.cache.weight_hashes import WeightHashes
+from auditor.adapters.cache_folder import cache_folder
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
 from auditor.adapters.hf.devices import pick_device
 from auditor.adapters.hf.engine import Forward
+from auditor.adapters.hf.kept_scores import KeptScores, scope_of
 from auditor.adapters.hf.models import ModelShelf, load_tokenizer
 from auditor.adapters.hf.scorer import HFScorer, engine_of
 from auditor.adapters.hf.shared_settings import (
@@ -36,9 +40,8 @@ from auditor.cli.manifest import manifest_of
 from auditor.cli.options import AuditOptions
 from auditor.core.items import Probe
 from auditor.core.naming import with_names
-from auditor.core.sampling import limit_clusters
-from auditor.core.scores import CheckpointScores, Render
-from auditor.core.series import OBJECTIVES, Checkpoint, Objective, Series, build_series
+from auditor.core.sampling import limit_clusters, sample_tokens
+from auditor.core.series import OBJECTIVES, Objective, Series, build_series
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import AuditInterruptedError, UsageError
 from auditor.pipeline import compare
@@ -74,6 +77,8 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     console = Console(stderr=True, quiet=options.quiet)
     progress = RichProgress(console, quiet=options.quiet)
     audit = _understand(checkpoints, options, progress)
+    cache = None if options.no_cache else cache_folder()
+    hashes = WeightHashes(cache, rehash=options.rehash)
     scorer = HFScorer(
         audit.files,
         audit.tokenizers,
@@ -84,44 +89,33 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
         forward=audit.forward,
         batch_size=audit.batch_size,
         progress=progress,
+        digest=hashes.digest,
     )
     if options.dry_run:
         print_dry_run(scorer, audit.probes, audit.files, audit.policy, audit.forward)
         return
     _show_first(audit, scorer, options, progress)
-    folder = _open_folder(checkpoints, options, audit, scorer)
-    scorer.recall = folder.recall
+    engine = engine_of(audit.policy, options.end.value, audit.forward)
+    folder = _open_folder(checkpoints, options, audit, scorer, engine)
+    stores = AuditStores(cache, folder.path)
+    scorer.keep_in = lambda fingerprint: KeptScores(stores.stores, scope_of(fingerprint, engine))
+    finished = False
     try:
-        findings = compare(
-            audit.probes, audit.series, _Continued(scorer, folder), audit.rule, folder.keep, audit.cautions
-        )
+        findings = compare(audit.probes, audit.series, scorer, audit.rule, folder.keep, audit.cautions)
         folder.finish(findings)
         report = folder.write_report(render_report(folder.path))
+        finished = True
     except KeyboardInterrupt as error:
         raise _interrupted(folder) from error
+    finally:
+        cautions = stores.cautions
+        stores.close(finished=finished)
     for table in summary_tables(findings):
         console.print(table)
-    for caution in findings.cautions:
+    for caution in (*findings.cautions, *cautions):
         console.print(Text(on_one_line(f"caution: {caution}"), style="yellow"))
     if not options.quiet:
         Console().print(Text(printable(str(report))), soft_wrap=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Continued:
-    """The scorer, with what an interrupted run of the same audit remarked on the checkpoints it finished."""
-
-    scorer: HFScorer
-    folder: RunFolder
-
-    @property
-    def renders(self) -> Sequence[Render]:
-        return self.scorer.renders
-
-    def score(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> CheckpointScores:
-        scores = self.scorer.score(checkpoint, probes)
-        earlier = self.folder.recalled_notes(checkpoint.name)
-        return replace(scores, notes=tuple(dict.fromkeys((*earlier, *scores.notes))))
 
 
 def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: RichProgress) -> _Audit:
@@ -238,12 +232,13 @@ def _show_first(audit: _Audit, scorer: HFScorer, options: AuditOptions, progress
             progress.note(f"first item, {render}: {shown}")
 
 
-def _open_folder(checkpoints: Sequence[str], options: AuditOptions, audit: _Audit, scorer: HFScorer) -> RunFolder:
+def _open_folder(
+    checkpoints: Sequence[str], options: AuditOptions, audit: _Audit, scorer: HFScorer, engine: Mapping[str, str]
+) -> RunFolder:
     request = asked.describe_request(checkpoints, options)
     if audit.rendering.template is not None and "chat" in audit.rendering.renders:
         # A path, or the checkpoint's own template, says nothing of the text that stands there today.
         request["chat_template_sha256"] = audit.rendering.template.sha256
-    engine = engine_of(audit.policy, options.end.value, audit.forward)
     hashes = [f"{probe.name} {probe.card.sha256}" for probe in audit.probes]
     identity = asked.request_id(request, hashes, engine)
     out = options.out or asked.default_out(audit.series.names, identity)
@@ -258,13 +253,13 @@ def _open_folder(checkpoints: Sequence[str], options: AuditOptions, audit: _Audi
         rendering=audit.rendering,
         first_rendered={} if options.private else scorer.first_rendered(audit.probes),
     )
-    return RunFolder(out, manifest, private=options.private)
+    tokens = sample_tokens(audit.probes, options.tokens.value, options.seed)
+    return RunFolder(out, manifest, private=options.private, tokens=tokens)
 
 
 def _interrupted(folder: RunFolder) -> AuditInterruptedError:
-    finished = ", ".join(one["name"] for one in folder.manifest["finished"]) or "no checkpoint yet"
     return AuditInterruptedError(
-        f"interrupted; finished and kept: {finished}",
+        "interrupted; every score that was finished is kept",
         where=str(folder.path),
         fix="Run the same command again to continue.",
     )

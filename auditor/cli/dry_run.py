@@ -47,7 +47,7 @@ def print_dry_run(
         costs = (_size(one.weight_bytes), _size(memory), f"{2 * parameters * tokens / rate:,.1f} s")
         table.add_row(
             Text(printable(name)),
-            f"{len(work.ready):,}",
+            f"{work.items:,}",
             f"{len(work.refusals):,}",
             f"{work.texts:,}",
             f"{work.tokens:,}",

@@ -35,6 +35,15 @@ class End(StrEnum):
     eos = "eos"
 
 
+class Tokens(StrEnum):
+    """Of which items the tokens are kept."""
+
+    auto = "auto"
+    all = "all"
+    sample = "sample"
+    none = "none"
+
+
 class DeviceMap(StrEnum):
     """Who decides where the weights go."""
 
@@ -151,12 +160,23 @@ class AuditOptions:
     ] = False
     allow_pickle: Annotated[bool, _option("--allow-pickle", "Load pickled weights, which can run code.", _HOW)] = False
     no_cache: Annotated[bool, _option("--no-cache", "Neither read nor write the score cache.", _HOW)] = False
+    rehash: Annotated[
+        bool, _option("--rehash", "Read weight files anew, whatever is remembered of their contents.", _HOW)
+    ] = False
     out: Annotated[
         Path | None, _option("--out", "Run folder. Default: reports/ and a name made of the series.", _WHERE)
     ] = None
     private: Annotated[bool, _option("--private", "Keep texts and tokens out of report, tables and log.", _WHERE)] = (
         False
     )
+    tokens: Annotated[
+        Tokens,
+        _option(
+            "--tokens",
+            "Items whose tokens are kept: all, sample (5,000), none; auto: all under 50,000 items, else sample.",
+            _WHERE,
+        ),
+    ] = Tokens.auto
     dry_run: Annotated[
         bool,
         _option(

@@ -15,7 +15,19 @@ from auditor.cli.options import AuditOptions
 from auditor.errors import UsageError, one_line
 
 # Options that change how an audit is computed or shown, not what it says.
-_NOT_IDENTITY = {"config", "probe", "batch_size", "no_cache", "out", "dry_run", "quiet", "debug", "offline"}
+_NOT_IDENTITY = {
+    "config",
+    "probe",
+    "batch_size",
+    "no_cache",
+    "rehash",
+    "out",
+    "tokens",
+    "dry_run",
+    "quiet",
+    "debug",
+    "offline",
+}
 
 _EXAMPLES = {"--reference": "sft", "--objective": "dpo", "--beta": "0.1"}
 

@@ -18,7 +18,7 @@ from auditor.core.effects import Effect
 from auditor.core.items import Design
 from auditor.core.measured import Measured
 from auditor.core.refusals import Refusal
-from auditor.core.row_groups import Cell, cells_of
+from auditor.core.row_groups import Cell
 from auditor.core.scores import FloatArray, Render
 from auditor.core.series import Series
 from auditor.core.statistics import NO_INTERVAL, Interval, t_quantile
@@ -68,7 +68,7 @@ def contributions_of(
         if one.theme is None and one.role == "marked" and one.valence == "harm"
         if (one.probe, one.render) == (table.probe.name, table.render)
     }
-    for cell in cells_of(table.items):
+    for cell in table.cells:
         if not cell.judged or cell.theme is not None:
             continue
         contrasts: tuple[Contrast, ...] = ("raw",) if cell.design == "identity_swap" else ("raw", "excess")

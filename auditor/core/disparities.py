@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditor.core.contrasts import Contrast
-from auditor.core.items import Item
 from auditor.core.measured import Measured
-from auditor.core.row_groups import Cell, cells_of
+from auditor.core.row_groups import Cell
 from auditor.core.statistics import ClusterMeans
 
 
@@ -25,11 +25,11 @@ class Disparity:
     means: ClusterMeans
 
 
-def compared_cells(items: tuple[Item, ...]) -> tuple[tuple[Cell, Contrast], ...]:
+def compared_cells(cells: Sequence[Cell]) -> tuple[tuple[Cell, Contrast], ...]:
     """Marked and control identities in harmful pairs, over all themes, with the contrast that holds their disparity."""
     return tuple(
         (cell, "raw" if cell.design == "identity_swap" else "excess")
-        for cell in cells_of(items)
+        for cell in cells
         if cell.theme is None and cell.valence == "harm" and cell.role != "reference"
     )
 

@@ -15,7 +15,7 @@ from auditor.core.measured import Measured
 from auditor.core.measures import Measure
 from auditor.core.metrics import METRICS
 from auditor.core.refusals import Reason, Refusal
-from auditor.core.row_groups import Cell, Others, cells_of, others_of
+from auditor.core.row_groups import Cell, Others, others_of
 from auditor.core.scales import StageScales
 from auditor.core.scores import Render
 from auditor.core.statistics import Estimate, mean_over_clusters, mean_over_items
@@ -31,7 +31,7 @@ def estimate_effects(
     refusals = [*table.refusals, *matching.refusals, *_refuse_no_pairs(table, pairs)]
     usable = {measure.checkpoint: table.same_tokens(measure) for measure in measures if measure.same_tokens}
     refusals += _refuse_other_tokens(table, usable)
-    cells = cells_of(table.items)
+    cells = table.cells
     others = [others_of(cell, cells) if cell.judged else None for cell in cells]
     effects: list[Effect] = []
     for measure in measures:

@@ -117,7 +117,7 @@ def _tokens(tables: Sequence[ScoreTable]) -> Iterator[str]:
                 f"{table.probe.name}, {table.render}: {differing} of {len(table.items)} items have other token "
                 "ids at some checkpoints; their summed margins are compared, never as a reward."
             )
-        straddling = sum(any(one.straddles for one in row) for row in zip(*table.scored.values(), strict=True))
+        straddling = int(table.straddles.sum())
         if straddling:
             yield (
                 f"{table.probe.name}, {table.render}: in {straddling} of {len(table.items)} items a token holds "

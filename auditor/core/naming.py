@@ -8,7 +8,7 @@ like anything else: one item for each beginning of a frame, with every identity'
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -87,5 +87,16 @@ class NameScores:
 
     def of(self, items: Iterable[Item]) -> FloatArray:
         """The log-probability of each item's own name, NaN where it was not asked for."""
-        names = [name_of(item) for item in items]
-        return np.array([float("nan") if name is None else self.totals.get(name, float("nan")) for name in names])
+        found: FloatArray = name_table([self], tuple(items))[:, 0]
+        return found
+
+
+def name_table(scores: Sequence[NameScores], items: Sequence[Item]) -> FloatArray:
+    """The log-probability of each item's own name at each checkpoint, shape (n, checkpoints)."""
+    found = np.full((len(items), len(scores)), np.nan)
+    if any(one.totals for one in scores):
+        for at, item in enumerate(items):
+            name = name_of(item)
+            if name is not None:
+                found[at] = [one.totals.get(name, np.nan) for one in scores]
+    return found

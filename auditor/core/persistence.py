@@ -25,7 +25,7 @@ import numpy as np
 
 from auditor.core.contrasts import Contrast, Matching
 from auditor.core.disparities import compared_cells
-from auditor.core.items import Design, Item, Role
+from auditor.core.items import Design, Role
 from auditor.core.measured import Measured
 from auditor.core.row_groups import Cell
 from auditor.core.scores import FloatArray, Render
@@ -77,7 +77,7 @@ def persistences_of(table: ScoreTable, matching: Matching, series: Series) -> tu
     paraphrase = codes_of((item.cluster, item.paraphrase) for item in table.items)
     found = []
     for path in (path for path in series.paths if len(path) > 1):
-        for identity, cells, contrast in _groups(table.items):
+        for identity, cells, contrast in _groups(table.cells):
             parts = []
             for cell in cells:
                 rows = levels[path[0]].usable(cell.rows, contrast)
@@ -91,10 +91,10 @@ def persistences_of(table: ScoreTable, matching: Matching, series: Series) -> tu
     return tuple(found)
 
 
-def _groups(items: tuple[Item, ...]) -> Iterator[tuple[str | None, list[Cell], Contrast]]:
+def _groups(everything: Sequence[Cell]) -> Iterator[tuple[str | None, list[Cell], Contrast]]:
     """Each marked identity on its own, then the control identities of each axis and design together."""
     controls: dict[tuple[str, Design, Contrast], list[Cell]] = {}
-    for cell, contrast in compared_cells(items):
+    for cell, contrast in compared_cells(everything):
         if cell.judged:
             yield cell.identity, [cell], contrast
         else:

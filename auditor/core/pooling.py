@@ -49,7 +49,7 @@ def pool_identities(
     places = {_place(one): at for at, one in enumerate(effects) if _is_pooled(one)}
     pooled = list(effects)
     for table, matching in matched:
-        cells = tuple((cell, contrast) for cell, contrast in compared_cells(table.items) if cell.judged)
+        cells = tuple((cell, contrast) for cell, contrast in compared_cells(table.cells) if cell.judged)
         for measure in measures:
             values = table.values(measure)
             allowed = table.same_tokens(measure) if measure.same_tokens else np.ones(len(values), dtype=bool)

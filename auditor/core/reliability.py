@@ -82,7 +82,7 @@ def reliabilities_of(table: ScoreTable, matching: Matching, seed: int) -> tuple[
     """
     levels = _levels(table.sides.margins(), matching)
     found = []
-    for design, cells in _designs(table.items).items():
+    for design, cells in _designs(table.cells).items():
         for facet in FACETS:
             asked = _asked(table, levels, cells, facet)
             correlations, identities = half_correlations(asked, np.random.default_rng(seed))
@@ -106,7 +106,7 @@ def scoring_agreements(table: ScoreTable, matching: Matching) -> tuple[ScoringAg
     """Summed margins against those of the mean token, the mean byte and the shared tokens, at every checkpoint."""
     scorings: tuple[Scoring, ...] = ("per_token", "per_byte", "shared_tokens")
     found = []
-    for design, cells in _designs(table.items).items():
+    for design, cells in _designs(table.cells).items():
         for scoring in scorings:
             other = table.sides.margins(scoring)
             # Both on the same rows: a pair may have no shared token.
@@ -138,8 +138,8 @@ _GROUPS: Mapping[Facet, Callable[[Item], Hashable]] = {
 }
 
 
-def _designs(items: tuple[Item, ...]) -> dict[Design, _Cells]:
-    marked = [one for one in compared_cells(items) if one[0].judged]
+def _designs(everything: Sequence[Cell]) -> dict[Design, _Cells]:
+    marked = [one for one in compared_cells(everything) if one[0].judged]
     return {
         design: tuple(one for one in marked if one[0].design == design)
         for design in dict.fromkeys(cell.design for cell, _ in marked)

@@ -19,7 +19,7 @@ from auditor.core.effects import Effect, Outcome, PlausiblePart, VerdictName, in
 from auditor.core.measured import Measured
 from auditor.core.measures import Measure
 from auditor.core.plausibility import Plausibility
-from auditor.core.row_groups import Cell, Others, cells_of, others_of
+from auditor.core.row_groups import Cell, Others, others_of
 from auditor.core.scores import Render
 from auditor.core.specifications import Specification, as_audited, specifications_of
 from auditor.core.statistics import (
@@ -97,7 +97,7 @@ class _Multiverse:
             (one.name, one.checkpoint, one.measure_from): one for one in measures
         }
         self._specifications = specifications_of(table, matching)
-        cells = [cell for cell in cells_of(table.items) if cell.theme is None]
+        cells = [cell for cell in table.cells if cell.theme is None]
         self._cells = {
             (cell.identity, cell.axis, cell.design): (cell, others_of(cell, cells)) for cell in cells if cell.judged
         }

@@ -92,7 +92,7 @@ def _flips(table: ScoreTable, matching: Matching, bound: float) -> list[ItemFlip
     everything = np.ones(len(margins), dtype=bool)
     levels = [Measured(matching, column, everything) for column in margins.T]
     found = []
-    for cell, contrast in compared_cells(table.items):
+    for cell, contrast in compared_cells(table.cells):
         if cell.judged:
             rows = levels[0].usable(cell.rows, contrast)
             values = [level.values(rows, contrast) for level in levels]

@@ -1,6 +1,10 @@
-"""A smaller audit that is still an audit: whole clusters, with their references and controls."""
+"""A smaller audit that is still an audit, of whole clusters; and items to keep the tokens of."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -52,3 +56,55 @@ def _groups(items: tuple[Item, ...]) -> IntArray:
         coo_array((np.ones(2 * n), (rows, columns)), shape=(size, size)), directed=False
     )
     return codes_of(component[:n].tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSample:
+    """Of which items the tokens are kept.
+
+    Attributes:
+        name: whether all, a sample or none.
+        chosen: ids of the items by probe, None for all.
+        items: how many; None for all where nobody has counted.
+    """
+
+    name: Literal["all", "sample", "none"]
+    chosen: Mapping[str, frozenset[str]] | None
+    items: int | None = None
+
+
+ALL_TOKENS = TokenSample("all", None)
+# Under so many items all tokens are kept unless something else is asked for; of more, those of a sample of this size.
+MANY_ITEMS, SAMPLE_SIZE = 50_000, 5_000
+
+
+def sample_tokens(
+    probes: Sequence[Probe], asked: Literal["auto", "all", "sample", "none"], seed: int, size: int = SAMPLE_SIZE
+) -> TokenSample:
+    """Choose the items whose tokens are kept, in proportion from each identity of each probe; ``auto`` by their number.
+
+    Args:
+        seed: of the sample.
+        size: of the sample; all items where there are no more.
+    """
+    n = sum(len(probe.items) for probe in probes)
+    if asked == "none":
+        return TokenSample("none", {}, 0)
+    if asked == "all" or (asked == "auto" and n < MANY_ITEMS):
+        return TokenSample("all", None, n)
+    stratum = codes_of((probe.name, item.identity) for probe in probes for item in probe.items)
+    generator = np.random.default_rng(seed)
+    order = np.lexsort((generator.random(n), stratum))
+    sizes = np.bincount(stratum)
+    rank = np.empty(n, dtype=np.intp)
+    rank[order] = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    # Strata take turns in proportion to their sizes; each begins by chance, so that small ones get their share.
+    turn = (rank + generator.random(len(sizes))[stratum]) / sizes[stratum]
+    taken = np.zeros(n, dtype=bool)
+    taken[np.argsort(turn, kind="stable")[:size]] = True
+    chosen, first = {}, 0
+    for probe in probes:
+        own = np.flatnonzero(taken[first : first + len(probe.items)]).tolist()
+        chosen[probe.name] = frozenset(probe.items[at].id for at in own)
+        first += len(probe.items)
+    return TokenSample("sample", chosen, int(taken.sum()))

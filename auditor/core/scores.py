@@ -93,6 +93,7 @@ class CheckpointScores:
         timings: seconds spent: load_s, tokenize_s, forward_s, store_s.
         fingerprint: hash of the weights, config and tokenizer that gave these numbers.
         notes: remarks for the report, one sentence each.
+        work: what it took to score them, by name, for the manifest.
     """
 
     checkpoint: str
@@ -101,6 +102,7 @@ class CheckpointScores:
     timings: Mapping[str, float] = field(default_factory=dict)
     fingerprint: str = ""
     notes: tuple[str, ...] = ()
+    work: Mapping[str, str | int] = field(default_factory=dict)
 
 
 class Scorer(Protocol):

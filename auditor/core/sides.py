@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from auditor.core.scores import CandidateScore, FloatArray, IntArray, ScoredItem
-from auditor.core.shared_tokens import SharedTokens, shared_tokens
+from auditor.core.column_sums import segment_sums, text_totals, totals
+from auditor.core.items import Item
+from auditor.core.score_columns import Rows
+from auditor.core.scores import FloatArray, IntArray
+from auditor.core.shared_tokens import shared_positions
 
 # How the log-probabilities of a side's tokens become one number. The verdict reads ``sum``.
 Scoring = Literal["sum", "per_token", "per_byte", "shared_tokens", "without_end"]
 # Total, total without the end of turn, total of shared tokens, tokens, bytes.
 _NUMBERS = 5
-_NONE = np.full((_NUMBERS, 2), np.nan)
+# Pairs whose shared tokens are looked for at a time.
+_CHUNK = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +77,59 @@ def _difference(sides: FloatArray) -> FloatArray:
     return difference
 
 
-def sides_of(columns: Sequence[Iterable[ScoredItem | None]], rows: int) -> Sides:
-    """Read scored items, ``rows`` of them in the same order at each checkpoint; None gives zeros."""
-    spans: dict[tuple[bytes, ...], SharedTokens] = {}
-    nothing = np.zeros((_NUMBERS, 2))
-    found = [[nothing if one is None else _read(one, spans) for one in column] for column in columns]
-    shape = (len(found), rows, _NUMBERS, 2)
-    numbers = np.array(found, dtype=np.float64).reshape(shape).transpose(2, 1, 0, 3)
+def sides_of(columns: Sequence[Rows]) -> Sides:
+    """Read the pairs of each checkpoint, the same n in the same order; what is not there counts 0."""
+    numbers = np.zeros((_NUMBERS, len(columns[0]), len(columns), 2))
+    left = list(range(len(columns)))
+    while left:
+        # Checkpoints of one series mostly tokenise alike: the search for shared tokens is the slow part.
+        alike = [at for at in left if _alike(columns[at], columns[left[0]])]
+        _read([columns[at] for at in alike], numbers, alike)
+        left = [at for at in left if at not in alike]
     return Sides(*numbers)
 
 
-def _read(one: ScoredItem, spans: dict[tuple[bytes, ...], SharedTokens]) -> FloatArray:
-    positions = one.item.pair
-    if positions is None:
-        return _NONE
-    sides = [one.candidates[position] for position in positions]
-    # Checkpoints of one series mostly tokenise alike: the search for shared tokens is the slow part.
-    key = tuple(ids.tobytes() for side in sides for ids in (side.prefix_ids, side.token_ids, side.starts, side.ends))
-    shared = spans.get(key)
-    if shared is None:
-        shared = spans[key] = shared_tokens(*sides)
-    return np.array(
-        [
-            [side.total for side in sides],
-            [side.text_total if one.complete else side.total for side in sides],
-            [_total_of(side, at) for side, at in zip(sides, shared, strict=True)],
-            [len(side.token_ids) for side in sides],
-            [side.n_bytes for side in sides],
-        ]
-    )
+def _alike(one: Rows, other: Rows) -> bool:
+    return one.column.spans is other.column.spans and np.array_equal(one.at, other.at)
 
 
-def _total_of(side: CandidateScore, positions: IntArray) -> float:
-    return float(side.logprobs[positions].sum()) if len(positions) else float("nan")
+def _read(columns: Sequence[Rows], numbers: FloatArray, places: list[int]) -> None:
+    """Fill in the numbers of columns that are cut alike."""
+    spans, at = columns[0].column.spans, columns[0].at
+    asked = np.flatnonzero(at >= 0)
+    pairs = _pairs([spans.item(one) for one in at[asked].tolist()])
+    numbers[:, asked[pairs[:, 0] < 0]] = np.nan
+    rows = asked[pairs[:, 0] >= 0]
+    if not len(rows):
+        return
+    cuts = spans.cuts
+    sides = spans.firsts[at[rows]][:, None] + pairs[pairs[:, 0] >= 0]
+    first, end = int(sides.min()), int(sides.max()) + 1
+    for column, place in zip(columns, places, strict=True):
+        logprobs = column.column.logprobs
+        numbers[0, rows, place] = own = totals(cuts, logprobs, first, end)[sides - first]
+        complete = spans.complete[at[rows]]
+        if complete.any():
+            own = np.where(complete[:, None], text_totals(cuts, logprobs, first, end)[sides - first], own)
+        numbers[1, rows, place] = own
+        numbers[3, rows, place] = cuts.lengths_of(first, end)[sides - first]
+        numbers[4, rows, place] = cuts.n_bytes[sides]
+    for start in range(0, len(rows), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        positions, lengths = shared_positions(cuts, sides[part])
+        for column, place in zip(columns, places, strict=True):
+            sums = segment_sums(column.column.logprobs[positions], lengths)
+            numbers[2, rows[part], place] = np.where(lengths > 0, sums, np.nan).reshape(-1, 2)
+
+
+def _pairs(items: Sequence[Item]) -> IntArray:
+    """Positions of the harmful and the affirming candidate of each item, -1 where it is no pair, shape (n, 2)."""
+    known: dict[tuple[str, ...], tuple[int, int]] = {}
+    found = np.empty((len(items), 2), dtype=np.int64)
+    for at, item in enumerate(items):
+        labels = tuple([candidate.label for candidate in item.candidates])
+        pair = known.get(labels)
+        if pair is None:
+            pair = known[labels] = item.pair or (-1, -1)
+        found[at] = pair
+    return found

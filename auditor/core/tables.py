@@ -13,11 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.core.column_codes import candidate_codes, same_tokens
 from auditor.core.items import Item, Probe
 from auditor.core.measures import Measure
-from auditor.core.naming import NameScores
+from auditor.core.naming import NameScores, name_table
 from auditor.core.refusals import Refusal
-from auditor.core.scores import CheckpointScores, FloatArray, Render, ScoredItem
+from auditor.core.row_groups import Cell, cells_of
+from auditor.core.score_columns import Rows, rows_of
+from auditor.core.scores import CheckpointScores, FloatArray, Render
 from auditor.core.sides import Scoring, Sides, sides_of
 from auditor.core.statistics import IntArray
 
@@ -28,14 +31,16 @@ class ScoreTable:
 
     Attributes:
         items: in the probe's order, length n; baselines and items that ask for names are not among them.
-        scored: by checkpoint, each in the order of ``items``.
+        scored: by checkpoint, each in the order of ``items``, made when it is asked for.
         sides: sums over the tokens of both sides, the item's baseline subtracted where it has one.
-        token_codes: equal numbers mean equal token ids of the whole item (and of its baseline), shape (n,
+        token_codes: equal numbers in a row mean equal token ids of the whole item (and of its baseline), shape (n,
             checkpoints).
-        candidate_codes: equal numbers mean that rows of one match key may be compared, same shape: equal
+        candidate_codes: equal numbers in a column mean that rows of one match key may be compared, same shape: equal
             scored ids of the candidates, or a baseline in which what the candidates are drops out.
         names: log p(words of the identity | frame) in nats, same shape; NaN where it was not asked for.
+        straddles: at some checkpoint a token holds characters of both context and candidate, shape (n,).
         complete: every scored span includes the end of the turn.
+        cells: the rows that answer one question each.
         refusals: items whose baseline cannot be subtracted.
     """
 
@@ -43,12 +48,14 @@ class ScoreTable:
     render: Render
     checkpoints: tuple[str, ...]
     items: tuple[Item, ...]
-    scored: Mapping[str, tuple[ScoredItem, ...]]
+    scored: Mapping[str, Rows]
     sides: Sides
     token_codes: IntArray
     candidate_codes: IntArray
     names: FloatArray
+    straddles: NDArray[np.bool_]
     complete: bool
+    cells: tuple[Cell, ...]
     refusals: tuple[Refusal, ...] = ()
 
     @property
@@ -75,45 +82,69 @@ class ScoreTable:
 
 def line_up(probe: Probe, render: Render, scores: Sequence[CheckpointScores]) -> ScoreTable:
     """Line up one probe's scores over the checkpoints, dropping what any of them refused."""
-    rows = {one.checkpoint: _rows(probe, render, one) for one in scores}
-    columns = list(rows.values())
+    whole = [rows_of(one.scored, probe, render) for one in scores]
+    candidates = [candidate_codes(rows) for rows in whole]
+    there = np.all([rows.at >= 0 for rows in whole], axis=0)
     # What the probe asks about: neither baselines nor names.
-    asked = [
-        item
-        for item in probe.items
-        if item.design != "naming" and not item.is_baseline and all(item.id in column for column in columns)
-    ]
-    items = tuple(item for item in asked if all(_has_baseline(item, column) for column in columns))
-    scored = {name: tuple(column[item.id] for item in items) for name, column in rows.items()}
-    pairs = [(column[item.id], column.get(item.baseline)) for column in columns for item in items]
-    shape = (len(items), len(columns))
+    asked = [at for at in np.flatnonzero(there).tolist() if _is_asked(probe.items[at])]
+    places, baselines = _with_baselines(probe, asked, candidates)
+    items = tuple(probe.items[at] for at in places.tolist())
+    columns = [rows.take(places) for rows in whole]
+    beside = [rows.take(baselines) for rows in whole]
+    sides = sides_of(columns)
+    subtracted = baselines >= 0
     return ScoreTable(
         probe,
         render,
-        tuple(scored),
+        tuple(one.checkpoint for one in scores),
         items,
-        scored,
-        sides=_sides(columns, items),
-        token_codes=codes_of(_token_key(*pair) for pair in pairs).reshape(shape[::-1]).T,
-        candidate_codes=codes_of(_candidate_key(one) for one, _ in pairs).reshape(shape[::-1]).T,
-        names=np.stack([NameScores.read(column.values()).of(items) for column in columns], axis=1),
-        complete=all(one.complete for column in scored.values() for one in column),
+        {one.checkpoint: rows for one, rows in zip(scores, columns, strict=True)},
+        sides=sides.minus(sides_of(beside)) if subtracted.any() else sides,
+        token_codes=_token_codes(columns, beside),
+        candidate_codes=np.stack([np.where(subtracted, -1, codes[places]) for codes in candidates], axis=1),
+        names=name_table([_names(probe, rows) for rows in whole], items),
+        straddles=np.any([rows.column.spans.straddles[rows.at] for rows in columns], axis=0),
+        complete=all(bool(rows.column.spans.complete[rows.at].all()) for rows in columns),
+        cells=cells_of(items),
         refusals=_refuse_baselines(probe, render, len(asked) - len(items)),
     )
 
 
-def _rows(probe: Probe, render: Render, scores: CheckpointScores) -> dict[str, ScoredItem]:
-    """One checkpoint's scored items of one probe and rendering, by id."""
-    places = ((item.id, (probe.name, render, item.id)) for item in probe.items)
-    return {item: scores.scored[place] for item, place in places if place in scores.scored}
+def _is_asked(item: Item) -> bool:
+    return item.design != "naming" and not item.is_baseline
 
 
-def _has_baseline(item: Item, column: Mapping[str, ScoredItem]) -> bool:
-    """No baseline is asked for, or it was scored with the same candidate tokens."""
-    if not item.baseline:
-        return True
-    baseline = column.get(item.baseline)
-    return baseline is not None and _candidate_ids(baseline) == _candidate_ids(column[item.id])
+def _with_baselines(probe: Probe, asked: Sequence[int], candidates: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+    """Places of the items whose baseline, if they ask for one, has their candidates' tokens everywhere; and of that.
+
+    Returns:
+        Shape (n,) each; -1 where no baseline is asked for.
+    """
+    everything = np.array(asked, dtype=np.int64)
+    if not any(probe.items[at].baseline for at in asked):
+        return everything, np.full(len(everything), -1)
+    places = {item.id: at for at, item in enumerate(probe.items)}
+    ids = [probe.items[at].baseline for at in asked]
+    named = np.array([bool(one) for one in ids])
+    found = np.array([places.get(one, -1) for one in ids], dtype=np.int64)
+    same = np.all([(codes[found] == codes[everything]) & (found >= 0) for codes in candidates], axis=0)
+    usable = ~named | same
+    return everything[usable], np.where(named, found, -1)[usable]
+
+
+def _token_codes(columns: Sequence[Rows], baselines: Sequence[Rows]) -> IntArray:
+    """The first checkpoint at which each item has the token ids that it has here, shape (n, checkpoints)."""
+    codes = np.tile(np.arange(len(columns)), (len(columns[0]), 1))
+    for later in range(len(columns)):
+        for earlier in range(later):
+            same = same_tokens(columns[earlier], columns[later]) & same_tokens(baselines[earlier], baselines[later])
+            codes[same, later] = np.minimum(codes[same, later], codes[same, earlier])
+    return codes
+
+
+def _names(probe: Probe, rows: Rows) -> NameScores:
+    asked = [at for at, item in enumerate(probe.items) if item.design == "naming" and rows.at[at] >= 0]
+    return NameScores.read(rows[at] for at in asked)
 
 
 def _refuse_baselines(probe: Probe, render: Render, count: int) -> tuple[Refusal, ...]:
@@ -123,32 +154,7 @@ def _refuse_baselines(probe: Probe, render: Render, count: int) -> tuple[Refusal
     return (Refusal("no_baseline", detail, probe.name, render=render, count=count),)
 
 
-def _sides(columns: Sequence[Mapping[str, ScoredItem]], items: Sequence[Item]) -> Sides:
-    own = sides_of([[column[item.id] for item in items] for column in columns], len(items))
-    if not any(item.baseline for item in items):
-        return own
-    baselines = [[column.get(item.baseline) for item in items] for column in columns]
-    return own.minus(sides_of(baselines, len(items)))
-
-
 def codes_of(keys: Iterable[Hashable]) -> IntArray:
     """Number keys by first appearance: equal codes mean equal keys."""
     seen: dict[Hashable, int] = {}
     return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.intp)
-
-
-def _token_key(one: ScoredItem, baseline: ScoredItem | None) -> Hashable:
-    return tuple(
-        (candidate.prefix_ids.tobytes(), candidate.token_ids.tobytes())
-        for row in (one, baseline)
-        if row is not None
-        for candidate in row.candidates
-    )
-
-
-def _candidate_key(one: ScoredItem) -> Hashable:
-    return "a baseline of its own" if one.item.baseline else _candidate_ids(one)
-
-
-def _candidate_ids(one: ScoredItem) -> tuple[tuple[str, bytes], ...]:
-    return tuple((candidate.label, candidate.token_ids.tobytes()) for candidate in one.candidates)

@@ -10,7 +10,6 @@ import numpy as np
 from auditor.core.contrasts import Contrast, Matching
 from auditor.core.items import Design, Role
 from auditor.core.measured import Measured
-from auditor.core.row_groups import cells_of
 from auditor.core.scores import FloatArray, Render
 from auditor.core.series import Series
 from auditor.core.statistics import IntArray
@@ -53,7 +52,7 @@ def transitions_of(table: ScoreTable, matching: Matching, series: Series, bound:
     everything = np.ones(len(margins), dtype=bool)
     levels = {name: Measured(matching, margins[:, at], everything) for at, name in enumerate(table.checkpoints)}
     found = []
-    for cell in cells_of(table.items):
+    for cell in table.cells:
         if cell.role == "reference" or cell.valence != "harm" or cell.theme is not None:
             continue
         contrast: Contrast = "raw" if cell.design == "identity_swap" else "excess"

@@ -2,27 +2,28 @@
 
 A score is found again by its *scope* (everything that decides it but the tokens) and its *key* (a digest of
 the token ids and the span), and returned only if its checksum over both and the values holds: a flipped bit
-or a row in the wrong place is a score that isn't there. The file holds digests, numbers and dates, and no text
-at all, neither of probes nor of models, so an audit with ``--private`` may use it like any other. It belongs on a
-local disk: processes share it through memory.
+or a row in the wrong place is a score that isn't there. The file holds digests, numbers, dates and remarks on how a
+model loaded, and no text of probes and no token, so an audit with ``--private`` may use it like any other. It belongs
+on a local disk: processes share it through memory.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.adapters.cache.seals import seal, unseal
 from auditor.adapters.cache.sqlite_files import (
     SQLITE_ERRORS,
     FileKind,
@@ -51,11 +52,13 @@ KIND = FileKind(
         "CREATE TABLE scopes (id INTEGER PRIMARY KEY, scope BLOB UNIQUE, created INTEGER, used INTEGER)",
         # A short id in place of 32 bytes a row. Its own index: a row is one entry in one tree.
         "CREATE TABLE scores (scope INTEGER, key BLOB, value BLOB, PRIMARY KEY (scope, key)) WITHOUT ROWID",
+        "CREATE TABLE facts (scope INTEGER PRIMARY KEY, value BLOB)",
     ),
 )
 
 _DIGEST_BYTES = 32
-_CHECK_BYTES = 8
+# Stands for a key where facts are sealed; no key is as short.
+_FACTS = b"facts"
 # Keys a query. Measured on a million rows: 100 to 500 are alike, one alone takes twice as long, a temporary table too.
 _KEYS_AT_ONCE = 256
 # No date lies beyond it; one that seems to is damage.
@@ -199,19 +202,38 @@ class ScoreStore:
             return
         broken = [row for row in rows if (name, row[0]) in self._broken]
         with self._writing():
-            now = int(time.time())
-            self._connection.execute(
-                "INSERT INTO scopes (scope, created, used) VALUES (?, ?, ?) "
-                "ON CONFLICT (scope) DO UPDATE SET used = max(used, excluded.used)",
-                (name, now, now),
-            )
-            # Asked for anew each time: another process may have pruned.
-            number = self._number(name)
+            number = self._made(name)
             for verb, some in (("REPLACE", broken), ("IGNORE", rows)):
                 insert = f"INSERT OR {verb} INTO scores (scope, key, value) VALUES (?, ?, ?)"
                 self._connection.executemany(insert, ((number, *row) for row in some))
         self._touched.add(name)
         self._broken.difference_update((name, key) for key, _ in broken)
+
+    def facts(self, scope: str) -> dict[str, Any] | None:
+        """What was kept beside the scores of a scope, None where nothing was or it can't be read.
+
+        Raises:
+            StorageError: another process kept the file locked.
+        """
+        name = bytes.fromhex(scope)
+        content: bytes | None = None
+        with self._reading(), transaction(self._connection, "DEFERRED"):
+            query = "SELECT value FROM facts JOIN scopes ON facts.scope = scopes.id WHERE scopes.scope = ?"
+            for (value,) in self._connection.execute(query, (name,)):
+                content = unseal(name + _FACTS, value)
+        return None if content is None else json.loads(content)
+
+    def keep_facts(self, scope: str, facts: Mapping[str, Any]) -> None:
+        """Keep JSON values beside the scores of a scope, in place of those that are there.
+
+        Raises:
+            StorageError: the disk is full or fails, or another process kept the file locked.
+        """
+        name, content = bytes.fromhex(scope), json.dumps(dict(facts)).encode()
+        if self.caution is None:
+            with self._writing():
+                row = self._made(name), seal(name + _FACTS, content)
+                self._connection.execute("INSERT OR REPLACE INTO facts (scope, value) VALUES (?, ?)", row)
 
     def info(self) -> StoreInfo:
         """What is kept.
@@ -249,9 +271,20 @@ class ScoreStore:
         with self._all_or_error(removable=older_than is None):
             with transaction(self._connection, "IMMEDIATE"):
                 pruned = self._connection.execute(f"DELETE FROM scores{scores}", last).rowcount
+                self._connection.execute(f"DELETE FROM facts{scores}", last)
                 self._connection.execute(f"DELETE FROM scopes{chosen}", last)
             shrink(self._connection)
         return pruned
+
+    def _made(self, name: bytes) -> int | None:
+        """The number of a scope, in use from now on; asked for anew each time, since another process may prune."""
+        now = int(time.time())
+        self._connection.execute(
+            "INSERT INTO scopes (scope, created, used) VALUES (?, ?, ?) "
+            "ON CONFLICT (scope) DO UPDATE SET used = max(used, excluded.used)",
+            (name, now, now),
+        )
+        return self._number(name)
 
     def _number(self, name: bytes) -> int | None:
         row = self._connection.execute("SELECT id FROM scopes WHERE scope = ?", (name,)).fetchone()
@@ -312,22 +345,13 @@ class ScoreStore:
 
 
 def _packed(name: bytes, key: bytes, values: Float32Array) -> bytes:
-    """Values as little-endian float32, and a checksum over them and where they belong."""
+    """Values as little-endian float32, sealed."""
     if values.dtype != np.float32 or values.ndim != 1 or len(name) != _DIGEST_BYTES or len(key) != _DIGEST_BYTES:
         raise ValueError(f"a score is float32 of one dimension under two digests of {_DIGEST_BYTES} bytes")
-    content = values.astype("<f4", copy=False).tobytes()
-    return content + _check(name, key, content)
+    return seal(name + key, values.astype("<f4", copy=False).tobytes())
 
 
 def _unpacked(name: bytes, key: object, value: object) -> Float32Array | None:
     # A damaged row can hold any type.
-    if not isinstance(key, bytes) or not isinstance(value, bytes):
-        return None
-    content, check = value[:-_CHECK_BYTES], value[-_CHECK_BYTES:]
-    if len(content) % 4 or check != _check(name, key, content):
-        return None
-    return np.frombuffer(content, "<f4").astype(np.float32)
-
-
-def _check(name: bytes, key: bytes, content: bytes) -> bytes:
-    return hashlib.blake2b(name + key + content, digest_size=_CHECK_BYTES).digest()
+    content = unseal(name + key, value) if isinstance(key, bytes) else None
+    return None if content is None or len(content) % 4 else np.frombuffer(content, "<f4").astype(np.float32)

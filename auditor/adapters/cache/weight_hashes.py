@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from auditor.adapters.cache.seals import seal, unseal
 from auditor.adapters.cache.sqlite_files import SQLITE_ERRORS, FileKind, FileUnavailableError, open_writable, remove
 from auditor.errors import ModelLoadError, StorageError
 
@@ -27,7 +28,6 @@ KIND = FileKind(
 # use is FAT's, 2 s.
 SETTLED = 2.0
 
-_DIGEST_BYTES = 32
 # The hub's cache names large files by their SHA-256, small ones by git's SHA-1 of 40 digits.
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -88,14 +88,14 @@ class WeightHashes:
 
     def _recall(self, state: bytes) -> str | None:
         for (value,) in self._ask("SELECT value FROM hashes WHERE file = ?", state):
-            if isinstance(value, bytes) and value[_DIGEST_BYTES:] == _check(state, value[:_DIGEST_BYTES]):
-                self._seen[state] = value[:_DIGEST_BYTES].hex()
+            if (digest := unseal(state, value)) is not None:
+                self._seen[state] = digest.hex()
         return self._seen.get(state)
 
     def _remember(self, state: bytes, digest: str) -> None:
         self._seen[state] = digest
-        content = bytes.fromhex(digest)
-        self._ask("INSERT OR REPLACE INTO hashes (file, value) VALUES (?, ?)", state, content + _check(state, content))
+        sealed = seal(state, bytes.fromhex(digest))
+        self._ask("INSERT OR REPLACE INTO hashes (file, value) VALUES (?, ?)", state, sealed)
 
     def _ask(self, statement: str, *values: bytes) -> list[tuple[object, ...]]:
         """Rows of the memo; none where it can't be used: then a file is read again, and nothing else is lost."""
@@ -133,10 +133,6 @@ def _state(path: Path) -> tuple[bytes, float]:
     state = path.stat()
     parts = (path.as_posix(), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
     return hashlib.sha256(repr(parts).encode()).digest(), max(state.st_mtime, state.st_ctime)
-
-
-def _check(state: bytes, digest: bytes) -> bytes:
-    return hashlib.blake2b(state + digest, digest_size=8).digest()
 
 
 @contextmanager

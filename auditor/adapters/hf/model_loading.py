@@ -71,7 +71,7 @@ def load_base(
     _check_complete(info, str(files.base))
     check_finite(model, str(files.base))
     model.requires_grad_(False)
-    return model.eval(), _notes(model, info, files)
+    return model.eval(), _notes(model, info, quantized=files.quantization is not None)
 
 
 def check_finite(model: torch.nn.Module, where: str) -> None:
@@ -123,16 +123,15 @@ def _check_complete(info: Mapping[str, Any], where: str) -> None:
         )
 
 
-def _notes(model: PreTrainedModel, info: Mapping[str, Any], files: CheckpointFiles) -> tuple[str, ...]:
+def _notes(model: PreTrainedModel, info: Mapping[str, Any], *, quantized: bool) -> tuple[str, ...]:
     notes = []
     unused = sorted(info["unexpected_keys"])
     if unused:
         notes.append(
-            f"{files.name}: {len(unused)} tensors of the weight files are not used by {type(model).__name__}: "
-            + _some(unused)
+            f"{len(unused)} tensors of the weight files are not used by {type(model).__name__}: " + _some(unused)
         )
-    if files.quantization is not None and not getattr(model, "is_quantized", False):
-        notes.append(f"{files.name}: the quantised weights were unpacked, {model.dtype} is scored")
+    if quantized and not getattr(model, "is_quantized", False):
+        notes.append(f"the quantised weights were unpacked, {model.dtype} is scored")
     return tuple(notes)
 
 

@@ -135,7 +135,7 @@ def remaining(plan: Plan, sequences: Sequences, known: NDArray[np.bool_], costs:
     """
     if not known.any():
         return plan
-    known = _whole_items(sequences, known)
+    known = whole_items(sequences, known)
     untouched = tuple(pack for pack in plan.packs if not known[pack].any())
     touched = [pack[~known[pack]] for pack in plan.packs if known[pack].any()]
     left = np.sort(np.concatenate([np.array([], dtype=np.int64), *touched]))
@@ -144,7 +144,8 @@ def remaining(plan: Plan, sequences: Sequences, known: NDArray[np.bool_], costs:
     return Plan(packs, plan.long[~known[plan.long]], 0, plan.digest)
 
 
-def _whole_items(sequences: Sequences, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def whole_items(sequences: Sequences, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which sequences are known together with all other candidates of their item, shape (n,)."""
     missing = np.unique(sequences.items[~known])
     return ~np.isin(sequences.items, missing)
 

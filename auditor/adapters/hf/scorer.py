@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,72 +17,27 @@ import torch
 import transformers
 from transformers import PreTrainedTokenizerBase
 
+from auditor.adapters.cache.weight_hashes import hash_file
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerprint
-from auditor.adapters.hf.engine import Forward, NonFiniteLogitsError, score_sequences
+from auditor.adapters.hf.engine import Forward, NonFiniteLogitsError, Work, score_sequences
+from auditor.adapters.hf.kept_scores import Facts, KeptScores
 from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.plans import whole_items
+from auditor.adapters.hf.read_ahead import ReadAhead
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
-from auditor.adapters.hf.sequences import Sequences
-from auditor.adapters.hf.tokens import Encoded, Encoder, End
+from auditor.adapters.hf.sequences import Logprobs
+from auditor.adapters.hf.tokens import Encoder, End
+from auditor.adapters.hf.workload import DETAIL, Workload, prepare, tokenizer_identity
 from auditor.adapters.progress import Progress
-from auditor.adapters.run.score_tables import StoredScores
 from auditor.core.items import Item, Probe
-from auditor.core.refusals import Reason, Refusal
-from auditor.core.scores import CandidateScore, CheckpointScores, FloatArray, Render, ScoredItem
+from auditor.core.refusals import Refusal
+from auditor.core.score_columns import Column, Mask, ScoreColumns
+from auditor.core.scores import CheckpointScores, Render
 from auditor.core.series import Checkpoint
 from auditor.errors import ModelLoadError
 
 # Raised whenever the same token ids would get other numbers.
 SCORING_VERSION = 2
-
-_DETAIL: Mapping[Reason, str] = {
-    "too_long": "longer than the model's context window",
-    "empty_span": "the candidate has no token of its own",
-    "boundary": "the candidates change the tokens of the context they share",
-    "no_first_token": "the candidate's only token has no predecessor, so it has no probability",
-    "no_plain_text": "a conversation without a context has no plain rendering",
-    "not_finite": "the model gives a token a probability of exactly 0",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """One item, rendered and tokenised."""
-
-    probe: str
-    item: Item
-    render: Render
-    rendered: Rendered
-    encoded: Encoded
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """Everything one checkpoint has to score."""
-
-    ready: tuple[_Ready, ...]
-    refusals: tuple[Refusal, ...]
-    seconds: float
-
-    @property
-    def sequences(self) -> Sequences:
-        """All candidates of all items, in order."""
-        spans = [(at, span) for at, one in enumerate(self.ready) for span in one.encoded.spans]
-        return Sequences.of([(span.ids, span.start) for _, span in spans], [at for at, _ in spans])
-
-    @property
-    def texts(self) -> int:
-        """How many sequences."""
-        return sum(len(one.encoded.spans) for one in self.ready)
-
-    @property
-    def tokens(self) -> int:
-        """How many token ids go through the model."""
-        return sum(len(span.ids) for one in self.ready for span in one.encoded.spans)
-
-    @property
-    def first_unscored(self) -> int:
-        """Items whose first token has no predecessor."""
-        return sum(one.encoded.first_unscored for one in self.ready)
 
 
 def engine_of(policy: LoadPolicy, end: End, forward: Forward) -> dict[str, str]:
@@ -103,17 +59,17 @@ def engine_of(policy: LoadPolicy, end: End, forward: Forward) -> dict[str, str]:
 
 
 class HFScorer:
-    """Scores checkpoints with transformers, one model in memory at a time.
+    """Scores checkpoints with transformers, one model in memory at a time, and only what no store holds.
 
     Args:
-        files: resolved checkpoints by name; ``tokenizers`` likewise.
+        files: resolved checkpoints by name, in the order they will be scored; ``tokenizers`` likewise.
         template: the series' chat template, needed where ``renders`` holds ``chat``.
         forward: how sequences go through the model.
         batch_size: sequences of a padded batch, None to choose.
+        digest: SHA-256 of a file's contents in hex.
 
     Attributes:
-        recall: asked with a checkpoint's name and fingerprint for scores an earlier run kept; None
-            scores everything.
+        keep_in: gives a scope's scores a place, from the checkpoint's fingerprint; None keeps nothing.
     """
 
     def __init__(
@@ -128,18 +84,21 @@ class HFScorer:
         forward: Forward,
         batch_size: int | None,
         progress: Progress,
+        digest: Callable[[Path], str] = hash_file,
     ) -> None:
         self.renders: Sequence[Render] = tuple(renders)
+        self.keep_in: Callable[[str], KeptScores] | None = None
         self._files = files
         self._tokenizers = tokenizers
         self._shelf = shelf
         self._template = template
         self._end = end
-        self._forward_kind: Forward = forward
+        self._forward: Forward = forward
         self._batch_size = batch_size
         self._progress = progress
+        self._digest = digest
         self._vocabularies: dict[str, int] = {}
-        self.recall: Callable[[str, str], StoredScores | None] | None = None
+        self._prepared: dict[tuple[str, int | None], tuple[Sequence[Probe], Workload]] = {}
 
     def first_rendered(self, probes: Sequence[Probe]) -> dict[str, str]:
         """The first item in each rendering, its first candidate between bars."""
@@ -149,85 +108,99 @@ class HFScorer:
         }
 
     def prepare(self, checkpoint: str, probes: Sequence[Probe]) -> Workload:
-        """Render and tokenise every item for one checkpoint; needs no weights."""
-        began = time.perf_counter()
-        asked = [(probe.name, item, render) for probe in probes for render in self.renders for item in probe.items]
-        rendered = [self._render(item, render) for _, item, render in asked]
-        encoder = Encoder(self._tokenizers[checkpoint], self._end)
-        encoded = encoder.encode([one for one in rendered if one is not None])
-        limit = self._files[checkpoint].context_window
-        ready: list[_Ready] = []
-        refusals: list[Refusal] = []
-        for (probe, item, render), text in zip(asked, rendered, strict=True):
-            tokens: Encoded | Reason = "no_plain_text" if text is None else next(encoded)
-            if not isinstance(tokens, str) and limit and max(len(span.ids) for span in tokens.spans) > limit:
-                tokens = "too_long"
-            if text is None or isinstance(tokens, str):
-                reason: Reason = tokens if isinstance(tokens, str) else "no_plain_text"
-                refusals.append(Refusal(reason, _DETAIL[reason], probe, item.id, render, checkpoint, item.identity))
-            else:
-                ready.append(_Ready(probe, item, render, text, tokens))
-        return Workload(tuple(ready), tuple(refusals), time.perf_counter() - began)
+        """Render and tokenise every item for one checkpoint; needs no weights.
+
+        Checkpoints whose tokenizers and context windows agree share the work and its result.
+        """
+        tokenizer, window = self._tokenizers[checkpoint], self._files[checkpoint].context_window
+        key = (tokenizer_identity(tokenizer), window)
+        known = self._prepared.get(key)
+        if known is None or known[0] is not probes:
+            encoder = Encoder(tokenizer, self._end)
+            known = self._prepared[key] = probes, prepare(probes, self.renders, self._render, encoder, window)
+        return known[1]
 
     def score(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> CheckpointScores:
         """Score every item of every probe at one checkpoint.
 
         Raises:
-            ModelLoadError: the checkpoint cannot be loaded, or gives NaN.
+            ModelLoadError: the checkpoint cannot be loaded, or gives NaN or infinity.
+            StorageError: scores cannot be kept because the disk is full or fails.
         """
-        work = self.prepare(checkpoint.name, probes)
-        files = self._files[checkpoint.name]
-        identity = fingerprint(files)
-        timings = {"load_s": 0.0, "tokenize_s": work.seconds, "forward_s": 0.0}
-        notes: list[str] = []
-        logprobs = self._recalled(checkpoint.name, identity, work)
-        if logprobs is None:
-            logprobs = self._forward(files, work, timings)
-            notes += [*self._shelf.notes, *self._vocabulary_note(checkpoint.name)]
-        scored, refused = _collect(checkpoint.name, work, iter(logprobs))
+        name, files = checkpoint.name, self._files[checkpoint.name]
+        began = time.perf_counter()
+        work = self.prepare(name, probes)
+        timings = {"load_s": 0.0, "tokenize_s": time.perf_counter() - began, "forward_s": 0.0}
+        identity = fingerprint(files, self._digest)
+        kept = self.keep_in(identity) if self.keep_in is not None else KeptScores((), "")
+        logprobs, known = kept.find(work.sequences)
+        done = Work(tokens=work.tokens)
+        facts = kept.facts if known.all() else None
+        if facts is None:
+            facts = self._score_unknown(files, work, kept, (logprobs, known), timings, done)
+        self._vocabularies[name] = facts.vocabulary
+        notes = [*(f"{name}: {note}" for note in facts.notes), *self._vocabulary_note(name)]
         if work.first_unscored:
             notes.append(
-                f"{checkpoint.name}: no BOS token and no context in {work.first_unscored} items, "
+                f"{name}: no BOS token and no context in {work.first_unscored} items, "
                 "so their first token is not scored"
             )
+        columns, refused = _columns(name, work, logprobs)
+        refusals = (*(replace(one, checkpoint=name) for one in work.refusals), *refused)
+        timings["store_s"] = kept.seconds
         return CheckpointScores(
-            checkpoint.name,
-            scored,
-            (*work.refusals, *refused),
+            name,
+            ScoreColumns(columns),
+            refusals,
             timings,
             identity,
             tuple(notes),
+            work={"forward": self._forward, "texts": work.texts, **asdict(done), "recalled": int(known.sum())},
         )
 
-    def _forward(self, files: CheckpointFiles, work: Workload, timings: dict[str, float]) -> list[FloatArray]:
-        """Load the checkpoint and run it over everything, noting the seconds each took."""
-        sequences = work.sequences
-        logprobs: list[FloatArray] = [np.empty(0)] * len(sequences)
+    def _score_unknown(
+        self,
+        files: CheckpointFiles,
+        work: Workload,
+        kept: KeptScores,
+        found: tuple[Logprobs, Mask],
+        timings: dict[str, float],
+        done: Work,
+    ) -> Facts:
+        """Load the checkpoint, score what is not known into the array, and note the seconds each took."""
+        logprobs, known = found
+        sequences, bounds = work.sequences, work.sequences.scored_bounds
+        lengths, kept_before = sequences.lengths, kept.seconds
+        left = int(lengths[~whole_items(sequences, known)].sum())
         began = time.perf_counter()
-        with self._shelf.take(files) as model:
+        with self._shelf.take(files) as model, ReadAhead(self._next_weights(files)):
             loaded = time.perf_counter()
-            self._vocabularies[files.name] = int(model.config.get_text_config().vocab_size)
-            with self._progress.task(f"score {files.name}", work.tokens, "tokens"), self._explained(files.name, work):
-                for found in score_sequences(model, sequences, forward=self._forward_kind, batch_size=self._batch_size):
-                    for position, values in zip(found.positions, found.logprobs, strict=True):
-                        logprobs[position] = values.astype(np.float64)
-                    self._progress.advance(int(sequences.lengths[list(found.positions)].sum()))
-        timings |= {"load_s": loaded - began, "forward_s": time.perf_counter() - loaded}
-        return logprobs
+            facts = Facts(self._shelf.notes, int(model.config.get_text_config().vocab_size))
+            kept.keep_facts(facts)
+            passes = score_sequences(
+                model, sequences, forward=self._forward, known=known, batch_size=self._batch_size, work=done
+            )
+            with self._progress.task(f"score {files.name}", left, "tokens"), _named(files.name, work):
+                for scored in passes:
+                    kept.keep(scored)
+                    for position, values in zip(scored.positions, scored.logprobs, strict=True):
+                        logprobs[bounds[position] : bounds[position + 1]] = values
+                    self._progress.advance(int(lengths[list(scored.positions)].sum()))
+        kept_s = kept.seconds - kept_before
+        timings |= {"load_s": loaded - began, "forward_s": time.perf_counter() - loaded - kept_s}
+        return facts
 
-    @contextmanager
-    def _explained(self, checkpoint: str, work: Workload) -> Iterator[None]:
-        """Name the item of a sequence at which the engine stopped."""
-        try:
-            yield
-        except NonFiniteLogitsError as error:
-            one = work.ready[work.sequences.items[error.position]]
-            raise ModelLoadError(
-                f"the model's logits for item {one.item.id!r} of probe {one.probe!r} hold NaN or infinity"
-                + (f"; the first layer that gives one is {error.layer}" if error.layer else ""),
-                where=checkpoint,
-                fix="Check the weights; with --dtype float16 try bfloat16 or float32.",
-            ) from error
+    def _next_weights(self, files: CheckpointFiles) -> Sequence[Path]:
+        """The weights that will be loaded after those of this checkpoint."""
+        names = list(self._files)
+        following = names[names.index(files.name) + 1 :][:1]
+        return [
+            path
+            for one in map(self._files.__getitem__, following)
+            for part in (one.weights if one.base != files.base else None, one.adapter_weights)
+            if part is not None
+            for path in part.files
+        ]
 
     def _vocabulary_note(self, checkpoint: str) -> Iterator[str]:
         """A vocabulary of another size than the first's is fine, and said: what is compared is ids."""
@@ -238,59 +211,56 @@ class HFScorer:
                 "items are compared by their token ids"
             )
 
-    def _recalled(self, checkpoint: str, identity: str, work: Workload) -> list[FloatArray] | None:
-        """Scores an earlier run kept, if they cover everything that is asked now."""
-        stored = self.recall(checkpoint, identity) if self.recall is not None else None
-        if stored is None:
-            return None
-        logprobs = []
-        for one in work.ready:
-            for candidate, span in zip(one.item.candidates, one.encoded.spans, strict=True):
-                place = (one.probe, one.item.id, one.render, candidate.label)
-                kept = stored.find(place, span.ids, span.start)
-                if kept is None or len(kept) != len(span.ids) - span.start:
-                    return None
-                logprobs.append(kept)
-        return logprobs
-
     def _render(self, item: Item, render: Render) -> Rendered | None:
         if render == "plain" or self._template is None:
             return render_plain(item)
         return self._template.render(item)
 
 
-def _collect(
-    checkpoint: str, work: Workload, logprobs: Iterator[FloatArray]
-) -> tuple[dict[tuple[str, Render, str], ScoredItem], list[Refusal]]:
-    scored: dict[tuple[str, Render, str], ScoredItem] = {}
+def _columns(
+    checkpoint: str, work: Workload, logprobs: Logprobs
+) -> tuple[dict[tuple[str, Render], Column], list[Refusal]]:
+    """The scores of each probe and rendering, and the items that have none."""
+    kept = _finite(work, logprobs)
+    columns: dict[tuple[str, Render], Column] = {}
     refusals: list[Refusal] = []
-    for one in work.ready:
-        values = [next(logprobs) for _ in one.encoded.spans]
-        if not all(np.isfinite(value).all() for value in values):
-            detail = _DETAIL["not_finite"]
-            refusals.append(
-                Refusal("not_finite", detail, one.probe, one.item.id, one.render, checkpoint, one.item.identity)
-            )
-            continue
-        scored[one.probe, one.render, one.item.id] = _scored_item(one, values)
-    return scored, refusals
+    first = 0
+    for (probe, render), spans in work.spans.items():
+        column = columns[probe, render] = Column(spans, logprobs, kept[first : first + len(spans)])
+        first += len(spans)
+        for at in np.flatnonzero(~column.kept).tolist():
+            item, detail = spans.item(at), DETAIL["not_finite"]
+            refusals.append(Refusal("not_finite", detail, probe, item.id, render, checkpoint, item.identity))
+    return columns, refusals
 
 
-def _scored_item(one: _Ready, values: Sequence[FloatArray]) -> ScoredItem:
-    candidates = tuple(
-        CandidateScore(
-            candidate.label,
-            span.ids[: span.start],
-            span.ids[span.start :],
-            span.tokens,
-            span.starts,
-            span.ends,
-            value,
-            len(text.encode()),
-        )
-        for candidate, text, span, value in zip(
-            one.item.candidates, one.rendered.texts, one.encoded.spans, values, strict=True
-        )
-    )
-    context = one.rendered.context
-    return ScoredItem(one.item, one.render, context, candidates, one.encoded.straddles, one.encoded.complete)
+def _finite(work: Workload, logprobs: Logprobs) -> Mask:
+    """Which items have a number for every token, shape (items,)."""
+    bad = np.flatnonzero(~np.isfinite(logprobs))
+    kept = np.ones(work.items, dtype=bool)
+    kept[work.sequences.items[np.searchsorted(work.sequences.scored_bounds, bad, side="right") - 1]] = False
+    return kept
+
+
+@contextmanager
+def _named(checkpoint: str, work: Workload) -> Iterator[None]:
+    """Name the item of a sequence at which the engine stopped."""
+    try:
+        yield
+    except NonFiniteLogitsError as error:
+        probe, item = _name_of(work, int(work.sequences.items[error.position]))
+        raise ModelLoadError(
+            f"the model's logits for item {item!r} of probe {probe!r} hold NaN or infinity"
+            + (f"; the first layer that gives one is {error.layer}" if error.layer else ""),
+            where=checkpoint,
+            fix="Check the weights; with --dtype float16 try bfloat16 or float32.",
+        ) from error
+
+
+def _name_of(work: Workload, at: int) -> tuple[str, str]:
+    """Probe and id of the item of that number."""
+    for (probe, _), spans in work.spans.items():
+        if at < len(spans):
+            return probe, spans.item(at).id
+        at -= len(spans)
+    raise IndexError(at)

@@ -16,8 +16,9 @@ spaces. What this module decides, in order:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +31,8 @@ from auditor.core.scores import IntArray
 from auditor.errors import ModelLoadError, UsageError
 
 End = Literal["auto", "none", "eos"]
+# Items encoded at a time: enough to keep all cores busy, and few objects at once.
+_CHUNK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +107,35 @@ class Encoder:
         if end == "eos" and self._eos is None:
             raise UsageError("the tokenizer has no EOS token", where="--end eos", fix="Use --end auto or --end none.")
 
-    def encode(self, items: Sequence[Rendered]) -> Iterator[Encoded | Reason]:
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The tokenizer's name of every token, by id; "" where an id has none."""
+        ids = range(max(self._backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1)
+        return tuple(self._backend.id_to_token(one) or "" for one in ids)
+
+    def encode(self, items: Iterable[Rendered]) -> Iterator[Encoded | Reason]:
         """Encode items in order; a reason stands in for an item that must be refused.
 
         Raises:
             ModelLoadError: the tokenizer's own call gives other ids than its backend.
         """
-        encodings = self._encode_texts(items)
-        for item in items:
-            yield self._align(item, [next(encodings) for _ in item.texts])
+        rest = iter(items)
+        while part := list(islice(rest, _CHUNK)):
+            encodings = self._encode_texts(part)
+            for item in part:
+                yield self._align(item, [next(encodings) for _ in item.texts])
 
     def _encode_texts(self, items: Sequence[Rendered]) -> Iterator[Encoding]:
-        chunk = 4096
-        for first in range(0, len(items), chunk):
-            part = items[first : first + chunk]
-            for has_specials in {item.has_specials for item in part}:
-                sample = next(item for item in part if item.has_specials == has_specials)
-                self._check_backend(_full_text(sample, sample.texts[0], self._end), has_specials)
-            texts = [_full_text(item, text, self._end) for item in part for text in item.texts]
-            adds = [not item.has_specials for item in part for _ in item.texts]
-            if len(set(adds)) == 1:
-                yield from self._backend.encode_batch(texts, add_special_tokens=adds[0])
-            else:
-                for text, add in zip(texts, adds, strict=True):
-                    yield self._backend.encode(text, add_special_tokens=add)
+        for has_specials in {item.has_specials for item in items}:
+            sample = next(item for item in items if item.has_specials == has_specials)
+            self._check_backend(_full_text(sample, sample.texts[0], self._end), has_specials)
+        texts = [_full_text(item, text, self._end) for item in items for text in item.texts]
+        adds = [not item.has_specials for item in items for _ in item.texts]
+        if len(set(adds)) == 1:
+            yield from self._backend.encode_batch(texts, add_special_tokens=adds[0])
+        else:
+            for text, add in zip(texts, adds, strict=True):
+                yield self._backend.encode(text, add_special_tokens=add)
 
     def _check_backend(self, text: str, has_specials: bool) -> None:
         own = self._tokenizer(text, add_special_tokens=not has_specials)["input_ids"]

@@ -10,6 +10,7 @@ from auditor.core.scores import Render
 from auditor.core.series import Objective
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
 
 
@@ -59,6 +60,30 @@ class Timings(_Entry):
     store_s: Seconds
 
 
+class Work(_Entry):
+    """What it took to score one checkpoint.
+
+    Attributes:
+        texts: sequences asked for, each candidate in each rendering.
+        recalled: of these, how many a store held.
+        tokens: token ids of all texts.
+        nodes: token ids that go through the model by the plan, 0 where nothing was packed.
+        packs: rows of the plan.
+        split: passes more than planned, because memory ran out or a store held parts of packs; where it is 0 and no
+            score was recalled from another plan, equal plans give equal bits.
+        plan: SHA-256 of the sequences and the packs they lie in, empty where nothing was packed.
+    """
+
+    forward: Literal["packed", "padded"]
+    texts: Count
+    recalled: Count
+    tokens: Count
+    nodes: Count
+    packs: Count
+    split: Count
+    plan: str
+
+
 class Manifest(_Entry):
     """What was asked, with what, and how far it came."""
 
@@ -78,3 +103,6 @@ class Manifest(_Entry):
     probes: Annotated[tuple[ProbeEntry, ...], Field(min_length=1)]
     finished: tuple[Finished, ...]
     timings: dict[str, Timings] = Field(description="by checkpoint")
+    work: dict[str, Work] = Field({}, description="by checkpoint")
+    tokens: Literal["all", "sample", "none"] = Field("all", description="the items whose tokens are in the tables")
+    tokens_items: int | None = Field(None, ge=0, description="how many items these are")

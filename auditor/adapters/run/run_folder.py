@@ -1,7 +1,7 @@
 """The run folder: what an audit leaves on disk, replaced atomically file by file.
 
-``manifest.json`` is written first, as ``interrupted``, and last, as ``complete``. In between the two
-tables grow by one checkpoint at a time, so that an interrupted audit keeps what it finished.
+``manifest.json`` is written first, as ``interrupted``, and last, as ``complete``. In between the two tables are
+written, once everything is scored and before anything is concluded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from auditor.adapters.cache.score_store import STORE_FILE
 from auditor.adapters.run.manifest_schema import Manifest
 from auditor.adapters.run.results import results_json, results_of
 from auditor.adapters.run.results_schema import Results
-from auditor.adapters.run.score_tables import StoredScores, items_table, read_scores, tokens_table
+from auditor.adapters.run.score_tables import ITEMS, TOKENS, item_parts, token_parts
 from auditor.adapters.run.validation import first_problem
 from auditor.core.findings import Findings
+from auditor.core.sampling import ALL_TOKENS, TokenSample
 from auditor.core.scores import CheckpointScores
 from auditor.errors import StorageError, UsageError, one_line
 
 MANIFEST, ITEMS_FILE, TOKENS_FILE = "manifest.json", "items.parquet", "tokens.parquet"
 RESULTS, REPORT = "results.json", "report.html"
-_OURS = {MANIFEST, ITEMS_FILE, TOKENS_FILE, RESULTS, REPORT, "attributions.parquet"}
+_STORE = (STORE_FILE, *(STORE_FILE + ending for ending in ("-wal", "-shm", "-journal")))
+_OURS = {MANIFEST, ITEMS_FILE, TOKENS_FILE, RESULTS, REPORT, "attributions.parquet", *_STORE}
 _PARTIAL = ".partial"
 
 
@@ -39,18 +42,28 @@ class RunFolder:
         path: created where it is missing.
         manifest: what the audit is; ``request_id`` tells requests apart.
         private: keep texts and tokens out of the tables.
+        tokens: of which items ``tokens.parquet`` holds the tokens.
 
     Raises:
         UsageError: the folder cannot be written, or holds anything but an audit of the same request.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any], *, private: bool) -> None:
+    def __init__(
+        self, path: Path, manifest: dict[str, Any], *, private: bool, tokens: TokenSample = ALL_TOKENS
+    ) -> None:
         self.path = path
         self._private = private
-        self._notes: dict[str, tuple[str, ...]] = {}
-        stored = self._claim(manifest["request_id"])
-        self.manifest = {**manifest, "status": "interrupted", "timings": {}, "finished": []}
-        self.manifest |= {name: stored[name] for name in ("finished", "timings") if name in stored}
+        self._tokens = tokens
+        self._claim(manifest["request_id"])
+        self.manifest = {
+            **manifest,
+            "status": "interrupted",
+            "timings": {},
+            "work": {},
+            "finished": [],
+            "tokens": tokens.name,
+            "tokens_items": tokens.items,
+        }
         try:
             self._write_manifest()
         except StorageError as error:
@@ -58,8 +71,8 @@ class RunFolder:
                 raise
             raise UsageError(error.what, where=f"--out {path}", fix="Choose a folder you may write to.") from error
 
-    def _claim(self, request_id: str) -> dict[str, Any]:
-        """Make the folder or recognise it; the manifest of an unfinished audit of this request."""
+    def _claim(self, request_id: str) -> None:
+        """Make the folder, or recognise it as one of this request."""
         where = f"--out {self.path}"
         if not _is_text(self.path):
             raise UsageError("the path holds bytes that are no text", where=where, fix="Choose another name.")
@@ -71,7 +84,7 @@ class RunFolder:
             what = "is no folder" if taken else f"cannot be used as a run folder: {error.strerror}"
             raise UsageError(what, where=where, fix="Choose a folder you may write to.") from error
         if not names - {MANIFEST + _PARTIAL}:
-            return {}
+            return
         foreign = sorted(name for name in names if name.removesuffix(_PARTIAL) not in _OURS)
         if foreign or MANIFEST not in names:
             raise UsageError(
@@ -90,71 +103,47 @@ class RunFolder:
             Manifest.model_validate(earlier)
         except ValueError as error:
             raise _broken_manifest(self.path, f"does not follow the schema: {first_problem(error)}") from error
-        # All scores may be there and only the report be missing: that is no reason to score again.
-        unfinished = earlier["status"] == "interrupted" or REPORT not in names
-        return earlier if unfinished else {}
-
-    def recall(self, checkpoint: str, fingerprint: str) -> StoredScores | None:
-        """Scores of a checkpoint that an interrupted run of this request finished, else None."""
-        finished = {one["name"]: one for one in self.manifest["finished"]}
-        if checkpoint not in finished or finished[checkpoint]["fingerprint"] != fingerprint:
-            return None
-        try:
-            scores = read_scores(self.path / ITEMS_FILE, self.path / TOKENS_FILE, checkpoint, self.manifest["engine"])
-        except (OSError, KeyError, pa.ArrowException):
-            # A table that cannot be read is only a score to be made again.
-            return None
-        self._notes[checkpoint] = tuple(finished[checkpoint].get("notes", ()))
-        return scores
-
-    def recalled_notes(self, checkpoint: str) -> tuple[str, ...]:
-        """What an interrupted run remarked on a checkpoint whose scores were recalled."""
-        return self._notes.get(checkpoint, ())
 
     def keep(self, scores: Sequence[CheckpointScores]) -> None:
-        """Write all finished checkpoints to both tables, then say so in the manifest.
-
-        Checkpoints that an interrupted run finished and this one has not reached stay: whether they still
-        hold is seen when they are reached.
-        """
-        finished = [
-            {"name": one.checkpoint, "fingerprint": one.fingerprint, "notes": list(one.notes)} for one in scores
-        ]
-        if not any(map(_was_run, scores)) and _same(finished, self.manifest["finished"][: len(finished)]):
-            # All of these were recalled: the tables hold them, and later ones, already.
-            return
-        began = time.perf_counter()
+        """Write all checkpoints to both tables, then say so in the manifest."""
         # What an earlier run concluded goes before the scores it concluded it from.
         for name in (RESULTS, REPORT):
             (self.path / name).unlink(missing_ok=True)
-        tables = {
-            TOKENS_FILE: tokens_table(scores, private=self._private),
-            ITEMS_FILE: items_table(scores, self.manifest["engine"], private=self._private),
+        engine, private, chosen = self.manifest["engine"], self._private, self._tokens.chosen
+        seconds = dict.fromkeys([one.checkpoint for one in scores], 0.0)
+        self._write_table(
+            TOKENS_FILE, TOKENS, scores, lambda one: token_parts(one, private=private, chosen=chosen), seconds
+        )
+        self._write_table(ITEMS_FILE, ITEMS, scores, lambda one: item_parts(one, engine, private=private), seconds)
+        self.manifest["finished"] = [
+            {"name": one.checkpoint, "fingerprint": one.fingerprint, "notes": list(one.notes)} for one in scores
+        ]
+        self.manifest["timings"] = {
+            one.checkpoint: {**one.timings, "store_s": one.timings.get("store_s", 0.0) + seconds[one.checkpoint]}
+            for one in scores
         }
-        later = self._unreached([one.checkpoint for one in scores], tables)
-        for name, table in tables.items():
-            self._write_table(name, table)
-        self.manifest["finished"] = [*finished, *later]
-        last = scores[-1]
-        # Seconds are those of the run that did the work, not of one that read it again.
-        if _was_run(last) or last.checkpoint not in self.manifest["timings"]:
-            self.manifest["timings"][last.checkpoint] = {**last.timings, "store_s": time.perf_counter() - began}
+        self.manifest["work"] = {one.checkpoint: dict(one.work) for one in scores}
         self._write_manifest()
 
-    def _unreached(self, reached: Sequence[str], tables: dict[str, pa.Table]) -> list[dict[str, Any]]:
-        """Append to ``tables`` what the folder holds of finished checkpoints beyond those reached."""
-        later = [one for one in self.manifest["finished"] if one["name"] not in reached]
-        if not later:
-            return []
-        names = [one["name"] for one in later]
-        try:
-            stored = {file: pq.read_table(self.path / file, filters=[("checkpoint", "in", names)]) for file in tables}
-            grown = {file: pa.concat_tables([table, stored[file]]) for file, table in tables.items()}
-        except (OSError, pa.ArrowException):
-            # A table that cannot be read is only a score to be made again.
-            return []
-        tables.update(grown)
-        return later
+    def _write_table(
+        self,
+        name: str,
+        schema: pa.Schema,
+        scores: Sequence[CheckpointScores],
+        parts: Callable[[CheckpointScores], Iterator[pa.Table]],
+        seconds: dict[str, float],
+    ) -> None:
+        """A row group for each part, so that no table is ever in memory whole; adds to each checkpoint's seconds."""
+
+        def write(partial: Path) -> None:
+            with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+                for one in scores:
+                    began = time.perf_counter()
+                    for part in parts(one):
+                        writer.write_table(part)
+                    seconds[one.checkpoint] += time.perf_counter() - began
+
+        replace_file(self.path / name, write)
 
     def finish(self, findings: Findings) -> None:
         """Write ``results.json`` and mark the run complete."""
@@ -170,21 +159,8 @@ class RunFolder:
     def _write_manifest(self) -> None:
         self._write(MANIFEST, json.dumps(self.manifest, indent=1, allow_nan=False).encode())
 
-    def _write_table(self, name: str, table: pa.Table) -> None:
-        replace_file(self.path / name, lambda partial: pq.write_table(table, partial, compression="zstd"))
-
     def _write(self, name: str, content: bytes) -> None:
         replace_file(self.path / name, lambda partial: partial.write_bytes(content))
-
-
-def _was_run(scores: CheckpointScores) -> bool:
-    """Whether a model was loaded for these scores, rather than an earlier run's read again."""
-    return scores.timings.get("load_s", 0.0) > 0 or scores.timings.get("forward_s", 0.0) > 0
-
-
-def _same(finished: Sequence[Mapping[str, Any]], stored: Sequence[Mapping[str, Any]]) -> bool:
-    keys = ("name", "fingerprint")
-    return [[one[key] for key in keys] for one in finished] == [[one[key] for key in keys] for one in stored]
 
 
 def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
@@ -202,7 +178,7 @@ def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
         raise StorageError(
             "no space left on the disk" if full else f"cannot be written: {error.strerror or one_line(error)}",
             where=str(path),
-            fix="Free some space and run the same command again: finished checkpoints are kept."
+            fix="Free some space and run the same command again: scores are kept."
             if full
             else "Check that the folder is still there and that you may write to it, then run the same command again.",
         ) from error

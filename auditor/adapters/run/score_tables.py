@@ -1,21 +1,19 @@
-"""The run folder's Parquet tables: a row for each candidate, and one for each scored token."""
+"""The run folder's Parquet tables: a row for each candidate, and one for each scored token, a part at a time."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from auditor.core.scores import CandidateScore, CheckpointScores, FloatArray, IntArray, ScoredItem
+from auditor.core.column_sums import totals
+from auditor.core.score_columns import Column, ScoreColumns, Small
+from auditor.core.scores import CheckpointScores, IntArray
 
 
 def _schema(text: str, **others: pa.DataType) -> pa.Schema:
@@ -50,12 +48,11 @@ _SHARED = ("identity", "surface", "axis", "theme", "cluster", "paraphrase", "fra
 _HIDDEN = ("surface", "frame")
 # Keys group rows and must go on doing so, but readers of public sets name a cluster by its predicate.
 _HASHED = ("cluster", "paraphrase", "match")
+# Items a part: with two candidates of a dozen tokens, some 50,000 rows of one table and 100,000 of the other.
+_ITEMS_A_PART, _ITEMS_OF_TOKENS_A_PART = 25_000, 4_000
 
-# (probe, item, render, candidate): the place of a score at one checkpoint.
-Place = tuple[str, str, str, str]
 
-
-def score_key(ids: IntArray, start: int, engine: Mapping[str, str]) -> str:
+def score_key(ids: IntArray | Small, start: int, engine: Mapping[str, str]) -> str:
     """What a stored score must share with a request to stand for it, besides its checkpoint: SHA-256.
 
     Args:
@@ -63,129 +60,134 @@ def score_key(ids: IntArray, start: int, engine: Mapping[str, str]) -> str:
         start: index of the first scored token.
         engine: everything else that decides a log-probability, as in the manifest.
     """
+    return _keyed(ids, start, _described(engine))
+
+
+def _described(engine: Mapping[str, str]) -> str:
+    return json.dumps(dict(engine), sort_keys=True)
+
+
+def _keyed(ids: IntArray | Small, start: int, engine: str) -> str:
     # JSON holds no line break, so nothing in the first line can pass for an id.
-    head = f"{start} {json.dumps(dict(engine), sort_keys=True)}\n".encode()
+    head = f"{start} {engine}\n".encode()
     return hashlib.sha256(head + ids.astype("<i8").tobytes()).hexdigest()
 
 
+def item_parts(scores: CheckpointScores, engine: Mapping[str, str], *, private: bool) -> Iterator[pa.Table]:
+    """One checkpoint's part of ``items.parquet``; with ``private`` texts are null and keys made of texts are hashes."""
+    described = _described(engine)
+    for part in _parts(scores, _ITEMS_A_PART):
+        column, spans = part.column, part.column.spans
+        cuts, where = spans.cuts, part.sequences
+        items = [spans.item(at) for at in part.at.tolist()]
+        repeated = part.owner
+        candidates = [candidate for item in items for candidate in item.candidates]
+        columns = {
+            **{name: _text(getattr(item, name) for item in items).take(repeated) for name in ("design", "baseline")},
+            **{name: _shown(name, [getattr(one, name) for one in items], private).take(repeated) for name in _SHARED},
+            "item": _text(item.id for item in items).take(repeated),
+            "candidate": _text(candidate.label for candidate in candidates),
+            "context": _text(None if private else spans.context_of(at) for at in part.at.tolist()).take(repeated),
+            "prompt": _text(None if private else item.context + item.prefix for item in items).take(repeated),
+            "text": _text(None if private else candidate.text for candidate in candidates),
+            "quantity": _text(["logprob"] * len(where)),
+            "value": totals(cuts, column.logprobs, int(where[0]), int(where[-1]) + 1)[where - where[0]],
+            "tokens": cuts.scored[where + 1] - cuts.scored[where],
+            "bytes": cuts.n_bytes[where].astype(np.int64),
+            "straddles": spans.straddles[part.at][part.owner],
+            "complete": spans.complete[part.at][part.owner],
+            "key": _text(
+                _keyed(cuts.ids[cuts.bounds[at] : cuts.bounds[at + 1]], int(cuts.starts[at]), described)
+                for at in where.tolist()
+            ),
+        }
+        yield _table(ITEMS, {**part.names(len(where)), **columns})
+
+
+def token_parts(
+    scores: CheckpointScores, *, private: bool, chosen: Mapping[str, frozenset[str]] | None = None
+) -> Iterator[pa.Table]:
+    """One checkpoint's part of ``tokens.parquet``; with ``private`` only positions and log-probabilities remain.
+
+    Args:
+        chosen: ids of the items whose tokens are wanted, by probe; None for all.
+    """
+    for part in _parts(scores, _ITEMS_OF_TOKENS_A_PART, chosen):
+        spans = part.column.spans
+        cuts, where = spans.cuts, part.sequences
+        lengths = cuts.scored[where + 1] - cuts.scored[where]
+        of_token = np.repeat(np.arange(len(where)), lengths)
+        position = np.arange(len(of_token)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        scored = cuts.scored[where][of_token] + position
+        ids = cuts.ids[(cuts.bounds[where] + cuts.starts[where])[of_token] + position]
+        items = [spans.item(at) for at in part.at.tolist()]
+        labels = _text(candidate.label for item in items for candidate in item.candidates)
+        hidden = pa.nulls(len(of_token), pa.int64())
+        names, codes = np.unique(ids if cuts.named is None else cuts.named[scored], return_inverse=True)
+        texts = _text(None if private else cuts.vocabulary[name] for name in names.tolist())
+        columns = {
+            "item": _text(item.id for item in items).take(part.owner[of_token]),
+            "candidate": labels.take(of_token),
+            "token": texts.take(codes),
+            "position": position,
+            "token_id": hidden if private else ids.astype(np.int64),
+            "start": hidden if private else cuts.begins[scored].astype(np.int64),
+            "end": hidden if private else cuts.ends[scored].astype(np.int64),
+            "logprob": part.column.logprobs[scored].astype(np.float64),
+        }
+        yield _table(TOKENS, {**part.names(len(of_token)), **columns})
+
+
 @dataclass(frozen=True, slots=True)
-class StoredScores:
-    """Scores of one checkpoint that an earlier run kept.
+class _Part:
+    """Some items of one probe in one rendering at one checkpoint.
 
     Attributes:
-        engine: that of the run that asks now.
-        kept: key and log-probabilities of each candidate.
+        at: places of the items in the column, shape (m,).
+        sequences: of their candidates, in order, shape (n,).
+        owner: which of the m items each belongs to, shape (n,).
     """
 
-    engine: Mapping[str, str]
-    kept: Mapping[Place, tuple[str, FloatArray]]
+    checkpoint: str
+    probe: str
+    column: Column
+    at: IntArray
+    sequences: IntArray
+    owner: IntArray
 
-    def find(self, place: Place, ids: IntArray, start: int) -> FloatArray | None:
-        """The log-probabilities of exactly these tokens, None where others were scored or none."""
-        key, logprobs = self.kept.get(place, ("", None))
-        return logprobs if key == score_key(ids, start, self.engine) else None
-
-
-def items_table(scores: Sequence[CheckpointScores], engine: Mapping[str, str], *, private: bool) -> pa.Table:
-    """``items.parquet``; with ``private`` texts are null and keys made of texts are hashes."""
-    rows = [
-        _item_row(probe, one.checkpoint, scored, at, private) | {"key": _key(scored.candidates[at], engine)}
-        for one in scores
-        for (probe, _, _), scored in one.scored.items()
-        for at in range(len(scored.candidates))
-    ]
-    return pa.Table.from_pylist(rows, schema=ITEMS)
+    def names(self, rows: int) -> dict[str, pa.Array[Any]]:
+        """What is the same for all rows."""
+        same = {"probe": self.probe, "render": self.column.spans.render, "checkpoint": self.checkpoint}
+        return {name: pa.repeat(pa.scalar(value, pa.string()), rows) for name, value in same.items()}
 
 
-def _key(score: CandidateScore, engine: Mapping[str, str]) -> str:
-    return score_key(np.concatenate([score.prefix_ids, score.token_ids]), len(score.prefix_ids), engine)
+def _parts(scores: CheckpointScores, size: int, chosen: Mapping[str, frozenset[str]] | None = None) -> Iterator[_Part]:
+    for (probe, _), column in ScoreColumns.of(scores.scored).columns.items():
+        spans, places = column.spans, np.flatnonzero(column.kept)
+        if chosen is not None:
+            wanted = chosen.get(probe, frozenset())
+            places = np.array([at for at in places.tolist() if spans.item(at).id in wanted], dtype=np.int64)
+        for first in range(0, len(places), size):
+            at = places[first : first + size]
+            counts = spans.firsts[at + 1] - spans.firsts[at]
+            owner = np.repeat(np.arange(len(at)), counts)
+            within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+            yield _Part(scores.checkpoint, probe, column, at, spans.firsts[at][owner] + within, owner)
 
 
-def _item_row(probe: str, checkpoint: str, scored: ScoredItem, at: int, private: bool) -> dict[str, Any]:
-    item, score = scored.item, scored.candidates[at]
-    return {
-        "probe": probe,
-        "item": item.id,
-        **{name: _shown(name, getattr(item, name), private) for name in _SHARED},
-        "render": scored.render,
-        "checkpoint": checkpoint,
-        "candidate": score.label,
-        "context": None if private else scored.context,
-        "text": None if private else item.candidates[at].text,
-        "quantity": "logprob",
-        "value": score.total,
-        "tokens": len(score.token_ids),
-        "bytes": score.n_bytes,
-        "design": item.design,
-        "straddles": scored.straddles,
-        "complete": scored.complete,
-        "baseline": item.baseline,
-        "prompt": None if private else item.context + item.prefix,
-    }
+def _table(schema: pa.Schema, columns: Mapping[str, Any]) -> pa.Table:
+    return pa.Table.from_arrays([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
 
 
-def _shown(name: str, value: str, private: bool) -> str | None:
-    if not (private and value):
-        return value
+def _text(values: Any) -> pa.Array[Any]:
+    return pa.array(list(values), pa.string())
+
+
+def _shown(name: str, values: Sequence[str], private: bool) -> pa.Array[Any]:
+    """A column about the items; in a private run what holds their texts is hidden, and what groups them is hashed."""
+    if not private or name not in (*_HIDDEN, *_HASHED):
+        return _text(values)
     if name in _HIDDEN:
-        return None
-    return hashlib.sha256(value.encode()).hexdigest()[:16] if name in _HASHED else value
-
-
-def tokens_table(scores: Sequence[CheckpointScores], *, private: bool) -> pa.Table:
-    """``tokens.parquet``; with ``private`` only positions and log-probabilities remain."""
-    columns: dict[str, list[Any]] = {name: [] for name in TOKENS.names}
-    for checkpoint, probe, scored, score in _candidates(scores):
-        n = len(score.token_ids)
-        hidden = [None] * n
-        columns["probe"] += [probe] * n
-        columns["item"] += [scored.item.id] * n
-        columns["render"] += [scored.render] * n
-        columns["checkpoint"] += [checkpoint] * n
-        columns["candidate"] += [score.label] * n
-        columns["position"] += range(n)
-        columns["token_id"] += hidden if private else score.token_ids.tolist()
-        columns["token"] += hidden if private else score.tokens
-        columns["start"] += hidden if private else score.starts.tolist()
-        columns["end"] += hidden if private else score.ends.tolist()
-        columns["logprob"] += score.logprobs.tolist()
-    return pa.Table.from_pydict(columns, schema=TOKENS)
-
-
-def _candidates(scores: Sequence[CheckpointScores]) -> Iterator[tuple[str, str, ScoredItem, CandidateScore]]:
-    for one in scores:
-        for (probe, _, _), scored in one.scored.items():
-            for score in scored.candidates:
-                yield one.checkpoint, probe, scored, score
-
-
-def read_scores(items: Path, tokens: Path, checkpoint: str, engine: Mapping[str, str]) -> StoredScores:
-    """What two tables hold of one checkpoint: the keys of ``items``, the values of ``tokens``.
-
-    A candidate whose tokens do not add up to its value is left out: the two tables are then of two runs.
-
-    Raises:
-        OSError, KeyError, pa.ArrowException: a table is missing, damaged or without a column.
-    """
-    rows = pq.read_table(items, filters=[("checkpoint", "=", checkpoint)])
-    expected = dict(zip(_places(rows), zip(*_columns(rows, "key", "value"), strict=True), strict=True))
-    table = pq.read_table(tokens, filters=[("checkpoint", "=", checkpoint)])
-    places, logprobs = _places(table), table["logprob"].to_numpy()
-    edges = [at for at in range(len(places)) if at == 0 or places[at] != places[at - 1]] + [len(places)]
-    found = {places[start]: logprobs[start:stop] for start, stop in pairwise(edges)}
-    return StoredScores(
-        engine,
-        {
-            place: (key, found[place])
-            for place, (key, value) in expected.items()
-            if place in found and math.isclose(value, float(found[place].sum()), rel_tol=1e-9, abs_tol=1e-9)
-        },
-    )
-
-
-def _places(table: pa.Table) -> list[Place]:
-    return list(zip(*_columns(table, "probe", "item", "render", "candidate"), strict=True))
-
-
-def _columns(table: pa.Table, *names: str) -> list[list[Any]]:
-    return [table[name].to_pylist() for name in names]
+        return _text(value and None for value in values)
+    hashes = {value: value and hashlib.sha256(value.encode()).hexdigest()[:16] for value in set(values)}
+    return _text(map(hashes.__getitem__, values))

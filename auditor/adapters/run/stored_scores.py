@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE
+from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, read_manifest
 from auditor.core.items import Candidate, Item
 from auditor.core.scores import CandidateScore, FloatArray, IntArray, Render, ScoredItem
 from auditor.errors import UsageError
@@ -22,6 +22,8 @@ from auditor.errors import UsageError
 Key = tuple[str, Render, str]
 
 _NAMES = ("identity", "surface", "axis", "theme", "cluster", "paraphrase", "frame", "match", "baseline")
+# What the tables hold of the tokens, as the manifest says it.
+_HELD = {"sample": "the tokens of a sample of the items", "none": "no tokens"}
 _KINDS = ("role", "valence", "design")
 _READ = ["probe", "item", "render", "candidate", "context", "prompt", "text", "tokens", "straddles", "complete"]
 
@@ -44,14 +46,15 @@ def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
     """Read one checkpoint of a finished run.
 
     Raises:
-        UsageError: a table is missing, damaged, without a column, or does not hold the checkpoint.
+        UsageError: a table is missing, damaged, without a column, does not hold the checkpoint, or not all tokens.
     """
     chosen = pc.field("checkpoint") == checkpoint
     try:
         rows = pq.read_table(run / ITEMS_FILE, columns=[*_READ, *_NAMES, *_KINDS], filters=chosen)
-        table = pq.read_table(run / TOKENS_FILE, filters=chosen)
         if rows["text"].null_count:
             return StoredCheckpoint({}, private=True)
+        _check_tokens(run)
+        table = pq.read_table(run / TOKENS_FILE, filters=chosen)
         scored = dict(_scored(rows, table))
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise UsageError(
@@ -66,6 +69,16 @@ def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
             fix="Run the same audit again: it replaces the file.",
         )
     return StoredCheckpoint(scored, private=False)
+
+
+def _check_tokens(run: Path) -> None:
+    kept = read_manifest(run).get("tokens", "all")
+    if kept != "all":
+        raise UsageError(
+            f"{TOKENS_FILE} holds {_HELD.get(kept, 'not all tokens')}, and runs are compared on all of them",
+            where=str(run),
+            fix="Run the same audit again with --tokens all: it replaces the files.",
+        )
 
 
 def _scored(rows: pa.Table, tokens: pa.Table) -> Iterator[tuple[Key, ScoredItem]]:
