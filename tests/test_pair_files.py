@@ -113,3 +113,16 @@ def test_what_cannot_be_subtracted(tmp_path: Path, changes: dict[str, str], prob
 def test_baselines_alone_ask_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds baselines only"):
         from_rows(tmp_path, {"harmful": "a", "affirming": "b", "design": "responsiveness"})
+
+
+def test_rows_share_what_they_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"Context {at % 2}, bad thing, good {at},group {at % 2},cluster {at % 2}" for at in range(6)]
+    path = tmp_path / "p.csv"
+    path.write_text("context,harmful,affirming,identity,cluster\n" + "\n".join(lines), encoding="utf-8")
+    items = read_pairs(read_table(path), "p").items
+    for name in ("context", "identity", "cluster"):
+        assert len({id(getattr(item, name)) for item in items}) == 2
+    assert len({id(item.candidates[0]) for item in items}) == 1
+    # Nothing but memory depends on how much is remembered.
+    monkeypatch.setattr("auditor.adapters.probe_files.pair_files._REMEMBERED", 1)
+    assert read_pairs(read_table(path), "p").items == items

@@ -57,7 +57,7 @@ def test_every_checkpoint_is_scored_once_in_order_and_kept() -> None:
     scorer, kept = FakeScorer(margins(TABLE)), []
     compare([PROBE], SERIES, scorer, Rule(), lambda done: kept.append([one.checkpoint for one in done]))
     assert scorer.calls == ["base", "sft", "dpo"]
-    assert kept == [["base"], ["base", "sft"], ["base", "sft", "dpo"]]
+    assert kept == [["base", "sft", "dpo"]]
 
 
 def test_nothing_left_to_compare() -> None:

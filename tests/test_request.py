@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditor.cli.options import AuditOptions, End, Render, Tier
+from auditor.cli.options import AuditOptions, End, Render, Tier, Tokens
 from auditor.cli.request import (
     batch_size,
     betas,
@@ -54,7 +54,7 @@ OTHER: dict[str, Any] = {
 }  # fmt: skip
 SAME: dict[str, Any] = {
     "config": Path("c"), "probe": ["p"], "batch_size": "4", "no_cache": True, "out": Path("o"), "dry_run": True,
-    "quiet": True, "debug": True, "offline": True, "rehash": True, "tokens": "none",
+    "quiet": True, "debug": True, "offline": True, "rehash": True, "tokens": Tokens.none,
 }  # fmt: skip
 
 

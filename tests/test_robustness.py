@@ -97,12 +97,29 @@ def test_one_cluster_that_carries_it_all_is_found() -> None:
 def test_leaving_a_cluster_out_is_the_estimate_without_it() -> None:
     rng, bootstrap = np.random.default_rng(3), Bootstrap(0)
     for means in (rng.exponential(size=9), rng.normal(size=12)):
-        found = leave_one_out(means, 0.02, bootstrap)
+        places, found = leave_one_out(means, 0.02, bootstrap)
+        assert places.tolist() == list(range(len(means)))
         for at, (estimate, interval) in enumerate(found):
             expected = mean_over_clusters(np.delete(means, at), bootstrap)
             assert (estimate.value, estimate.se) == pytest.approx((expected.value, expected.se))
             wanted = expected.interval(0.02)
             assert (interval.low, interval.high) == pytest.approx((wanted.low, wanted.high))
+
+
+def test_of_many_clusters_the_outermost_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    means = np.random.default_rng(4).exponential(size=600) + 40
+    monkeypatch.setattr("auditor.core.statistics.MOST_LEFT_OUT", 20)
+    places, found = leave_one_out(means, 0.02, Bootstrap(0))
+    assert places.tolist() == sorted([*np.argsort(means)[:10], *np.argsort(means)[-10:]])
+    for at, (estimate, interval) in zip(places, found, strict=True):
+        expected = mean_over_clusters(np.delete(means, at))
+        assert (estimate.value, estimate.se, estimate.clusters) == pytest.approx((expected.value, expected.se, 599))
+        wanted = expected.interval(0.02)
+        assert (interval.low, interval.high) == pytest.approx((wanted.low, wanted.high))
+    # No other cluster moves the mean further.
+    every = [float(np.delete(means, at).mean()) for at in range(600)]
+    values = [one.value for one, _ in found]
+    assert (min(values), max(values)) == pytest.approx((min(every), max(every)))
 
 
 def test_a_margin_that_is_only_length_is_seen_per_token() -> None:

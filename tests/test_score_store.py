@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -352,6 +353,7 @@ def test_locked_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 WRITER = """
 import sys
 from pathlib import Path
+from typing import ClassVar
 from auditor.adapters.cache.score_store import ScoreStore
 from auditor.errors import AuditError
 from kept_scores import ONE, entries
@@ -468,7 +470,7 @@ def test_interrupted_keep_keeps_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 class TestFacts:
-    FACTS = {"notes": ["2 tensors are not used"], "vocabulary": 400}
+    FACTS: ClassVar = {"notes": ["2 tensors are not used"], "vocabulary": 400}
 
     def test_round_trip(self, tmp_path: Path) -> None:
         with ScoreStore.open(tmp_path) as store:

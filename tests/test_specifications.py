@@ -85,3 +85,13 @@ def test_a_reference_identity_is_left_out_where_another_one_stays() -> None:
     assert np.flatnonzero(found["without he"].matching.is_reference).tolist() == [2, 4]
     assert found["without he"].left_out.tolist() == [1]
     assert found["without he"].kept.all()
+
+
+def test_of_very_many_numbers_a_hundredth_is_left_out_at_a_time() -> None:
+    items = [pair(str(at), frame=f"frame {at}" if at else "") for at in range(252)]
+    choices = _choices(_specifications(items), "frame")
+    assert list(choices) == [f"without part {number + 1}" for number in range(100)]
+    # Every row that names a frame is left out once, the one that names none never.
+    left_out = [at for gone in choices.values() for at in gone]
+    assert sorted(left_out) == list(range(1, 252))
+    assert {len(gone) for gone in choices.values()} == {2, 3}

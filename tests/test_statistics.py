@@ -8,6 +8,7 @@ from scipy import stats
 
 from auditor.core.statistics import (
     Estimate,
+    by_cluster,
     cluster_means,
     difference,
     mean_over_clusters,
@@ -120,3 +121,12 @@ def test_prediction_interval_holds_its_promise() -> None:
         found = prediction_interval(x, 2 * x + noise[:8], 1.5, -0.5, 0.05)
         inside += found.low < 2 * 2.0 + noise[8] - noise[9] < found.high
     assert abs(inside / 4000 - 0.95) < 4 * 0.0034
+
+
+def test_means_of_a_few_of_many_codes_are_those_of_a_few() -> None:
+    rng = np.random.default_rng(0)
+    match = rng.integers(0, 40, 200)
+    cluster, values = match // 4, rng.normal(size=200)
+    few, many = by_cluster(values, match, cluster), by_cluster(values, match * 10**6, cluster * 10**5)
+    assert many.means.tolist() == few.means.tolist()
+    assert many.codes.tolist() == (few.codes * 10**5).tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,3 +73,19 @@ def test_not_utf8_names_the_line(tmp_path: Path) -> None:
 def test_folder_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_table(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_rows_can_be_read_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("auditor.adapters.probe_files.table_files._ROWS_A_PART", 2)
+    path = tmp_path / name
+    values = [f"text {at} \u2028 \u00e9" for at in range(5)]
+    if name.endswith("parquet"):
+        pq.write_table(pa.table({"x": values}), path)
+    else:
+        lines = ["x", *values] if name.endswith("csv") else [json.dumps({"x": one}) for one in values]
+        path.write_text("\n".join(lines), encoding="utf-8")
+    table = read_table(path)
+    assert [row.values["x"] for row in table.stream()] == values
+    assert [row.line for row in table.stream()] == [row.line for row in table.rows]
+    assert table.rows[0].line == (2 if name.endswith("csv") else 1)

@@ -9,7 +9,7 @@ interval is the wider of the two (`auditor.core.statistics.Estimate`; figures in
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ REPLICATES = 9_999
 SKEWED = 0.5
 # The lean is of the order of skewness / sqrt(clusters): beyond this many, t alone is good to half a percent.
 MAX_CLUSTERS = 500
+# Numbers of clusters whose draws are kept, 10 MB each at most.
+_KEPT_DRAWS = 32
 
 
 def skewness(means: FloatArray) -> FloatArray:
@@ -47,7 +49,7 @@ class Bootstrap:
     """
 
     def __init__(self, seed: int) -> None:
-        self._draws = cache(lambda n: _draws(seed, n))
+        self._draws = lru_cache(_KEPT_DRAWS)(lambda n: _draws(seed, n))
 
     def pivots(self, means: FloatArray) -> FloatArray | None:
         """Sorted values of (mean* - mean) / se*, shape (replicates,); None where t is to be used.
@@ -77,7 +79,7 @@ class Bootstrap:
     def _pivots(self, samples: FloatArray) -> FloatArray:
         """Shape (replicates, k) for samples of shape (k, n)."""
         n = samples.shape[1]
-        counts = self._draws(n)
+        counts = self._draws(n).astype(np.float64)
         deviations = (samples - samples.mean(axis=1, keepdims=True)).T
         centre = counts @ deviations / n
         variance = np.maximum(counts @ deviations**2 / n - centre**2, 0.0)
@@ -88,7 +90,7 @@ class Bootstrap:
         return pivots
 
 
-def _draws(seed: int, n: int) -> FloatArray:
+def _draws(seed: int, n: int) -> NDArray[np.int16]:
     """How often each of n clusters stands in each resample, shape (replicates, n)."""
     generator = np.random.default_rng([seed, n])
-    return generator.multinomial(n, np.full(n, 1 / n), size=REPLICATES).astype(np.float64)
+    return generator.multinomial(n, np.full(n, 1 / n), size=REPLICATES).astype(np.int16)

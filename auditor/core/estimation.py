@@ -157,10 +157,14 @@ def _identities(items: Sequence[Item], pairs: Mask) -> Iterator[tuple[str | None
     """All rows together, then each identity on its axis."""
     if pairs.any():
         yield None, "", pairs
-    for who in dict.fromkeys((item.identity, item.axis) for item in items):
-        rows = pairs & np.array([(item.identity, item.axis) == who for item in items], dtype=bool)
-        if rows.any():
-            yield *who, rows
+    groups: dict[tuple[str, str], list[int]] = {}
+    for at, item in enumerate(items):
+        groups.setdefault((item.identity, item.axis), []).append(at)
+    for who, own in groups.items():
+        rows = np.zeros(len(pairs), dtype=bool)
+        rows[own] = True
+        if (rows & pairs).any():
+            yield *who, rows & pairs
 
 
 def _refuse_no_pairs(table: ScoreTable, pairs: Mask) -> Iterator[Refusal]:

@@ -50,14 +50,18 @@ def examine_robustness(
     renders: dict[Render, dict[tuple[Hashable, ...], Effect]] = {}
     for one in effects:
         renders.setdefault(one.render, {})[_place(one)] = one
-    examined: list[Effect] = []
-    for effect in effects:
-        if not _is_examined(effect):
-            examined.append(effect)
-            continue
-        multiverse = multiverses[effect.probe, effect.render]
-        outcomes = (*multiverse.outcomes(effect), *_elsewhere(effect, renders))
-        examined.append(replace(effect, outcomes=outcomes, plausible=multiverse.plausible_part(effect)))
+    groups: dict[tuple[tuple[str, Render], Hashable], list[int]] = {}
+    for at, one in enumerate(effects):
+        if _is_examined(one):
+            measured = (one.measure, one.checkpoint, one.measure_from)
+            groups.setdefault(((one.probe, one.render), measured), []).append(at)
+    examined = list(effects)
+    for (table, _), places in groups.items():
+        multiverse = multiverses[table]
+        own = [effects[at] for at in places]
+        for at, effect, outcomes in zip(places, own, multiverse.outcomes(own), strict=True):
+            everything = (*outcomes, *_elsewhere(effect, renders))
+            examined[at] = replace(effect, outcomes=everything, plausible=multiverse.plausible_part(effect))
     shifts = {(*_place(one), one.render): one.outcomes for one in examined if one.measure == "shift"}
     return tuple(
         replace(one, outcomes=shifts.get((*_place(replace(one, measure="shift")), one.render)))
@@ -101,35 +105,45 @@ class _Multiverse:
         self._cells = {
             (cell.identity, cell.axis, cell.design): (cell, others_of(cell, cells)) for cell in cells if cell.judged
         }
-        self._measured: dict[tuple[Hashable, ...], Measured] = {}
         self._plausibility = Plausibility.of(table)
 
-    def outcomes(self, effect: Effect) -> Iterator[Outcome]:
-        """One effect in each specification of its table."""
-        assert effect.identity is not None
-        cell, others = self._cells[effect.identity, effect.axis, effect.design]
-        measure = self._measures[effect.measure, effect.checkpoint, effect.measure_from]
-        judge = _Judge(self._table, effect, others)
+    def outcomes(self, effects: Sequence[Effect]) -> list[list[Outcome]]:
+        """Effects of one measure in each specification of their table, one after the other: none is kept."""
+        measure = self._measures[effects[0].measure, effects[0].checkpoint, effects[0].measure_from]
+        asked = [(effect, *self._cell(effect)) for effect in effects]
+        found: list[list[Outcome]] = [[] for _ in effects]
+        judges = [_Judge(self._table, effect, others) for effect, _, others in asked]
         for specification in self._specifications:
-            if not self._concerns(specification, cell, effect.contrast):
-                continue
             measured = self._like(specification, measure)
-            rows = measured.usable(cell.rows, effect.contrast)
-            means = measured.means(rows, effect.contrast).means
-            estimate = mean_over_clusters(means, self._bootstrap)
-            # What leaves hardly a cluster over, or none that differs from the others, says nothing about the verdict.
-            if interval_refused(estimate) is None:
-                interval = estimate.interval(effect.alpha_adjusted)
-                found = judge.verdict(measured, rows, estimate, interval)
-                yield Outcome(specification.dimension, specification.choice, estimate.value, interval, found)
-        yield from self._of_clusters(effect, cell, judge, measure)
+            for (effect, cell, _), judge, outcomes in zip(asked, judges, found, strict=True):
+                if self._concerns(specification, cell, effect.contrast):
+                    outcomes += self._outcome(specification, measured, effect, cell, judge)
+        measured = self._like(as_audited(self._table, self._matching), measure)
+        for (effect, cell, _), judge, outcomes in zip(asked, judges, found, strict=True):
+            outcomes += self._of_clusters(measured, effect, cell, judge)
+        return found
+
+    def _cell(self, effect: Effect) -> tuple[Cell, Others]:
+        assert effect.identity is not None
+        return self._cells[effect.identity, effect.axis, effect.design]
+
+    def _outcome(
+        self, specification: Specification, measured: Measured, effect: Effect, cell: Cell, judge: _Judge
+    ) -> Iterator[Outcome]:
+        rows = measured.usable(cell.rows, effect.contrast)
+        means = measured.means(rows, effect.contrast).means
+        estimate = mean_over_clusters(means, self._bootstrap)
+        # What leaves hardly a cluster over, or none that differs from the others, says nothing about the verdict.
+        if interval_refused(estimate) is None:
+            interval = estimate.interval(effect.alpha_adjusted)
+            found = judge.verdict(measured, rows, estimate, interval)
+            yield Outcome(specification.dimension, specification.choice, estimate.value, interval, found)
 
     def plausible_part(self, effect: Effect) -> PlausiblePart | None:
         """A level over the pairs that the model finds plausible there; what is too few for a verdict is refused."""
-        assert effect.identity is not None
         if effect.measure != "level":
             return None
-        cell, others = self._cells[effect.identity, effect.axis, effect.design]
+        cell, others = self._cell(effect)
         known, plausible = self._plausibility.known, self._plausibility.plausible
         asked = cell.rows[known[cell.rows]]
         if not len(asked):
@@ -158,22 +172,16 @@ class _Multiverse:
         return specification.scoring != "sum" or not specification.kept[cell.rows].all()
 
     def _like(self, specification: Specification, measure: Measure) -> Measured:
-        key = (specification.dimension, specification.choice, measure.name, measure.checkpoint, measure.measure_from)
-        if key not in self._measured:
-            values = self._table.values(measure, specification.scoring)
-            allowed = specification.kept & np.isfinite(values)
-            self._measured[key] = Measured(specification.matching, values, allowed)
-        return self._measured[key]
+        values = self._table.values(measure, specification.scoring)
+        return Measured(specification.matching, values, specification.kept & np.isfinite(values))
 
-    def _of_clusters(self, effect: Effect, cell: Cell, judge: _Judge, measure: Measure) -> Iterator[Outcome]:
+    def _of_clusters(self, measured: Measured, effect: Effect, cell: Cell, judge: _Judge) -> Iterator[Outcome]:
         """Without each cluster, and where the two sides of its pairs are of equal length."""
-        measured = self._like(as_audited(self._table, self._matching), measure)
         rows = measured.usable(cell.rows, effect.contrast)
         means = measured.means(rows, effect.contrast)
         if len(means.means) > 2:
-            for at, (estimate, interval) in enumerate(
-                leave_one_out(means.means, effect.alpha_adjusted, self._bootstrap)
-            ):
+            left_out, others = leave_one_out(means.means, effect.alpha_adjusted, self._bootstrap)
+            for at, (estimate, interval) in zip(left_out.tolist(), others, strict=True):
                 found = judge.beside_its_controls(estimate, interval)
                 yield Outcome("cluster", f"without no. {at + 1}", estimate.value, interval, found)
         lengths = self._table.length_differences[rows]

@@ -20,6 +20,10 @@ Dimension = Literal[
 ]
 
 
+# More numbers than these are parted into as many parts of equal size, each left out as a whole.
+MOST_NUMBERS = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Specification:
     """One table asked in one other way.
@@ -47,7 +51,8 @@ def specifications_of(table: ScoreTable, matching: Matching) -> tuple[Specificat
 
     Paraphrases are numbered within their cluster, surface forms within their identity, frames over the whole probe;
     each number is left out everywhere at once, and so is each reference identity where a row has several. Numbers,
-    since the words may have to stay private.
+    since the words may have to stay private. Of more than a hundred numbers a hundredth is left out at a time, so that
+    a wording of its own for every row costs no more than a hundred.
     """
     whole = as_audited(table, matching)
     return (
@@ -86,9 +91,13 @@ def _left_out(whole: Specification, dimension: Dimension, labels: list[tuple[str
             numbers[group, label] = sizes[group]
             sizes[group] += 1
     ordinals = np.array([numbers.get(one, -1) for one in labels])
-    if max(sizes.values(), default=0) > 1:
-        for number in range(max(sizes.values())):
-            yield replace(whole, dimension=dimension, choice=f"without no. {number + 1}", kept=ordinals != number)
+    most = max(sizes.values(), default=0)
+    words = "without no. {}"
+    if most > MOST_NUMBERS:
+        ordinals, most, words = np.where(ordinals < 0, -1, ordinals % MOST_NUMBERS), MOST_NUMBERS, "without part {}"
+    if most > 1:
+        for number in range(most):
+            yield replace(whole, dimension=dimension, choice=words.format(number + 1), kept=ordinals != number)
 
 
 def _references(table: ScoreTable, whole: Specification) -> Iterator[Specification]:

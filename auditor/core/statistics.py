@@ -19,6 +19,8 @@ from auditor.core.bootstrap import REPLICATES, Bootstrap
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Method = Literal["t", "studentised bootstrap"]
+# Of so many clusters every one is left out once.
+MOST_LEFT_OUT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +135,17 @@ def by_cluster(values: FloatArray, match: IntArray, cluster: IntArray) -> Cluste
         cluster: code of each item's cluster, at least 0, shape (n_items,).
     """
     keys, key_means = _means_by_code(values, match)
-    of_key = np.zeros(int(match.max(initial=-1)) + 1, dtype=np.intp)
-    of_key[match] = cluster
-    return ClusterMeans(*_means_by_code(key_means, of_key[keys]))
+    of_key = np.zeros(len(keys), dtype=np.intp)
+    of_key[np.searchsorted(keys, match)] = cluster
+    return ClusterMeans(*_means_by_code(key_means, of_key))
 
 
 def _means_by_code(values: FloatArray, code: IntArray) -> tuple[IntArray, FloatArray]:
     """Each code that occurs, ascending, and the mean of its values."""
+    if int(code.max(initial=0)) > 4 * len(code):
+        # A few of many codes: what is counted is those that occur, in the same order.
+        codes, code = np.unique(code, return_inverse=True)
+        return codes, np.bincount(code, weights=values) / np.bincount(code)
     counts = np.bincount(code)
     codes = np.flatnonzero(counts)
     return codes, np.bincount(code, weights=values)[codes] / counts[codes]
@@ -162,12 +168,24 @@ def mean_over_clusters(means: FloatArray, bootstrap: Bootstrap | None = None) ->
     return Estimate(float(np.mean(means)) if n else float("nan"), se, n, pivots=pivots)
 
 
-def leave_one_out(means: FloatArray, alpha: float, bootstrap: Bootstrap) -> list[tuple[Estimate, Interval]]:
-    """The estimate over all clusters but one, and its interval, for each; shape (n,) in, at least three.
+def leave_one_out(
+    means: FloatArray, alpha: float, bootstrap: Bootstrap
+) -> tuple[IntArray, list[tuple[Estimate, Interval]]]:
+    """The estimate over all clusters but one, and its interval; shape (n,) in, at least three.
 
-    What `mean_over_clusters` and `Estimate.interval` give, all at once.
+    What `mean_over_clusters` and `Estimate.interval` give, all at once. Of more than `MOST_LEFT_OUT` clusters only
+    those with the smallest and the largest means are left out, half of each: leaving one out moves the mean by its
+    distance from it over n - 1, so those in between move it less.
+
+    Returns:
+        Which clusters were left out, ascending; and what each leaves.
     """
     n = len(means) - 1
+    if n >= MOST_LEFT_OUT:
+        order = np.argsort(means, kind="stable")
+        half = MOST_LEFT_OUT // 2
+        chosen: IntArray = np.sort(np.concatenate([order[:half], order[-half:]]))
+        return chosen, _without_each(means, chosen, alpha)
     samples = np.array([np.delete(means, at) for at in range(len(means))])
     values, errors = samples.mean(axis=1), samples.std(axis=1, ddof=1) / np.sqrt(n)
     below = np.full(len(means), t_quantile(1 - alpha / 2, n - 1))
@@ -177,9 +195,27 @@ def leave_one_out(means: FloatArray, alpha: float, bootstrap: Bootstrap) -> list
         at = int(alpha / 2 * (REPLICATES + 1) + 1e-9)
         low, high = bootstrap.quantiles(samples[skewed], at) if at else (-np.inf, np.inf)
         above[skewed], below[skewed] = np.maximum(above[skewed], -low), np.maximum(below[skewed], high)
-    return [
+    return np.arange(len(means)), [
         (Estimate(float(value), float(se), n), Interval(float(value - se * down), float(value + se * up)))
         for value, se, down, up in zip(values, errors, below, above, strict=True)
+    ]
+
+
+def _without_each(means: FloatArray, chosen: IntArray, alpha: float) -> list[tuple[Estimate, Interval]]:
+    """The same of some clusters among so many that t is all there is.
+
+    From the sums over all clusters one is taken: Chan, Golub & LeVeque 1983, "Algorithms for computing the sample
+    variance", eq. 2.1.
+    """
+    n, mean = len(means) - 1, means.mean()
+    centred = means - mean
+    values = mean - centred[chosen] / n
+    squares = np.maximum(np.sum(centred**2) - centred[chosen] ** 2 * (n + 1) / n, 0.0)
+    errors = np.sqrt(squares / (n - 1) / n)
+    reach = t_quantile(1 - alpha / 2, n - 1)
+    return [
+        (Estimate(float(value), float(se), n), Interval(float(value - se * reach), float(value + se * reach)))
+        for value, se in zip(values, errors, strict=True)
     ]
 
 

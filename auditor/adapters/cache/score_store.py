@@ -14,7 +14,6 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +38,7 @@ from auditor.adapters.cache.sqlite_files import (
     size_of,
     transaction,
 )
+from auditor.adapters.cache.store_info import ScopeInfo, StoreInfo
 
 STORE_FILE = "scores.sqlite3"
 
@@ -65,39 +65,6 @@ _KEYS_AT_ONCE = 256
 _SECONDS = range(2**33)
 _READ_ONLY = "can be read and not written"
 _NOT_KEPT = "scores of this audit are not kept for later ones"
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeInfo:
-    """What is kept of one scope.
-
-    Attributes:
-        scope: SHA-256 in hex.
-        scores: how many.
-        n_bytes: of keys and values.
-        created: when the first was kept.
-        used: when one was last kept or, noted once in each run, found.
-    """
-
-    scope: str
-    scores: int
-    n_bytes: int
-    created: datetime
-    used: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoreInfo:
-    """What a store holds: its scopes, the last used first, and the bytes it takes on the disk."""
-
-    path: Path
-    n_bytes: int
-    scopes: tuple[ScopeInfo, ...]
-
-    @property
-    def scores(self) -> int:
-        """How many scores in all."""
-        return sum(one.scores for one in self.scopes)
 
 
 class ScoreStore:

@@ -6,7 +6,7 @@ A pair file is somebody's own work, so reading stops at the first row that is no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -43,6 +43,8 @@ TEXT_COLUMNS = (
 COLUMNS = (HARMFUL, AFFIRMING, "candidates", "labels", "messages", "role", "valence", "design", *TEXT_COLUMNS)
 
 _Word = TypeVar("_Word", bound=str)
+_Value = TypeVar("_Value", bound=Hashable)
+_REMEMBERED = 1 << 16
 
 
 def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
@@ -57,18 +59,23 @@ def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
     """
     _check_columns(table)
     items: list[Item] = []
-    rows: dict[str, Row] = {}
+    # Where each row stands, by its id.
+    rows: dict[str, int] = {}
     clusters: dict[tuple[str, str], tuple[str, int]] = {}
-    for row in table.rows:
-        item = _item(table, row)
+    rows_as_clusters = 0
+    shared = _Shared()
+    for row in table.stream():
+        item = _item(table, row, shared)
         if item.id in rows:
             raise UsageError(
-                f"id {item.id!r} stands on line {rows[item.id].line} already",
+                f"id {item.id!r} stands on line {rows[item.id]} already",
                 where=table.where(row),
                 fix="Give every row its own id, or leave the column out.",
             )
-        rows[item.id] = row
-        if item.match and "cluster" in row.values:
+        rows[item.id] = row.line
+        if "cluster" not in row.values:
+            rows_as_clusters += 1
+        elif item.match:
             _check_match(clusters, item, row, table)
         items.append(item)
     _check_baselines(items, rows, table)
@@ -79,7 +86,6 @@ def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
     if not items:
         raise UsageError("holds no rows", where=str(table.path), fix="Give at least one pair.")
     notes = [] if card is None else list(card.notes)
-    rows_as_clusters = sum("cluster" not in row.values for row in table.rows)
     if rows_as_clusters:
         notes.append(
             f"{rows_as_clusters} rows name no cluster and count as independent; paraphrases of one predicate "
@@ -89,15 +95,35 @@ def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
     return Probe(name, tuple(items), replace(base, notes=tuple(notes)))
 
 
-def _check_baselines(items: Sequence[Item], rows: Mapping[str, Row], table: TableFile) -> None:
+class _Shared:
+    """Texts and candidates that many rows repeat, each kept once.
+
+    Those of the last few ten thousand rows are remembered: what repeats mostly repeats soon, and to remember all of a
+    million would cost what it saves.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    def of(self, one: _Value) -> _Value:
+        """The first of its equals."""
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        found: _Value = self._known.setdefault(one, one)
+        return found
+
+
+def _check_baselines(items: Sequence[Item], rows: Mapping[str, int], table: TableFile) -> None:
     """A baseline is another row about the same candidates in the same cluster, with no baseline of its own."""
+    if not any(item.baseline for item in items):
+        return
     by_id = {item.id: item for item in items}
     for item in items:
         problem = _baseline_problem(item, by_id.get(item.baseline)) if item.baseline else ""
         if problem:
             raise UsageError(
                 f"the baseline {item.baseline!r} {problem}",
-                where=table.where(rows[item.id]),
+                where=table.where(Row(rows[item.id], {})),
                 fix="Name a row with the same candidates, cluster and design, whose context declares nothing.",
             )
 
@@ -126,14 +152,15 @@ def _check_match(clusters: dict[tuple[str, str], tuple[str, int]], item: Item, r
 
 
 def _check_columns(table: TableFile) -> None:
-    if not table.columns and table.rows:
+    first = next(table.stream(), None)
+    if not table.columns and first is not None:
         # JSON lines have no header: where no line can be read there are no columns to speak of.
-        raise _unreadable(table, table.rows[0])
+        raise _unreadable(table, first)
     unknown = [name for name in table.columns if name not in COLUMNS]
     if unknown:
         # A CSV's columns stand in its header; a key of a JSON line stands on that line.
         header = table.path.suffix.lower() != ".jsonl"
-        row = next((row for row in table.rows if unknown[0] in row.values), None)
+        row = next((row for row in table.stream() if unknown[0] in row.values), None)
         raise UsageError(
             f"unknown column {unknown[0]!r}",
             where=str(table.path) if header or row is None else table.where(row),
@@ -141,7 +168,7 @@ def _check_columns(table: TableFile) -> None:
         )
     sides = {HARMFUL, AFFIRMING} <= set(table.columns)
     lists = {"candidates", "labels"} <= set(table.columns)
-    if table.rows and not sides and not lists:
+    if first is not None and not sides and not lists:
         raise UsageError(
             "the columns harmful and affirming (or candidates and labels) are missing",
             where=str(table.path),
@@ -153,15 +180,15 @@ def _unreadable(table: TableFile, row: Row) -> UsageError:
     return UsageError(row.problem, where=table.where(row), fix="Mend or remove the line; nothing was scored.")
 
 
-def _item(table: TableFile, row: Row) -> Item:
+def _item(table: TableFile, row: Row, shared: _Shared) -> Item:
     where = table.where(row)
     if row.problem:
         raise _unreadable(table, row)
-    texts = {name: _text(row.values, name, where) for name in TEXT_COLUMNS}
+    texts = {name: shared.of(_text(row.values, name, where)) for name in TEXT_COLUMNS}
     texts["id"] = texts["id"] or str(row.line)
     texts["cluster"] = texts["cluster"] or f"row {texts['id']}"
     return Item(
-        candidates=_candidates(row.values, where),
+        candidates=tuple(map(shared.of, _candidates(row.values, where))),
         messages=_messages(row.values.get("messages"), where),
         role=_word(row.values, "role", ROLES, where),
         valence=_word(row.values, "valence", VALENCES, where),
@@ -185,7 +212,7 @@ def checked_text(value: str, name: str, where: str) -> str:
     Raises:
         UsageError: the text holds half of a UTF-16 surrogate pair.
     """
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise UsageError(f"{name} holds a lone surrogate, which is no character", where=where, fix="Mend the text.")
     return value
 

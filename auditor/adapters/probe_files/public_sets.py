@@ -24,7 +24,7 @@ def read_public_set(
     """Read a pair set whose rows carry ``columns``, none of them empty, and two different sides."""
     items: dict[str, Item] = {}
     refusals: list[Refusal] = []
-    for row in table.rows:
+    for row in table.stream():
         problem = row.problem or _problem(row, columns, sides)
         item = None if problem else item_of(row)
         if item is None or item.id in items:

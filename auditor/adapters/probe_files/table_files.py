@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 # csv's own limit is 128 kB a field; a long item is the scorer's to refuse, not the parser's.
 _LONGEST_FIELD = 2**31 - 1
+# Rows of a Parquet file that become objects at a time.
+_ROWS_A_PART = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A file's columns and rows."""
+    """A file's columns and rows.
+
+    Attributes:
+        stream: reads the rows from the first on, each time it is called; nothing keeps them.
+    """
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    stream: Callable[[], Iterator[Row]]
     sha256: str
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows at once; of a large file, better taken from the stream."""
+        return tuple(self.stream())
 
     def where(self, row: Row) -> str:
         """File and line, for error messages."""
@@ -58,24 +69,25 @@ def read_table(path: Path) -> TableFile:
             f"cannot be read: {error.strerror}", where=str(path), fix="Give a file that exists and that you may read."
         ) from error
     sha256 = hashlib.sha256(content).hexdigest()
-    rows: Iterable[Row]
     suffix = path.suffix.lower()
+    # From the bytes that were hashed, so that the hash is of what was read.
     if suffix == ".parquet":
-        columns, rows = _parquet(path, content)
-    elif suffix == ".csv":
-        columns, rows = _csv(path, _decode(path, content))
-    elif suffix == ".jsonl":
-        columns, rows = _jsonl(_decode(path, content))
-    else:
-        raise UsageError(
-            f"unknown kind of file {path.suffix!r}", where=str(path), fix=f"Give one of {', '.join(SUFFIXES)}."
-        )
-    return TableFile(path, columns, tuple(rows), sha256)
+        return TableFile(path, *_parquet(path, content), sha256)
+    if suffix == ".csv":
+        _check_utf8(path, content)
+        return TableFile(path, _csv_header(path, content), lambda: _csv(content), sha256)
+    if suffix == ".jsonl":
+        _check_utf8(path, content)
+        columns = dict.fromkeys(name for row in _jsonl(content) for name in row.values)
+        return TableFile(path, tuple(columns), lambda: _jsonl(content), sha256)
+    raise UsageError(
+        f"unknown kind of file {path.suffix!r}", where=str(path), fix=f"Give one of {', '.join(SUFFIXES)}."
+    )
 
 
-def _decode(path: Path, content: bytes) -> str:
+def _check_utf8(path: Path, content: bytes) -> None:
     try:
-        return content.decode("utf-8-sig")
+        content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(
@@ -85,12 +97,16 @@ def _decode(path: Path, content: bytes) -> str:
         ) from error
 
 
-def _csv(path: Path, text: str) -> tuple[tuple[str, ...], list[Row]]:
-    csv.field_size_limit(_LONGEST_FIELD)
+def _lines(content: bytes, newline: str) -> io.TextIOWrapper:
+    """The text a line at a time, decoded as it is read."""
     # Not splitlines(): it also cuts at U+2028, U+0085 and other characters that texts may hold.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=newline)
+
+
+def _csv_header(path: Path, content: bytes) -> tuple[str, ...]:
+    csv.field_size_limit(_LONGEST_FIELD)
     try:
-        columns = tuple(next(reader))
+        columns = tuple(next(csv.reader(_lines(content, ""), strict=True)))
     except StopIteration as error:
         raise UsageError(
             "the file is empty", where=str(path), fix="Give a header line and at least one row."
@@ -104,19 +120,23 @@ def _csv(path: Path, text: str) -> tuple[tuple[str, ...], list[Row]]:
         raise UsageError(
             f"column {twice!r} stands twice in the header", where=f"{path}, line 1", fix="Remove one of them."
         )
-    rows: list[Row] = []
+    return columns
+
+
+def _csv(content: bytes) -> Iterator[Row]:
+    reader = csv.reader(_lines(content, ""), strict=True)
+    columns = tuple(next(reader))
     while True:
         line = reader.line_num + 1
         try:
             fields = next(reader)
         except StopIteration:
-            return columns, rows
+            return
         except csv.Error as error:
-            rows.append(Row(line, {}, f"malformed CSV: {error}"))
+            yield Row(line, {}, f"malformed CSV: {error}")
             continue
-        if not fields:
-            continue
-        rows.append(_csv_row(line, columns, fields))
+        if fields:
+            yield _csv_row(line, columns, fields)
 
 
 def _csv_row(line: int, columns: Sequence[str], fields: Sequence[str]) -> Row:
@@ -125,10 +145,10 @@ def _csv_row(line: int, columns: Sequence[str], fields: Sequence[str]) -> Row:
     return Row(line, {name: value for name, value in zip(columns, fields, strict=True) if value != ""})
 
 
-def _jsonl(text: str) -> tuple[tuple[str, ...], list[Row]]:
-    rows = [_json_row(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    columns = tuple(dict.fromkeys(name for row in rows for name in row.values))
-    return columns, rows
+def _jsonl(content: bytes) -> Iterator[Row]:
+    for number, line in enumerate(_lines(content, "\n"), 1):
+        if line.strip():
+            yield _json_row(number, line)
 
 
 def _json_row(number: int, line: str) -> Row:
@@ -150,20 +170,21 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _parquet(path: Path, content: bytes) -> tuple[tuple[str, ...], Iterator[Row]]:
+def _parquet(path: Path, content: bytes) -> tuple[tuple[str, ...], Callable[[], Iterator[Row]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        # From the bytes that were hashed, so that the hash is of what was read.
         table = pq.read_table(pa.BufferReader(content))
-        records = table.to_pylist()
+        table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UsageError(
             f"not a whole Parquet file: {error}", where=str(path), fix="Write it again, or give the rows as CSV."
         ) from error
-    rows = (
-        Row(number, {name: value for name, value in record.items() if value is not None and value != ""})
-        for number, record in enumerate(records, 1)
-    )
+
+    def rows() -> Iterator[Row]:
+        records = (record for batch in table.to_batches(_ROWS_A_PART) for record in batch.to_pylist())
+        for number, record in enumerate(records, 1):
+            yield Row(number, {name: value for name, value in record.items() if value is not None and value != ""})
+
     return tuple(table.column_names), rows

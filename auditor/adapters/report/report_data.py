@@ -98,6 +98,7 @@ class ReportData:
     """Everything on the page.
 
     Attributes:
+        tokens: of which items the run kept the tokens: all, sample or none.
         branches: training's path to each leaf; the findings at a leaf stand at the same place in every probe.
     """
 
@@ -113,6 +114,7 @@ class ReportData:
     families: tuple[tuple[str, int], ...]
     manifest: Mapping[str, Any]
     private: bool
+    tokens: str
 
     @property
     def checkpoints(self) -> tuple[str, ...]:
@@ -163,6 +165,7 @@ def read_report(run: Path) -> ReportData:
         families=_families(results.effects),
         manifest=manifest,
         private=private,
+        tokens=str(manifest.get("tokens", "all")),
     )
 
 

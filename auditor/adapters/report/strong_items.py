@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from auditor.adapters.report.item_margins import SIDES, ItemMargins, read_error
 from auditor.adapters.run.branches import Branch
 from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE
-from auditor.core.items import AFFIRMING, HARMFUL
-from auditor.errors import UsageError, one_line
+from auditor.core.items import HARMFUL
 
 PER_PROBE, IN_ALL = 10, 30
 MAX_TOKENS, MAX_CONTEXT = 60, 500
-SIDES = (HARMFUL, AFFIRMING)
-ABOUT = ("probe", "item", "identity", "theme", "cluster", "design")
 
 Name = tuple[str, str]  # probe, item
 
@@ -94,10 +91,14 @@ def strongest_items(run: Path, *, render: str, branches: Sequence[Branch], priva
     Raises:
         UsageError: a table cannot be read.
     """
-    known, values = _margins(run, render, list(dict.fromkeys(name for one in branches for name in one.path)))
-    probes = len({probe for probe, _ in values})
-    share = max(1, min(PER_PROBE, IN_ALL // max(1, probes * len(branches))))
-    chosen = [one for branch in branches for one in _choose(_candidates(known, values, branch), share)]
+    checkpoints = list(dict.fromkeys(name for one in branches for name in one.path))
+    margins = ItemMargins(run / ITEMS_FILE, render, checkpoints)
+    share = max(1, min(PER_PROBE, IN_ALL // max(1, margins.probes * len(branches))))
+    chosen = [
+        StrongItem(*one.about, branch.path, one.margins, one.shift, one.reasons)
+        for branch in branches
+        for one in margins.largest(branch, share)
+    ]
     names = list(dict.fromkeys((one.probe, one.item) for one in chosen))
     texts = _texts(run, render, names)
     tokens = {} if private else _tokens(run, render, names)
@@ -106,78 +107,10 @@ def strongest_items(run: Path, *, render: str, branches: Sequence[Branch], priva
 
 def _read(path: Path, columns: Sequence[str], rows_where: pc.Expression) -> list[dict[str, Any]]:
     try:
-        # An older version's table may lack a column that was added since.
-        known = [name for name in columns if name in pq.read_schema(path).names]
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=known, filters=rows_where).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns), filters=rows_where).to_pylist()
     except (OSError, pa.ArrowException) as error:
-        problem = "No such file" if not path.exists() else one_line(error)
-        raise UsageError(f"cannot be read: {problem}", where=str(path), fix="Run the same audit again.") from error
+        raise read_error(path, error) from error
     return rows
-
-
-def _margins(
-    run: Path, render: str, checkpoints: Sequence[str]
-) -> tuple[dict[Name, dict[str, Any]], dict[Name, dict[str, float]]]:
-    """What is known of every marked pair that all checkpoints scored, and its margin at each."""
-    wanted = {"render": render, "quantity": "logprob", "role": "marked", "valence": "harm"}
-    chosen = pc.field("candidate").isin(list(SIDES))
-    for column, value in wanted.items():
-        chosen &= pc.field(column) == value
-    values: dict[Name, dict[tuple[str, str], float]] = {}
-    known: dict[Name, dict[str, Any]] = {}
-    for row in _read(run / ITEMS_FILE, [*ABOUT, "checkpoint", "candidate", "value", "baseline"], chosen):
-        if row["design"] == "naming" or (row["design"] == "responsiveness" and not row["baseline"]):
-            continue  # asked only for others: to hold them against, or to be subtracted
-        name = (row["probe"], row["item"])
-        known[name] = {key: row[key] for key in ABOUT}
-        values.setdefault(name, {})[row["checkpoint"], row["candidate"]] = row["value"]
-    margins = {
-        name: {checkpoint: own[checkpoint, HARMFUL] - own[checkpoint, AFFIRMING] for checkpoint in checkpoints}
-        for name, own in values.items()
-        if all((checkpoint, side) in own for checkpoint in checkpoints for side in SIDES)
-    }
-    return known, margins
-
-
-def _candidates(
-    known: Mapping[Name, Mapping[str, Any]], margins: Mapping[Name, Mapping[str, float]], branch: Branch
-) -> Iterator[StrongItem]:
-    for name, own in margins.items():
-        along = tuple(own[checkpoint] for checkpoint in branch.path)
-        shift = along[-1] - along[-2] if len(along) > 1 else None
-        yield StrongItem(**known[name], path=branch.path, margins=along, shift=shift, reasons=())
-
-
-def _choose(items: Iterable[StrongItem], share: int) -> Iterator[StrongItem]:
-    by_probe: dict[str, list[StrongItem]] = {}
-    for one in items:
-        if math.isfinite(one.margins[-1]):
-            by_probe.setdefault(one.probe, []).append(one)
-    for mine in by_probe.values():
-        yield from _choose_of_probe(mine, share)
-
-
-def _choose_of_probe(items: Sequence[StrongItem], share: int) -> list[StrongItem]:
-    """Half by margin, the rest by shift; what both lists name is shown once, with both reasons."""
-    by_margin = _top(items, {one.item: one.margins[-1] for one in items}, (share + 1) // 2)
-    shifts = {one.item: one.shift for one in items if one.shift is not None}
-    by_shift = _top([one for one in items if one.shift is not None], shifts, share // 2)
-    reasons: dict[str, list[str]] = {}
-    for reason, ids in (("margin", by_margin), ("shift", by_shift)):
-        for item in ids:
-            reasons.setdefault(item, []).append(reason)
-    by_id = {one.item: one for one in items}
-    return [replace(by_id[item], reasons=tuple(why)) for item, why in reasons.items()]
-
-
-def _top(items: Iterable[StrongItem], size: Mapping[str, float], count: int) -> list[str]:
-    """Ids of the largest positive values, at most one for an identity and cluster."""
-    taken: dict[tuple[str, str], str] = {}
-    for one in sorted(items, key=lambda one: (-size[one.item], one.item)):
-        if len(taken) == count or size[one.item] <= 0:
-            break
-        taken.setdefault((one.identity, one.cluster), one.item)
-    return list(taken.values())
 
 
 def _about(render: str, names: Sequence[Name]) -> pc.Expression:
