@@ -40,6 +40,7 @@ MODEL_ADAPTERS = {
     "auditor.adapters.demo.demo_series",
     "auditor.adapters.demo.tiny_llama",
     "auditor.adapters.demo.training",
+    "auditor.adapters.hf.bad_layers",
     "auditor.adapters.hf.devices",
     "auditor.adapters.hf.engine",
     "auditor.adapters.hf.model_calls",
