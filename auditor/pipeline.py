@@ -15,6 +15,7 @@ from auditor.core.estimation import estimate_effects
 from auditor.core.findings import Findings, cautions_of
 from auditor.core.items import Probe
 from auditor.core.measures import measures_of
+from auditor.core.noise import Rounding
 from auditor.core.origins import name_origins
 from auditor.core.persistence import persistences_of
 from auditor.core.pooling import pool_identities
@@ -67,7 +68,12 @@ def analyse(
         raise _nothing_left(refusals)
     matched = [(table, match_items(table)) for table in tables if table.items]
     measures, bootstrap = measures_of(series), Bootstrap(rule.seed)
-    found = [estimate_effects(table, matching, measures, bootstrap) for table, matching in matched]
+    roundings = [Rounding.of(table.probe, table.render, scores) for table, _ in matched]
+    found = [
+        estimate_effects(*pair, measures, bootstrap, rounding)
+        for pair, rounding in zip(matched, roundings, strict=True)
+    ]
+    floors = tuple(floor for one in roundings if one is not None for floor in one.floors())
     effects = name_origins(decide([effect for effects, _ in found for effect in effects], rule))
     effects = examine_robustness(matched, effects, measures, bootstrap)
     effects = pool_identities(matched, effects, measures)
@@ -78,12 +84,13 @@ def analyse(
         series,
         effects,
         tuple(refusals),
-        (*cautions, *cautions_of(tables, effects, series, rule), *notes),
+        (*cautions, *cautions_of(tables, effects, series, rule, floors), *notes),
         contributions=tuple(one for contributions, _ in traced for one in contributions),
         transitions=tuple(one for pair in matched for one in transitions_of(*pair, series, rule.sesoi)),
         persistences=tuple(one for pair in matched for one in persistences_of(*pair, series)),
         reliabilities=tuple(one for pair in matched for one in reliabilities_of(*pair, rule.seed)),
         scorings=tuple(one for pair in matched for one in scoring_agreements(*pair)),
+        noise_floors=floors,
     )
 
 

@@ -23,6 +23,8 @@ VerdictName = Literal[
 ]
 Origin = Literal["introduced", "amplified", "inherited", "attenuated", "reversed", "unresolved"]
 Controls = Literal["passed", "failed_form", "failed_band", "absent"]
+# An estimate nearer to 0 than so many times its noise lies below the noise floor.
+NOISE_FACTOR = 2.0
 # Under so many clusters a theme stays descriptive.
 MIN_THEME_CLUSTERS = 12
 
@@ -141,6 +143,8 @@ class Effect:
         levelled_down: of a disparity that fell, whether it fell because the reference identities rose.
         plausible: a judged level repeated on its plausible pairs, None where no unrelated text tells which they are.
         outcomes: of a verdict in every other specification, one choice of the audit changed at a time.
+        noise: root mean square of what rounding to half precision puts on the estimate, in its unit
+            (`auditor.core.noise`); None where it was not measured, as in float32.
     """
 
     probe: str
@@ -180,6 +184,16 @@ class Effect:
     levelled_down: bool | None = None
     plausible: PlausiblePart | None = None
     outcomes: tuple[Outcome, ...] | None = None
+    noise: float | None = None
+
+    @property
+    def below_noise(self) -> bool | None:
+        """Whether the estimate is so near to 0 that rounding may have given it its sign; None where not measured."""
+        return None if self.noise is None else self.reaches_by_noise(abs(self.estimate.value))
+
+    def reaches_by_noise(self, distance: float) -> bool:
+        """Whether rounding may have moved the estimate by more than a distance in its unit."""
+        return self.noise is not None and NOISE_FACTOR * self.noise > distance
 
     @property
     def fragile(self) -> bool | None:

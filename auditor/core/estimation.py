@@ -10,23 +10,32 @@ from auditor.core.bootstrap import Bootstrap
 from auditor.core.contrasts import Contrast, Mask, Matching
 from auditor.core.control_checks import check_controls
 from auditor.core.effects import MIN_THEME_CLUSTERS, Effect, Shares, interval_refused
-from auditor.core.items import Item
+from auditor.core.items import Design, Item
 from auditor.core.measured import Measured
 from auditor.core.measures import Measure
 from auditor.core.metrics import METRICS
+from auditor.core.noise import Moments, Rounding
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.row_groups import Cell, Others, others_of
 from auditor.core.scales import StageScales
 from auditor.core.scores import Render
-from auditor.core.statistics import Estimate, mean_over_clusters, mean_over_items
+from auditor.core.statistics import Estimate, IntArray, mean_over_clusters, mean_over_items
 from auditor.core.tables import ScoreTable
 from auditor.core.two_way import beyond_forms
 
 
 def estimate_effects(
-    table: ScoreTable, matching: Matching, measures: Sequence[Measure], bootstrap: Bootstrap
+    table: ScoreTable,
+    matching: Matching,
+    measures: Sequence[Measure],
+    bootstrap: Bootstrap,
+    rounding: Rounding | None = None,
 ) -> tuple[tuple[Effect, ...], tuple[Refusal, ...]]:
-    """Every effect one score table supports, and what it had to refuse."""
+    """Every effect one score table supports, and what it had to refuse.
+
+    Args:
+        rounding: a sample of the table's rows scored in float32 too; without one no effect has a noise.
+    """
     pairs = np.array([item.pair is not None for item in table.items], dtype=bool)
     refusals = [*table.refusals, *matching.refusals, *_refuse_no_pairs(table, pairs)]
     usable = {measure.checkpoint: table.same_tokens(measure) for measure in measures if measure.same_tokens}
@@ -36,7 +45,8 @@ def estimate_effects(
     effects: list[Effect] = []
     for measure in measures:
         allowed = usable[measure.checkpoint] if measure.same_tokens else np.ones(len(pairs), dtype=bool)
-        estimator = _Estimator(table, measure, Measured(matching, table.values(measure), allowed), bootstrap)
+        noise = rounding.moments(measure) if rounding is not None else {}
+        estimator = _Estimator(table, measure, Measured(matching, table.values(measure), allowed), bootstrap, noise)
         for cell, beside in zip(cells, others, strict=True):
             effects += [estimator.effect(cell, beside, contrast) for contrast in _contrasts(cell)]
     effects += _metric_effects(table, matching, pairs)
@@ -53,11 +63,19 @@ def _contrasts(cell: Cell) -> tuple[Contrast, ...]:
 class _Estimator:
     """Effects of one measure on one table."""
 
-    def __init__(self, table: ScoreTable, measure: Measure, measured: Measured, bootstrap: Bootstrap) -> None:
+    def __init__(
+        self,
+        table: ScoreTable,
+        measure: Measure,
+        measured: Measured,
+        bootstrap: Bootstrap,
+        noise: Mapping[tuple[Design, Contrast], Moments],
+    ) -> None:
         self._table = table
         self._measure = measure
         self._measured = measured
         self._bootstrap = bootstrap
+        self._noise = noise
         self._scales = StageScales(table, measure, measured, bootstrap)
         self._names = table.names[:, table.checkpoints.index(measure.checkpoint)]
 
@@ -110,7 +128,12 @@ class _Estimator:
             checks=checks,
             forms=forms,
             scales=scales,
+            noise=self._noise_of(cell, contrast, rows),
         )
+
+    def _noise_of(self, cell: Cell, contrast: Contrast, rows: IntArray) -> float | None:
+        moments, matching = self._noise.get((cell.design, contrast)), self._measured.matching
+        return moments.noise(matching.key[rows], matching.cluster[rows]) if moments is not None and len(rows) else None
 
 
 def _may_be_judged(cell: Cell, estimate: Estimate) -> bool:

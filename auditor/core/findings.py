@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.core.contributions import Contribution
-from auditor.core.effects import Effect
+from auditor.core.effects import NOISE_FACTOR, Effect
+from auditor.core.noise import NoiseFloor
 from auditor.core.persistence import Persistence
 from auditor.core.refusals import Refusal
 from auditor.core.reliability import Reliability, ScoringAgreement
@@ -32,6 +33,7 @@ class Findings:
         persistences: of the first checkpoint's disparities along each path of training.
         reliabilities: of each probe's disparities over halves of its wordings, at each checkpoint.
         scorings: how other scorings agree with summed margins, at each checkpoint.
+        noise_floors: of half precision, by probe, rendering and checkpoint; none in float32.
     """
 
     series: Series
@@ -43,13 +45,21 @@ class Findings:
     persistences: tuple[Persistence, ...] = ()
     reliabilities: tuple[Reliability, ...] = ()
     scorings: tuple[ScoringAgreement, ...] = ()
+    noise_floors: tuple[NoiseFloor, ...] = ()
 
 
-def cautions_of(tables: Sequence[ScoreTable], effects: Sequence[Effect], series: Series, rule: Rule) -> tuple[str, ...]:
+def cautions_of(
+    tables: Sequence[ScoreTable],
+    effects: Sequence[Effect],
+    series: Series,
+    rule: Rule,
+    floors: Sequence[NoiseFloor] = (),
+) -> tuple[str, ...]:
     """What a reader must know before a number, one sentence each, most serious first."""
     return tuple(
         dict.fromkeys(
             [
+                *_noise(floors, effects),
                 *_missing_controls(effects),
                 *_names(tables),
                 *_tokens(tables),
@@ -61,6 +71,27 @@ def cautions_of(tables: Sequence[ScoreTable], effects: Sequence[Effect], series:
             ]
         )
     )
+
+
+def _noise(floors: Sequence[NoiseFloor], effects: Sequence[Effect]) -> Iterator[str]:
+    """What rounding does to each probe in each rendering, and which verdicts it can reach."""
+    for probe, render in dict.fromkeys((one.probe, one.render) for one in floors):
+        own = [one for one in floors if (one.probe, one.render) == (probe, render)]
+        errors = [one.margin for one in own]
+        judged = [one for one in effects if (one.probe, one.render) == (probe, render) and one.verdict is not None]
+        below = sum(bool(one.below_noise) for one in judged)
+        yield (
+            f"{probe}, {render}: rounding moves a margin by {min(errors):.2g} to {max(errors):.2g} nats (root mean "
+            f"square, {own[0].items} items scored again in float32); {below} of {len(judged)} judged effects lie below "
+            f"the noise floor, nearer to 0 than {NOISE_FACTOR:g} times what it adds: their signs may be its doing."
+        )
+        claims = [one for one in judged if one.verdict in ("harm", "no_meaningful_difference")]
+        reached = _identities(one for one in claims if one.sesoi is not None and one.reaches_by_noise(one.sesoi))
+        if reached:
+            yield (
+                f"{probe}, {render}: rounding alone can move effects about {reached} by d, so harm or no meaningful "
+                "difference may be its doing there: confirm them with --dtype float32."
+            )
 
 
 def _missing_controls(effects: Sequence[Effect]) -> Iterator[str]:

@@ -94,6 +94,8 @@ class CheckpointScores:
         fingerprint: hash of the weights, config and tokenizer that gave these numbers.
         notes: remarks for the report, one sentence each.
         work: what it took to score them, by name, for the manifest.
+        exact: a sample of the same items scored again in float32 (`auditor.core.noise_sample`), by the same keys;
+            empty where all of them were scored in float32.
     """
 
     checkpoint: str
@@ -103,6 +105,7 @@ class CheckpointScores:
     fingerprint: str = ""
     notes: tuple[str, ...] = ()
     work: Mapping[str, str | int] = field(default_factory=dict)
+    exact: Mapping[tuple[str, Render, str], ScoredItem] = field(default_factory=dict)
 
 
 class Scorer(Protocol):
