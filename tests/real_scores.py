@@ -25,7 +25,7 @@ def files_of(name: str, folder: Path) -> CheckpointFiles:
 
 
 def scorer_of(folders: Mapping[str, Path], *renders: Render, **options: Any) -> HFScorer:
-    """A scorer in float32 on the CPU; the template is the last checkpoint's that has one."""
+    """A scorer in float32 on the CPU or on another ``shelf``; the template is the last checkpoint's that has one."""
     files = {name: files_of(name, folder) for name, folder in folders.items()}
     tokenizers = {name: load_tokenizer(one, POLICY) for name, one in files.items()}
     owners = [one for one in tokenizers.values() if one.chat_template]
@@ -37,7 +37,8 @@ def scorer_of(folders: Mapping[str, Path], *renders: Render, **options: Any) -> 
         "batch_size": None,
         "progress": Silent(),
     }
-    return HFScorer(files, tokenizers, ModelShelf(POLICY), **{**settings, **options})
+    shelf = options.pop("shelf", None) or ModelShelf(POLICY)
+    return HFScorer(files, tokenizers, shelf, **{**settings, **options})
 
 
 def score(scorer: HFScorer, name: str, *probes: Probe) -> CheckpointScores:

@@ -160,6 +160,44 @@ def test_limit_keeps_whole_clusters_with_their_references(
     assert len(set(drawn.values())) > 1
 
 
+def test_half_precision_is_held_against_float32(
+    llama_series: dict[str, Path], pair_file: Path, finished_run: Path, tmp_path: Path
+) -> None:
+    # So few rows are all scored again, so the floors follow from the tables of both runs.
+    out = tmp_path / "run"
+    options = ("--beta", "0.1", "--dtype", "bfloat16")
+    result = audit("compare", *llama_series.values(), "--probe", pair_file, "--out", out, *options)
+    assert result.exit_code == 0, result.stderr
+    assert "24 items scored again in float32" in result.stderr
+    runs = [margins(run) for run in (out, finished_run)]
+    floors = strict(out / "results.json")["noise_floors"]
+    assert [(one["render"], one["checkpoint"], one["items"]) for one in floors] == [
+        (render, checkpoint, 24) for render in ("plain", "chat") for checkpoint in ("base", "sft", "dpo")
+    ]
+    for floor in floors:
+        errors = [
+            rounded - runs[1][place]
+            for place, rounded in runs[0].items()
+            if place[:2] == (floor["render"], floor["checkpoint"])
+        ]
+        assert floor["margin"] == pytest.approx(math.sqrt(math.fsum(one**2 for one in errors) / 24), rel=1e-3)
+        assert floor["bias"] == pytest.approx(math.fsum(errors) / 24, abs=1e-5)
+    effects = strict(out / "results.json")["effects"]
+    assert all(one["below_noise"] == (abs(one["estimate"]) < 2 * one["noise"]) for one in effects if one["items"])
+    assert all(one["noise_s"] > 0 for one in strict(out / "manifest.json")["timings"].values())
+    assert strict(finished_run / "results.json")["noise_floors"] == []
+    assert {one["noise"] for one in strict(finished_run / "results.json")["effects"]} == {None}
+
+
+def margins(run: Path) -> dict[tuple[str, str, str], float]:
+    """The margin of every pair by rendering, checkpoint and item."""
+    found: dict[tuple[str, str, str], float] = defaultdict(float)
+    for row in cells(run / "items.parquet"):
+        sign = 1 if row["candidate"] == "harmful" else -1
+        found[row["render"], row["checkpoint"], row["item"]] += sign * row["value"]
+    return found
+
+
 def test_quiet_says_nothing(llama_series: dict[str, Path], pair_file: Path, tmp_path: Path) -> None:
     result = audit("score", llama_series["base"], "--probe", pair_file, "--quiet", "--out", tmp_path / "run")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")

@@ -70,6 +70,21 @@ def test_complete_run_is_replaced(command: list[object], finished_run: Path, tmp
     assert_same_run(tmp_path / "run", finished_run)
 
 
+def test_a_second_audit_in_half_precision_loads_no_model_either(
+    command: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What an audit in float32 kept is the sample that half precision is held against.
+    assert audit(*command).exit_code == 0
+    half = [*command[:-2], tmp_path / "half", "--quiet", "--dtype", "bfloat16"]
+    watch = Watch(monkeypatch)
+    assert audit(*half).exit_code == 0
+    assert watch.run == ["base", "sft", "dpo"]
+    assert audit(*half[:-4], tmp_path / "again", *half[-3:]).exit_code == 0
+    assert watch.run == ["base", "sft", "dpo"]
+    assert_same_run(tmp_path / "half", tmp_path / "again")
+    assert json.loads((tmp_path / "half" / "results.json").read_text(encoding="utf-8"))["noise_floors"]
+
+
 def test_a_second_audit_loads_no_model(command: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert audit(*command).exit_code == 0
     watch = Watch(monkeypatch)

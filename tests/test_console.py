@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
@@ -42,6 +43,13 @@ def test_table_gives_the_last_checkpoints_verdict(margin: float, verdict: str) -
     assert "sft" not in text
     assert verdict in text
     assert f"{margin + 0.015:+.2f}"[:4] in text
+
+
+def test_an_effect_below_its_noise_is_marked() -> None:
+    findings = findings_of(3.0)
+    assert "noise" not in shown(findings)
+    noisy = replace(findings, effects=tuple(replace(one, noise=2.0) for one in findings.effects))
+    assert "harm (below the noise floor) (preference)" in shown(noisy)
 
 
 def test_raw_margin_stands_beside_the_excess() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from auditor.adapters.hf.devices import matmul_rate, one_thread, pick_device, total_memory
+from auditor.adapters.hf import devices
+from auditor.adapters.hf.devices import available_memory, matmul_rate, one_thread, pick_device, total_memory
 from auditor.errors import UsageError
 
 
@@ -35,6 +38,25 @@ def test_named_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_matmul_rate_is_a_plausible_speed() -> None:
     # Any machine that runs PyTorch multiplies faster than 0.1 and slower than 10,000 GFLOP/s.
     assert 1e8 < matmul_rate("cpu", "float32") < 1e13
+
+
+def test_available_memory_is_what_the_system_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meminfo, group = tmp_path / "meminfo", tmp_path / "group"
+    group.mkdir()
+    meminfo.write_text("MemTotal:  900 kB\nMemAvailable:     500 kB\n", encoding="ascii")
+    places = {"/proc/meminfo": meminfo, "/sys/fs/cgroup": group}
+    monkeypatch.setattr(devices, "Path", lambda name: places[name])
+    assert available_memory() == 500 * 1024
+    # 300,000 of the limit are used, 100,000 of them page cache that can be given up.
+    (group / "memory.current").write_text("300000\n", encoding="ascii")
+    (group / "memory.stat").write_text("anon 200000\ninactive_file 100000\n", encoding="ascii")
+    for limit, expected in (("max", 500 * 1024), ("450000", 250_000), ("9000000", 500 * 1024)):
+        (group / "memory.max").write_text(limit + "\n", encoding="ascii")
+        assert available_memory() == expected
+    meminfo.write_text("MemTotal:  900 kB\n", encoding="ascii")
+    assert available_memory() is None
+    meminfo.unlink()
+    assert available_memory() is None
 
 
 def test_one_thread_and_then_as_many_as_before() -> None:

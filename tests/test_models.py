@@ -109,6 +109,39 @@ def test_one_base_in_memory(made: Path, shelf: ModelShelf, monkeypatch: pytest.M
     assert alive_at_next_load == [False]
 
 
+def test_a_shelf_in_float32_is_alone_in_memory(made: Path) -> None:
+    shelf = ModelShelf(LoadPolicy(dtype="bfloat16"))
+    files = _files(made / "lora")
+    with shelf.take(files) as model:
+        assert model.dtype == torch.bfloat16
+        held = weakref.ref(model)
+    del model
+    with shelf.in_float32(files) as exact:
+        assert held() is None
+        with exact.take(files) as model:
+            assert model.dtype == torch.float32
+            assert torch.equal(_logits(model), _fresh(made / "lora"))
+    # Emptied of its weights, though this test still holds it.
+    assert all(parameter.numel() == 0 for parameter in model.parameters())
+    with shelf.take(files) as again:
+        assert again.dtype == torch.bfloat16
+    assert shelf.loads == 2
+
+
+def test_what_would_not_fit_in_float32_is_refused_before_it_is_loaded(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = _files(made / "base")
+    assert files.n_parameters
+    shelf = ModelShelf(LoadPolicy(dtype="bfloat16"))
+    monkeypatch.setattr(models, "available_memory", lambda: 4 * files.n_parameters - 1)
+    with pytest.raises(ModelLoadError, match="in float32"), shelf.in_float32(files):
+        pass
+    monkeypatch.setattr(models, "available_memory", lambda: None)
+    with shelf.in_float32(files) as exact, exact.take(files) as model:
+        assert model.dtype == torch.float32
+
+
 def test_weights_go_even_if_the_caller_still_holds_the_model(made: Path, shelf: ModelShelf) -> None:
     with shelf.take(_files(made / "base")) as model:
         weights = weakref.ref(model.get_input_embeddings().weight.untyped_storage())

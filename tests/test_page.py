@@ -267,6 +267,17 @@ def test_harm_that_did_not_survive_is_said(tmp_path: Path, controls: str, flag: 
     assert flag in words
 
 
+def test_effects_below_the_noise_floor_are_marked(tmp_path: Path, page: Page) -> None:
+    run = make_run(tmp_path / "run")
+    path = run / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    for one in results["effects"]:
+        one["below_noise"] = one["identity"] == HARMED
+    path.write_text(json.dumps(results), encoding="utf-8")
+    assert "below the noise floor" not in plain(page)
+    assert "below the noise floor" in plain(Page(render_report(run)))
+
+
 def test_every_harmed_identity_counts_in_what_is_said_of_controls(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", probes=[controlled_probe()])
     path = run / "results.json"

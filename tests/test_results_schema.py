@@ -10,7 +10,7 @@ def test_keys_of_later_versions_are_passed_over() -> None:
 
 def test_keys_added_since_the_first_version_may_be_missing() -> None:
     added = {"interval_method", "share_clusters_positive", "ties_clusters", "beyond_forms", "scales", "robustness"}
-    added |= {"origin", "in_step", "levelled_down", "control_checks", "pooled", "plausible"}
+    added |= {"origin", "in_step", "levelled_down", "control_checks", "pooled", "plausible", "noise", "below_noise"}
     assert {name for name, field in EffectRow.model_fields.items() if not field.is_required()} == added
     optional = {name for name, field in Results.model_fields.items() if not field.is_required()}
     assert optional == {
@@ -20,6 +20,7 @@ def test_keys_added_since_the_first_version_may_be_missing() -> None:
         "persistences",
         "reliabilities",
         "scorings",
+        "noise_floors",
     }
 
 

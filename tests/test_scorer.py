@@ -17,9 +17,12 @@ from model_factory import make_model, make_tokenizer
 from real_scores import files_of, pairs, score, scorer_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from auditor.adapters.hf import models
 from auditor.adapters.hf import scorer as scorer_module
 from auditor.adapters.hf.checkpoints import LoadPolicy, fingerprint
 from auditor.adapters.hf.engine import NonFiniteLogitsError
+from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.scorer import HFScorer
 from auditor.adapters.hf.sequences import Scored
 from auditor.core.items import Candidate, Item, Message
 from auditor.core.scores import CheckpointScores
@@ -189,6 +192,68 @@ def _poison(monkeypatch: pytest.MonkeyPatch, bad: Mapping[int, float]) -> None:
             yield found
 
     monkeypatch.setattr(scorer_module, "score_sequences", poisoned)
+
+
+class TestNoise:
+    """Half precision is held against float32 on a sample, whatever becomes of that."""
+
+    def scorer(self, folders: Mapping[str, Path], **options: object) -> HFScorer:
+        return scorer_of(folders, "plain", "chat", shelf=ModelShelf(LoadPolicy(dtype="bfloat16")), **options)
+
+    def test_the_sample_is_scored_as_an_audit_in_float32_would(self, llama_series: dict[str, Path]) -> None:
+        found = score(self.scorer(llama_series), "dpo", PROBE, MIXED)
+        exact = score(scorer_of(llama_series, "plain", "chat"), "dpo", PROBE, MIXED)
+        pairs_of_both = {key for key in found.scored if found.scored[key].item.pair is not None}
+        assert set(found.exact) == pairs_of_both
+        for key, one in found.exact.items():
+            for mine, theirs in zip(one.candidates, exact.scored[key].candidates, strict=True):
+                np.testing.assert_array_equal(mine.token_ids, theirs.token_ids)
+                np.testing.assert_allclose(mine.logprobs, theirs.logprobs, rtol=5e-5, atol=5e-5)
+        rounding = [
+            abs(one.candidates[0].total - found.scored[key].candidates[0].total) for key, one in found.exact.items()
+        ]
+        assert max(rounding) > 1e-3
+        assert found.timings["noise_s"] > 0
+        assert exact.exact == {}
+        assert "noise_s" not in exact.timings
+
+    def test_the_seed_draws_the_sample(self, llama_series: dict[str, Path]) -> None:
+        rows = pairs([(f"Person {at} is", " rude", " kind") for at in range(260)])
+        many = probe_of(*(replace(one, cluster=one.id) for one in rows))
+        drawn = [set(score(self.scorer(llama_series, seed=seed), "base", many).exact) for seed in (0, 0, 1)]
+        assert drawn[0] == drawn[1] != drawn[2]
+        assert {len(one) for one in drawn} == {400}
+
+    def test_without_room_for_float32_the_audit_goes_on_and_says_so(
+        self, llama_series: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(models, "available_memory", lambda: 1)
+        found = score(self.scorer(llama_series), "dpo", PROBE)
+        assert len(found.scored) == 2 * len(ROWS)
+        assert found.exact == {}
+        (note,) = found.notes
+        assert note.startswith("dpo: the noise of bfloat16 was not measured: the model takes 0.0 GiB in float32")
+
+    def test_without_a_pair_nothing_is_loaded_again(
+        self, llama_series: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(models, "available_memory", lambda: pytest.fail("about to load"))
+        found = score(self.scorer(llama_series), "dpo", replace(MIXED, items=(MIXED.items[4],)))
+        assert len(found.scored) == 2
+        assert found.exact == {}
+        assert found.notes == ()
+
+    def test_quantised_weights_have_no_wider_format(
+        self, llama_series: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scorer = self.scorer(llama_series)
+        monkeypatch.setattr(
+            scorer, "_files", {name: replace(one, quantization={"bits": 4}) for name, one in scorer._files.items()}
+        )
+        found = score(scorer, "dpo", PROBE)
+        assert found.exact == {}
+        assert "noise_s" not in found.timings
+        assert [one for one in found.notes if "noise of bfloat16 was not measured: the weights are quantised" in one]
 
 
 def test_engine_names_what_decides_a_score() -> None:

@@ -90,6 +90,7 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
         batch_size=audit.batch_size,
         progress=progress,
         digest=hashes.digest,
+        seed=options.seed,
     )
     if options.dry_run:
         print_dry_run(scorer, audit.probes, audit.files, audit.policy, audit.forward)
@@ -98,7 +99,9 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     engine = engine_of(audit.policy, options.end.value, audit.forward)
     folder = _open_folder(checkpoints, options, audit, scorer, engine)
     stores = AuditStores(cache, folder.path)
-    scorer.keep_in = lambda fingerprint: KeptScores(stores.stores, scope_of(fingerprint, engine))
+    scorer.keep_in = lambda fingerprint, dtype: KeptScores(
+        stores.stores, scope_of(fingerprint, {**engine, "dtype": dtype})
+    )
     finished = False
     try:
         findings = compare(audit.probes, audit.series, scorer, audit.rule, folder.keep, audit.cautions)

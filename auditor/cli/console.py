@@ -164,6 +164,8 @@ def _how_to_read(effects: Sequence[Effect]) -> str:
 def _verdict(effect: Effect) -> Text:
     withdrawn = {"failed_form": " (failed its form-matched control)", "failed_band": " (within the control band)"}
     name = (effect.verdict or "") + withdrawn.get(effect.controls or "", "")
+    if effect.below_noise:
+        name += " (below the noise floor)"
     reading = " (preference)" if effect.contrast == "raw" and effect.design == "text_swap" else ""
     return Text(name.replace("_", " ") + reading, style=_STYLES.get(effect.verdict or "", ""))
 

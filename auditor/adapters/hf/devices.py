@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -58,6 +59,34 @@ def total_memory(device: str | torch.device) -> int:
     if where.type == "mps":
         return int(torch.mps.recommended_max_memory())
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def available_memory() -> int | None:
+    """Bytes of main memory that may still be taken, None where the system does not say (it does on Linux).
+
+    The kernel's own estimate, and no more than what is left of the limit of the control group (version 2), page cache
+    not counted.
+    """
+    try:
+        free = 1024 * _named_number(Path("/proc/meminfo"), "MemAvailable:")
+    except (OSError, ValueError):
+        return None
+    group = Path("/sys/fs/cgroup")
+    try:
+        used = int((group / "memory.current").read_text()) - _named_number(group / "memory.stat", "inactive_file")
+        return min(free, int((group / "memory.max").read_text()) - used)
+    except (OSError, ValueError):
+        # No control group, or one without a limit, which reads "max".
+        return free
+
+
+def _named_number(path: Path, name: str) -> int:
+    """The number behind a name in a file of names and numbers."""
+    for line in path.read_text(encoding="ascii").splitlines():
+        words = line.split()
+        if words and words[0] == name:
+            return int(words[1])
+    raise ValueError(f"{path} does not name {name}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
+from auditor.adapters.hf.devices import available_memory
 from auditor.adapters.hf.hub import Progress
 from auditor.adapters.hf.model_loading import explained, load_base, quiet
 from auditor.adapters.hf.peft_adapters import attach, detach
@@ -81,6 +82,11 @@ class ModelShelf:
         self.loads = 0
 
     @property
+    def policy(self) -> LoadPolicy:
+        """How it loads."""
+        return self._policy
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Remarks about the base that is loaded, for the report."""
         return self._held.notes if self._held else ()
@@ -108,6 +114,30 @@ class ModelShelf:
         finally:
             if not detach(model, attached):
                 self.clear()
+
+    @contextmanager
+    def in_float32(self, files: CheckpointFiles) -> Iterator[ModelShelf]:
+        """Give a shelf of float32 models until the block ends; this one is emptied first, that one afterwards.
+
+        Args:
+            files: of the checkpoint that is to be loaded there.
+
+        Raises:
+            ModelLoadError: it would not fit in main memory, where the system kills rather than refuses.
+        """
+        self.clear()
+        parameters, free = files.n_parameters, available_memory()
+        in_memory = self._policy.device == "cpu" and self._policy.device_map is None
+        if in_memory and parameters is not None and free is not None and 4 * parameters > free:
+            raise ModelLoadError(
+                f"the model takes {4 * parameters / 2**30:.1f} GiB in float32 and {free / 2**30:.1f} GiB are free",
+                where=str(files.base),
+            )
+        shelf = ModelShelf(replace(self._policy, dtype="float32"), self._progress)
+        try:
+            yield shelf
+        finally:
+            shelf.clear()
 
     def clear(self) -> None:
         """Empty the shelf and free the memory."""

@@ -18,7 +18,7 @@ import transformers
 from transformers import PreTrainedTokenizerBase
 
 from auditor.adapters.cache.weight_hashes import hash_file
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerprint
+from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy, fingerprint
 from auditor.adapters.hf.engine import Forward, NonFiniteLogitsError, Work, score_sequences
 from auditor.adapters.hf.kept_scores import Facts, KeptScores
 from auditor.adapters.hf.models import ModelShelf
@@ -30,9 +30,10 @@ from auditor.adapters.hf.tokens import Encoder, End
 from auditor.adapters.hf.workload import DETAIL, Workload, prepare, tokenizer_identity
 from auditor.adapters.progress import Progress
 from auditor.core.items import Item, Probe
+from auditor.core.noise_sample import sample_for_noise
 from auditor.core.refusals import Refusal
 from auditor.core.score_columns import Column, Mask, ScoreColumns
-from auditor.core.scores import CheckpointScores, Render
+from auditor.core.scores import CheckpointScores, Render, ScoredItem
 from auditor.core.series import Checkpoint
 from auditor.errors import ModelLoadError
 
@@ -67,9 +68,11 @@ class HFScorer:
         forward: how sequences go through the model.
         batch_size: sequences of a padded batch, None to choose.
         digest: SHA-256 of a file's contents in hex.
+        seed: of the sample on which half precision is held against float32.
 
     Attributes:
-        keep_in: gives a scope's scores a place, from the checkpoint's fingerprint; None keeps nothing.
+        keep_in: gives a scope's scores a place, from the checkpoint's fingerprint and the number format; None keeps
+            nothing.
     """
 
     def __init__(
@@ -85,9 +88,10 @@ class HFScorer:
         batch_size: int | None,
         progress: Progress,
         digest: Callable[[Path], str] = hash_file,
+        seed: int = 0,
     ) -> None:
         self.renders: Sequence[Render] = tuple(renders)
-        self.keep_in: Callable[[str], KeptScores] | None = None
+        self.keep_in: Callable[[str, Dtype], KeptScores] | None = None
         self._files = files
         self._tokenizers = tokenizers
         self._shelf = shelf
@@ -97,6 +101,7 @@ class HFScorer:
         self._batch_size = batch_size
         self._progress = progress
         self._digest = digest
+        self._seed = seed
         self._vocabularies: dict[str, int] = {}
         self._prepared: dict[tuple[str, int | None], tuple[Sequence[Probe], Workload]] = {}
 
@@ -132,12 +137,12 @@ class HFScorer:
         work = self.prepare(name, probes)
         timings = {"load_s": 0.0, "tokenize_s": time.perf_counter() - began, "forward_s": 0.0}
         identity = fingerprint(files, self._digest)
-        kept = self.keep_in(identity) if self.keep_in is not None else KeptScores((), "")
+        kept = self._kept(identity, self._shelf.policy.dtype)
         logprobs, known = kept.find(work.sequences)
         done = Work(tokens=work.tokens)
         facts = kept.facts if known.all() else None
         if facts is None:
-            facts = self._score_unknown(files, work, kept, (logprobs, known), timings, done)
+            facts = self._score_unknown(files, self._shelf, work, kept, (logprobs, known), timings, done)
         self._vocabularies[name] = facts.vocabulary
         notes = [*(f"{name}: {note}" for note in facts.notes), *self._vocabulary_note(name)]
         if work.first_unscored:
@@ -146,6 +151,7 @@ class HFScorer:
                 "so their first token is not scored"
             )
         columns, refused = _columns(name, work, logprobs)
+        exact, unmeasured = self._score_exactly(files, probes, identity, timings)
         refusals = (*(replace(one, checkpoint=name) for one in work.refusals), *refused)
         timings["store_s"] = kept.seconds
         return CheckpointScores(
@@ -154,13 +160,45 @@ class HFScorer:
             refusals,
             timings,
             identity,
-            tuple(notes),
+            (*notes, *unmeasured),
+            exact=exact,
             work={"forward": self._forward, "texts": work.texts, **asdict(done), "recalled": int(known.sum())},
         )
+
+    def _kept(self, identity: str, dtype: Dtype) -> KeptScores:
+        return self.keep_in(identity, dtype) if self.keep_in is not None else KeptScores((), "")
+
+    def _score_exactly(
+        self, files: CheckpointFiles, probes: Sequence[Probe], identity: str, timings: dict[str, float]
+    ) -> tuple[Mapping[tuple[str, Render, str], ScoredItem], tuple[str, ...]]:
+        """A sample of what was scored in half precision in float32, or the note that says why there is none."""
+        dtype = self._shelf.policy.dtype
+        if dtype == "float32":
+            return {}, ()
+        unmeasured = f"{files.name}: the noise of {dtype} was not measured: "
+        if files.quantization is not None:
+            return {}, (unmeasured + "the weights are quantised and exist in no wider format",)
+        began = time.perf_counter()
+        encoder = Encoder(self._tokenizers[files.name], self._end)
+        sample = [sample_for_noise(probe, self._seed) for probe in probes]
+        work = prepare(sample, self.renders, self._render, encoder, files.context_window)
+        kept = self._kept(identity, "float32")
+        logprobs, known = kept.find(work.sequences)
+        try:
+            if not known.all():
+                with self._shelf.in_float32(files) as shelf:
+                    self._score_unknown(files, shelf, work, kept, (logprobs, known), {}, Work())
+        except ModelLoadError as error:
+            # It ran in half precision, so it is float32 that does not fit; the audit stands without it.
+            return {}, (unmeasured + error.what,)
+        finally:
+            timings["noise_s"] = time.perf_counter() - began
+        return ScoreColumns(_columns(files.name, work, logprobs)[0]), ()
 
     def _score_unknown(
         self,
         files: CheckpointFiles,
+        shelf: ModelShelf,
         work: Workload,
         kept: KeptScores,
         found: tuple[Logprobs, Mask],
@@ -173,9 +211,9 @@ class HFScorer:
         lengths, kept_before = sequences.lengths, kept.seconds
         left = int(lengths[~whole_items(sequences, known)].sum())
         began = time.perf_counter()
-        with self._shelf.take(files) as model, ReadAhead(self._next_weights(files)):
+        with shelf.take(files) as model, ReadAhead(self._next_weights(files)):
             loaded = time.perf_counter()
-            facts = Facts(self._shelf.notes, int(model.config.get_text_config().vocab_size))
+            facts = Facts(shelf.notes, int(model.config.get_text_config().vocab_size))
             kept.keep_facts(facts)
             passes = score_sequences(
                 model, sequences, forward=self._forward, known=known, batch_size=self._batch_size, work=done

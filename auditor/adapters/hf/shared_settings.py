@@ -69,9 +69,8 @@ def precision_caution(dtype: Dtype) -> str:
     if dtype == "float32":
         return ""
     return (
-        f"Scored in {dtype}: rounding adds noise to every margin (a standard deviation of 0.15 nats between bfloat16 "
-        "and float32 was seen on a small DPO model), and this version does not measure it; confirm small effects "
-        "with --dtype float32."
+        f"Scored in {dtype}: rounding adds noise to every margin. It is measured on a sample of the items, scored "
+        "again in float32, and effects below it are marked; confirm those with --dtype float32."
     )
 
 

@@ -52,12 +52,13 @@ class Finished(_Entry):
 
 
 class Timings(_Entry):
-    """Seconds spent on one checkpoint."""
+    """Seconds spent on one checkpoint; ``noise_s`` on a sample of it in float32, where that was not all."""
 
     load_s: Seconds
     tokenize_s: Seconds
     forward_s: Seconds
     store_s: Seconds
+    noise_s: Seconds = 0.0
 
 
 class Work(_Entry):

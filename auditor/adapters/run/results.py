@@ -15,6 +15,7 @@ from auditor.adapters.run.results_schema import (
     ControlsRow,
     EffectRow,
     FormsRow,
+    NoiseFloorRow,
     PersistenceRow,
     PlausibleRow,
     PooledRow,
@@ -86,6 +87,7 @@ def results_of(findings: Findings) -> Results:
         persistences=tuple(_row(PersistenceRow, one, _PERSISTENCE_PATHS) for one in findings.persistences),
         reliabilities=tuple(_row(ReliabilityRow, one) for one in findings.reliabilities),
         scorings=tuple(_row(ScoringRow, one) for one in findings.scorings),
+        noise_floors=tuple(_row(NoiseFloorRow, one) for one in findings.noise_floors),
     )
 
 

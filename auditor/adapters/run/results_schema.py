@@ -184,6 +184,8 @@ class EffectRow(Row):
     levelled_down: bool | None = None
     plausible: PlausibleRow | None = None
     fragile: bool | None
+    noise: Number = None
+    below_noise: bool | None = None
     robustness: tuple[AgreementRow, ...] | None = None
     complete: bool
 
@@ -290,6 +292,17 @@ class ScoringRow(Row):
     cells: int
 
 
+class NoiseFloorRow(Row):
+    """What rounding to half precision does to the margins of a probe at a checkpoint, nats; `auditor.core.noise`."""
+
+    probe: str
+    render: Render
+    checkpoint: str
+    items: int
+    margin: Number
+    bias: Number
+
+
 class Results(Row):
     """The whole file."""
 
@@ -304,3 +317,4 @@ class Results(Row):
     persistences: tuple[PersistenceRow, ...] = ()
     reliabilities: tuple[ReliabilityRow, ...] = ()
     scorings: tuple[ScoringRow, ...] = ()
+    noise_floors: tuple[NoiseFloorRow, ...] = ()
