@@ -97,6 +97,21 @@ def test_plans_reach_what_they_promise_and_the_readme_says_how_closely() -> None
     assert f"{least} to {most} points less" in text
 
 
+def test_rounding_moves_effects_as_far_as_their_noise_says() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    found = table("noise_floor.json")["formats"]
+    for name, one in found.items():
+        assert one["covered"] >= 0.93
+        assert one["other_sign_unmarked"] <= 0.01 < one["other_sign_marked"]
+        assert one["other_verdict"] == 0
+        assert f"{100 * one['covered']:.0f}% ({name})" in text
+        assert f"of {one['effects']:,} errors" in text
+        for row in one["margins"]:
+            assert row["estimated"] == pytest.approx(row["error"], rel=0.15)
+    # Fewer bits, more noise: 8 of bfloat16's mantissa against 11 of float16's.
+    assert found["bfloat16"]["marked"] > found["float16"]["marked"]
+
+
 def share(cell: dict[str, Any]) -> float:
     """The figure of a cell of verdicts.json that is held to its bounds."""
     value: float = cell["right" if cell["claim"] == "origin" else "wrong"]
