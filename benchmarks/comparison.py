@@ -160,6 +160,7 @@ def _against_floor(
         "tokens": work.tokens,
         "unique_tokens": work.unique,
         "predicting_prefixes": work.predicting,
+        "planned_tokens": own[0].nodes,
         "score_s": fastest.score_s,
         "tokenize_s": fastest.tokenize_s,
         "matmul_rates": best,

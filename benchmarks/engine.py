@@ -49,7 +49,7 @@ QUICK_ITEMS = {"winoqueer": 300, "crows_pairs": 150, "stigma": 300, "bbq": 160, 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything; exit code 1 if numbers disagree or, in a full run, a bound is broken."""
     options = _options(arguments)
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(1 if options.mode == "tiny" else THREADS)
     set_verbosity_error()
     workloads = [one for name in options.workload if (one := _opened(name, options)) is not None]
     texts = list(_training_texts(workloads, options))
@@ -120,7 +120,7 @@ def _asked(shape: str, options: argparse.Namespace) -> Asked:
     """Which peers, and how many tokens of a workload they are timed on."""
     first = shape == options.model[0]
     peers = options.peer if options.peer is not None else PEERS if first else ("naive",)
-    tokens = {"full": 8_000 if first else 3_000, "quick": 3_000 if first else 1_000, "tiny": 300}[options.mode]
+    tokens = {"full": 8_000 if first else 3_000, "quick": 3_000 if first else 1_000, "tiny": 10_000}[options.mode]
     return Asked(peers, tokens, 3 * tokens)
 
 

@@ -83,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.models = options.models or Path(tempfile.gettempdir()) / "auditor-benchmarks"
     set_verbosity_error()
+    if options.tiny:
+        torch.set_num_threads(1)
     workloads = [part(open_workload(name, options.data), 12 if options.tiny else 10**9) for name in RATIOS]
     own = [text for workload in workloads for text in texts_of(workload.items)]
     texts = own if options.tiny else [*own, *lines_under(options.data)]

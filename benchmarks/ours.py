@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from auditor.adapters.hf.forward import Request, token_logprobs
+from auditor.adapters.hf.engine import Work, score_sequences
 from auditor.adapters.hf.rendering import Rendered
 from auditor.adapters.hf.sequences import Sequences
 from auditor.adapters.hf.tokens import Encoded, Encoder, End
@@ -24,11 +24,13 @@ class Scoring:
         sums: log-probability of each candidate in nats, item after item.
         tokenize_s: seconds from texts to ids.
         score_s: seconds from ids to log-probabilities.
+        nodes: tokens that the engine planned to send through the model.
     """
 
     sums: list[float]
     tokenize_s: float
     score_s: float
+    nodes: int
 
     @property
     def seconds(self) -> float:
@@ -36,23 +38,25 @@ class Scoring:
         return self.tokenize_s + self.score_s
 
 
-def token_values(model: PreTrainedModel, sequences: Sequences) -> list[float]:
-    """Sum of the scored log-probabilities of each sequence. Another engine is put in here."""
-    requests = [
-        Request(sequences[at].astype(np.int64), int(start)) for at, start in enumerate(sequences.starts.tolist())
-    ]
-    return [float(one.sum(dtype=np.float64)) for one in token_logprobs(model, requests)]
+def token_values(model: PreTrainedModel, sequences: Sequences, work: Work) -> list[float]:
+    """Sum of the scored log-probabilities of each sequence."""
+    sums = [float("nan")] * len(sequences)
+    for found in score_sequences(model, sequences, work=work):
+        for position, logprobs in zip(found.positions, found.logprobs, strict=True):
+            sums[position] = float(logprobs.sum(dtype=np.float64))
+    return sums
 
 
 def score(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], end: End = "none"
 ) -> Scoring:
     """Score every candidate of every item."""
+    work = Work()
     began = time.perf_counter()
     sequences = sequences_of(tokenizer, items, end)
     tokenized = time.perf_counter()
-    sums = token_values(model, sequences)
-    return Scoring(sums, tokenized - began, time.perf_counter() - tokenized)
+    sums = token_values(model, sequences, work)
+    return Scoring(sums, tokenized - began, time.perf_counter() - tokenized, work.nodes)
 
 
 def sequences_of(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item], end: End = "none") -> Sequences:

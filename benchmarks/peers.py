@@ -14,8 +14,10 @@ All get the model loaded, and set-up is not timed: not lm-eval's search for a ba
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from importlib.metadata import version
@@ -143,7 +145,9 @@ class Trl:
 
         disable_progress_bar()
         self.setting = f"{version('trl')}, 8 pairs a batch"
-        self._output = tempfile.TemporaryDirectory()
+        # The trainer wants a place for what it will not write.
+        output = tempfile.mkdtemp(prefix="auditor-benchmarks-")
+        weakref.finalize(self, shutil.rmtree, output, ignore_errors=True)
         own = AutoModelForCausalLM.from_pretrained(folder, dtype=model.dtype).to(model.device)
         row = {"prompt": "a", "chosen": " b", "rejected": " c"}
         # It still reads a name that transformers gave up, at every call.
@@ -151,13 +155,13 @@ class Trl:
         self._trainer = DPOTrainer(
             model=own,
             args=DPOConfig(
-                output_dir=self._output.name,
+                output_dir=output,
                 bf16=False,
                 use_cpu=model.device.type == "cpu",
                 report_to="none",
                 disable_tqdm=True,
                 max_length=None,
-                gradient_checkpointing=False,
+                activation_checkpointing=False,
             ),
             train_dataset=Dataset.from_list([row]),
             processing_class=AutoTokenizer.from_pretrained(folder),
