@@ -6,6 +6,8 @@ import csv
 import importlib
 import json
 import math
+import os
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -172,3 +174,57 @@ def test_as_many_pairs_as_were_published(tmp_path: Path) -> None:
     with (tmp_path / "pairs.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len({(row["harmful"], row["affirming"]) for row in rows}) == len(rows) == 45_540
+
+
+RESULTS = ROOT / "benchmarks" / "results" / "engine.json"
+ROWS = re.compile(r"(?<=<!-- speed -->\n).*?(?=\n<!-- end of speed -->)", flags=re.DOTALL)
+
+
+def figures() -> dict[str, Any] | None:
+    found: dict[str, Any] | None = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else None
+    return found
+
+
+def test_readme_shows_the_figures() -> None:
+    readme, made = ROOT / "README.md", script("speed_table").speed_table(figures())
+    if os.environ.get("UPDATE_DOCS"):
+        text = readme.read_text(encoding="utf-8")
+        readme.write_text(ROWS.sub(lambda _: made, text), encoding="utf-8")
+    how = "write it with: UPDATE_DOCS=1 python -m pytest tests/test_speed_benchmarks.py"
+    assert ROWS.findall(readme.read_text(encoding="utf-8")) == [made], how
+
+
+def test_figures_hold_their_bounds() -> None:
+    found = figures()
+    if found is None:
+        pytest.skip("no figures of benchmarks/engine.py have been taken yet")
+    engine = script("engine")
+    assert (found["mode"], found["threads"], found["machine"]["cores"]) == ("full", 2, 2)
+    assert {row["workload"] for row in found["rows"] if row["model"] == "52M"} == set(engine.RATIOS)
+    assert {row["workload"] for row in found["rows"] if row["model"] == "250M"} == set(engine.LARGE_PARTS)
+    assert [one["name"] for one in found["checks"] if not (one["judged"] and one["held"])] == []
+
+
+def test_a_table_of_speeds() -> None:
+    row = {
+        "workload": "stigma",
+        "model": "52M",
+        "texts": 6720,
+        "tokens": 158190,
+        "unique_tokens": 27979,
+        "seconds": 12.345,
+        "share_of_floor": 0.664,
+        "peers": [{"peer": "lm-eval", "ratio": 5.26}, {"peer": "lm-eval", "ratio": 4.94}, {"peer": "trl", "ratio": 3}],
+    }
+    versions = dict.fromkeys(("processor", "torch", "transformers", "lm_eval", "minicons", "trl"), "x")
+    made = script("speed_table").speed_table(
+        {
+            "rows": [row, {**row, "model": "250M", "workload": "bbq"}],
+            "machine": versions,
+            "threads": 2,
+            "bfloat16": {"ratio": 1.2, "amx": False},
+        }
+    )
+    assert made.count("\n| ") == 1
+    assert "| `stigma` | 6,720 | 158,190 | 27,979 | 12.3 | 4.9 |  | 3.0 |  | 66% |" in made
+    assert "66% on BBQ, three answers (250M)" in made
