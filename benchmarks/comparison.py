@@ -24,7 +24,8 @@ from auditor.core.items import Item
 
 # A further round of the package over the whole workload follows unless the first took longer than this, seconds.
 LONG_ROUND = 60.0
-SQUARES = (1024, 2048)
+# Sides of the squares whose product is timed; on a card, small ones would leave most of it idle.
+SQUARES, CARD_SQUARES = (1024, 2048), (8192,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Asked:
         tokens: each peer is timed on whole items drawn until they hold so many; lm-eval on ``lm_eval_tokens``.
         rounds: package and peers take turns so many times, the best counts.
         exact: numbers are float32 and must agree; else they are not compared.
+        squares: sides of the matrices whose product tells the machine's rate.
     """
 
     peers: Sequence[str]
@@ -60,13 +62,19 @@ class Asked:
     lm_eval_tokens: int
     rounds: int = 2
     exact: bool = True
+    squares: Sequence[int] = SQUARES
 
 
 def load(shape: str, texts: Sequence[str], where: Path, device: str = "cpu", dtype: str = "float32") -> Loaded:
     """Make a model of random weights if need be, and load it."""
     folder = model_folder(where, shape, texts, dtype, device=device)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).to(device).eval()
-    return Loaded(shape, folder, model, AutoTokenizer.from_pretrained(folder), *parameters(model))
+    loaded = Loaded(shape, folder, model, AutoTokenizer.from_pretrained(folder), *parameters(model))
+    say(
+        f"{shape}: {loaded.body:,} parameters in the body and {loaded.head:,} in the head; "
+        f"a tokenizer of {len(loaded.tokenizer):,} entries"
+    )
+    return loaded
 
 
 def compare(loaded: Loaded, workload: Workload, asked: Asked) -> dict[str, Any]:
@@ -85,18 +93,18 @@ def compare(loaded: Loaded, workload: Workload, asked: Asked) -> dict[str, Any]:
     }
     peers = make_peers(asked.peers, loaded.folder, loaded.model, _longest(items))
     samples = [drawn[asked.lm_eval_tokens if peer.name == "lm-eval" else asked.tokens] for peer in peers]
-    own, sums, seconds, rates = _take_turns(loaded, items, peers, samples, asked.rounds)
+    own, sums, seconds, rates = _take_turns(loaded, items, peers, samples, asked)
     by_item = dict(zip([item.id for item in items], _split(own[0].sums, items), strict=True))
     best = min(own, key=lambda one: one.seconds)
     own_figures = _against_floor(loaded, work, own, rates)
     rows = [
         _peer_row(loaded, peer, chosen, found, taken, best.seconds / len(sequences), by_item, asked.exact)
-        | {"whole_s": taken / len(found) * len(sequences)}
         for peer, chosen, found, taken in zip(peers, samples, sums, seconds, strict=True)
     ]
     return {
         "workload": workload.name,
         "model": loaded.shape,
+        "vocabulary": len(loaded.tokenizer),
         "note": workload.note,
         "items": len(items),
         "left_out": len(workload.items) - len(items),
@@ -115,7 +123,7 @@ def _longest(items: Sequence[Item]) -> list[Item]:
 
 
 def _take_turns(
-    loaded: Loaded, items: Sequence[Item], peers: Sequence[Peer], samples: Sequence[Sequence[Item]], rounds: int
+    loaded: Loaded, items: Sequence[Item], peers: Sequence[Peer], samples: Sequence[Sequence[Item]], asked: Asked
 ) -> tuple[list[ours.Scoring], list[list[float]], list[float], list[dict[str, float]]]:
     """Package, peers, package, peers: each round's own scoring, the peers' sums and best seconds, rates in between."""
     ours.score(loaded.model, loaded.tokenizer, items[:16])
@@ -124,22 +132,21 @@ def _take_turns(
     own: list[ours.Scoring] = []
     sums: list[list[float]] = [[]] * len(peers)
     seconds = [float("inf")] * len(peers)
-    rates = [_rates(loaded)]
-    for _ in range(rounds):
+    rates = [_rates(loaded, asked.squares)]
+    for _ in range(asked.rounds):
         if not own or own[0].seconds < LONG_ROUND:
             own.append(ours.score(loaded.model, loaded.tokenizer, items))
-            rates.append(_rates(loaded))
+            rates.append(_rates(loaded, asked.squares))
         for at, (peer, chosen) in enumerate(zip(peers, samples, strict=True)):
             began = time.perf_counter()
             sums[at] = peer.sums(chosen)
             seconds[at] = min(seconds[at], time.perf_counter() - began)
-    return own, sums, seconds, [*rates, _rates(loaded)]
+    return own, sums, seconds, [*rates, _rates(loaded, asked.squares)]
 
 
-def _rates(loaded: Loaded) -> dict[str, float]:
+def _rates(loaded: Loaded, squares: Sequence[int]) -> dict[str, float]:
     dtype = str(loaded.model.dtype).removeprefix("torch.")
-    sizes = SQUARES if loaded.model.device.type == "cpu" else (8192,)
-    return {str(size): square_rate(size, str(loaded.model.device), dtype) for size in sizes}
+    return {str(size): square_rate(size, str(loaded.model.device), dtype) for size in squares}
 
 
 def _against_floor(
@@ -189,10 +196,11 @@ def _peer_row(
     expected = [value for item, values in zip(chosen, own, strict=True) for value in values[: peer.candidates(item)]]
     off = deviation(expected, found)
     ratio = seconds / len(found) / own_per_text
+    whole = seconds / len(found) * sum(map(len, by_item.values()))
     said = f"largest deviation {off:.2g} of the tolerance{'' if off <= 1 else ': BROKEN'}" if exact else "not compared"
     say(
-        f"  {peer.name} ({peer.setting}): {ratio:.2f} times the seconds a text, timed on a sample of {len(chosen):,} "
-        f"items ({len(found):,} texts, {seconds:.2f} s); {said}"
+        f"  {peer.name} ({peer.setting}): {ratio:.2f} times the seconds a text; {seconds:.2f} s on a sample of "
+        f"{len(chosen):,} items ({len(found):,} texts), so {whole:.0f} s for all; {said}"
     )
     return {
         "peer": peer.name,
@@ -201,6 +209,7 @@ def _peer_row(
         "texts_timed": len(found),
         "seconds": seconds,
         "seconds_a_text": seconds / len(found),
+        "seconds_for_all": whole,
         "ratio": ratio,
         "deviation": off if exact else None,
         "agrees": bool(off <= 1) if exact else None,

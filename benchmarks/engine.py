@@ -28,7 +28,7 @@ from typing import Any
 
 import ours
 import torch
-from comparison import Asked, Loaded, agreement_checks, best_lm_eval, compare, load
+from comparison import SQUARES, Asked, Loaded, agreement_checks, best_lm_eval, compare, load
 from machine import at_least, finish, has_amx, machine
 from peers import PEERS
 from shapes import lines_under
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded = load(shape, texts, options.models)
         asked = _asked(shape, options)
         rows += [compare(loaded, workload, asked) for workload in _parts(workloads, shape, options)]
-        if shape == options.model[0]:
+        if workloads and shape == options.model[0]:
             bfloat16 = _bfloat16(loaded, workloads[-1])
         del loaded
     figures = {
@@ -121,7 +121,7 @@ def _asked(shape: str, options: argparse.Namespace) -> Asked:
     first = shape == options.model[0]
     peers = options.peer if options.peer is not None else PEERS if first else ("naive",)
     tokens = {"full": 8_000 if first else 3_000, "quick": 3_000 if first else 1_000, "tiny": 10_000}[options.mode]
-    return Asked(peers, tokens, 3 * tokens)
+    return Asked(peers, tokens, 3 * tokens, squares=(256,) if options.mode == "tiny" else SQUARES)
 
 
 def _bfloat16(loaded: Loaded, workload: Workload) -> dict[str, Any]:

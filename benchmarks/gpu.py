@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import ours
 import torch
-from comparison import Asked, Loaded, best_lm_eval, compare, load
+from comparison import CARD_SQUARES, Asked, Loaded, best_lm_eval, compare, load
 from floor import work_of
 from machine import at_least, at_most, finish, machine
 from peers import Naive
@@ -81,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", type=Path, help="where models are made and kept; a temporary folder")
     parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
     options = parser.parse_args(arguments)
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        say("skipped: no card here; --device cpu --tiny runs every line of this script")
+        return 0
     options.models = options.models or Path(tempfile.gettempdir()) / "auditor-benchmarks"
     set_verbosity_error()
     if options.tiny:
@@ -115,8 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _row(loaded: Loaded, workload: Workload, tiny: bool) -> dict[str, Any]:
     tokens = 300 if tiny else 60_000
+    asked = Asked(("lm-eval",), tokens, tokens, exact=False, squares=(256,) if tiny else CARD_SQUARES)
     memory = _memory(loaded, workload)
-    return compare(loaded, workload, Asked(("lm-eval",), tokens, tokens, exact=False)) | {"memory": memory}
+    return compare(loaded, workload, asked) | {"memory": memory}
 
 
 def _checks(row: dict[str, Any], judged: bool) -> list[dict[str, Any]]:

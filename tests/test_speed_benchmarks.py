@@ -152,6 +152,7 @@ def test_second_audits(llama_series: dict[str, Path], pair_file: Path, tmp_path:
     assert script("warm").main([str(one) for one in options]) == 0
     found = json.loads(out.read_text(encoding="utf-8"))
     assert 0 < found["imports_s"] < found["second_s"]
+    assert found["loads_a_model"] == any(one["load_s"] > 0 for one in found["timings"].values())
     assert 0 < found["beyond_s"] < found["second_s"] - found["imports_s"]
     assert [one["name"] for one in found["checks"]] == [
         "second audit, seconds beyond imports, tokenizers and hashing",
@@ -166,6 +167,12 @@ def test_the_card_s_script_runs_without_one(shared_data: Path, tmp_path: Path) -
     assert found["noise"]["ratio"] > 0
     assert found["audit"]["pairs"] == 60
     assert not any(one["judged"] for one in found["checks"])
+
+
+def test_without_a_card(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert script("gpu").main([]) == 0
+    assert "skipped: no card here" in capsys.readouterr().out
 
 
 def test_as_many_pairs_as_were_published(tmp_path: Path) -> None:
