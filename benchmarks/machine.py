@@ -66,7 +66,7 @@ def finish(figures: dict[str, Any], out: Path | None) -> int:
         out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     judged = [one for one in figures["checks"] if one["judged"]]
     broken = [one["name"] for one in judged if not one["held"]]
-    say("broken: " + ", ".join(broken) if broken else f"all {len(judged)} bounds held")
+    say("broken: " + ", ".join(broken) if broken else f"held: {len(judged)} of {len(judged)} bounds that are judged")
     return bool(broken)
 
 
