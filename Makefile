@@ -27,8 +27,10 @@ fix: test-env  ## let ruff repair what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: test-env  ## time and accuracy figures
+bench: test-env  ## time and accuracy figures; about half an hour on 2 cores
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/warm.py
 
 docs: test-env  ## commands, options and schemas in the docs are those of the package
 	$(BIN)/python -m pytest tests/test_docs.py

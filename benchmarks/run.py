@@ -17,17 +17,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from machine import at_most, finish, machine
 from simulation import say
 
 SAMPLE = 200
@@ -39,33 +37,17 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared"), help="folder that holds weights/ and data/")
     parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
     options = parser.parse_args()
-    figures: dict[str, Any] = {"machine": _machine(), "help_s": _check("audit --help", _help_seconds(), 0.5)}
+    figures: dict[str, Any] = {
+        "machine": machine("auditor", "torch", "transformers", "tokenizers"),
+        "help_s": at_most("audit --help, seconds", _help_seconds(), 0.5),
+    }
     series = options.data / "weights" / "hh-mini"
     if series.is_dir():
         figures |= _audit_figures(series, options.data / "data")
     else:
         say(f"skipped: no series under {series}")
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    broken = [name for name, figure in figures.items() if isinstance(figure, dict) and figure.get("held") is False]
-    say("broken: " + ", ".join(broken) if broken else "all bounds held")
-    return bool(broken)
-
-
-def _machine() -> dict[str, Any]:
-    names = ("auditor", "torch", "transformers", "tokenizers")
-    return {
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "command": " ".join(["python", *sys.argv]),
-        **{name: version(name) for name in names},
-    }
-
-
-def _check(name: str, value: float, bound: float) -> dict[str, Any]:
-    say(f"{name}: {value:.3g} (bound {bound:g})")
-    return {"value": float(value), "bound": bound, "held": bool(value <= bound)}
+    checks = [one for one in figures.values() if isinstance(one, dict) and "held" in one]
+    return finish({**figures, "checks": checks}, options.out)
 
 
 def _help_seconds() -> float:
@@ -86,11 +68,11 @@ def _audit_figures(series: Path, data: Path) -> dict[str, Any]:
         subprocess.run([*command, "--beta", "0.1", "--quiet", "--out", str(out)], check=True)
         seconds = time.perf_counter() - began
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-        deviation = _check("token log-probability, multiple of its tolerance", _worst_deviation(series, out), 1.0)
+        deviation = at_most("token log-probability, multiple of its tolerance", _worst_deviation(series, out), 1.0)
         size = (out / "report.html").stat().st_size
     say(f"report: {size / 1e6:.2f} MB")
     return {
-        "audit_s": _check("audit of hh-mini over WinoQueer and CrowS-Pairs, both renderings, seconds", seconds, 180.0),
+        "audit_s": at_most("audit of hh-mini over WinoQueer and CrowS-Pairs, both renderings, seconds", seconds, 180.0),
         "timings": manifest["timings"],
         "deviation": deviation,
         "report_bytes": size,
