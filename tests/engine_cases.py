@@ -143,6 +143,10 @@ class FakeModel:
     def __call__(self, **arguments: Any) -> SimpleNamespace:
         return self.forward(**arguments)
 
+    def named_modules(self) -> list[Any]:
+        """It has no parts."""
+        return []
+
     def size(self, input_ids: torch.Tensor) -> int:
         """What memory is measured in: sequences of a batch."""
         return len(input_ids)

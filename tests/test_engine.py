@@ -14,6 +14,7 @@ from engine_cases import (
     FakeModel,
     alike,
     assert_close,
+    build,
     collect,
     model_of,
     plain_forwards,
@@ -134,6 +135,15 @@ class TestNoNumber:
         with pytest.raises(NonFiniteLogitsError) as error:
             scores(FakeModel(value=value), Sequences.of(COUNTING), forward=forward)
         assert error.value.position in range(3)
+        assert error.value.layer == ""
+
+    @pytest.mark.parametrize("forward", ["packed", "padded"])
+    def test_names_the_first_bad_layer(self, forward: Any) -> None:
+        model = build("llama")
+        model.model.layers[1].mlp.up_proj.weight.data[0, 0] = float("inf")
+        with pytest.raises(NonFiniteLogitsError) as error:
+            scores(model, alike(), forward=forward)
+        assert error.value.layer == "model.layers.1.mlp.up_proj"
 
     def test_token_id_without_an_embedding(self) -> None:
         beyond = Sequences.of([([3, 4, VOCAB_SIZE], 1)])

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.adapters.cache.score_store import STORE_FILE, ScoreStore
-from auditor.adapters.cache.store_info import StoreInfo
 from auditor.adapters.cache.sqlite_files import FileUnavailableError, remove, size_of
+from auditor.adapters.cache.store_info import StoreInfo
 from auditor.adapters.cache.weight_hashes import forget_hashes
 from auditor.adapters.printable import on_one_line
 from auditor.errors import UsageError

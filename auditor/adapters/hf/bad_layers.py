@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from auditor.core.scores import IntArray
+from auditor.adapters.hf.model_calls import input_device
 
 _CHECKED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # Shape (batch, heads, query, key): what is added to attention scores, where -inf says "not this position".
 _MASK_DIMENSIONS = 4
 
 
-def first_bad_layer(model: PreTrainedModel, ids: IntArray) -> str | None:
+def first_bad_layer(model: PreTrainedModel, ids: NDArray[np.integer]) -> str | None:
     """Run one sequence plainly and name the first module whose output holds NaN or infinity while its inputs do not.
 
     Modules count in the order in which they finish, the innermost first. What overflows between modules, such as a
@@ -29,14 +31,11 @@ def first_bad_layer(model: PreTrainedModel, ids: IntArray) -> str | None:
         Its dotted name, such as ``model.layers.1.mlp.down_proj``; None if every output is finite.
     """
     found: list[str] = []
-    device = torch.device(str(model.device))
-    # With weights on disk, accelerate moves the ids to where they are needed.
-    device = torch.device("cpu") if device.type == "meta" else device
     with ExitStack() as hooks, torch.inference_mode():
         for name, module in model.named_modules():
             hook = _watch(name or type(model).__name__, found)
             hooks.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
-        row = torch.from_numpy(ids)[None].to(device)
+        row = torch.from_numpy(ids).long()[None].to(input_device(model))
         model(input_ids=row, attention_mask=torch.ones_like(row), use_cache=False)
     return found[0] if found else None
 

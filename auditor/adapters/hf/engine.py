@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from auditor.adapters.hf.bad_layers import first_bad_layer
 from auditor.adapters.hf.devices import total_memory
 from auditor.adapters.hf.packed import packed_logprobs
 from auditor.adapters.hf.padded import padded_logprobs
@@ -91,7 +92,7 @@ def score_sequences(
     if forward == "packed":
         found = _packed(model, sequences, known, work)
     for scored in found:
-        _check_finite(scored)
+        _check_finite(model, sequences, scored)
         yield scored
 
 
@@ -130,16 +131,16 @@ def _check_ids(model: PreTrainedModel, sequences: Sequences) -> None:
         )
 
 
-def _check_finite(scored: Scored) -> None:
+def _check_finite(model: PreTrainedModel, sequences: Sequences, scored: Scored) -> None:
     for position, logprobs in zip(scored.positions, scored.logprobs, strict=True):
         if np.isnan(logprobs).any():
-            raise NonFiniteLogitsError(position, "")
+            raise NonFiniteLogitsError(position, first_bad_layer(model, sequences[position]) or "")
 
 
 def _checked(model: PreTrainedModel, sequences: Sequences, found: Iterator[Scored]) -> Iterator[Scored]:
     """Hold the deepest path of a pack and its last branch against the model's plain forward."""
     for scored in _first_pass(model, found):
-        _check_finite(scored)
+        _check_finite(model, sequences, scored)
         lengths = [len(sequences[position]) for position in scored.positions]
         last = max(range(len(lengths)), key=lambda at: sequences.sorting_key(scored.positions[at]))
         for at in dict.fromkeys((int(np.argmax(lengths)), last)):
