@@ -125,7 +125,11 @@ def measure(folder: Path, models: Sequence[Path], sequences: int) -> Figures:
     write_pairs(probe, sequences // 2)
     command = [sys.executable, "-m", "auditor", "score" if len(models) == 1 else "compare", *map(str, models)]
     command += ["--probe", str(probe), "--render", "plain", "--quiet", "--out", str(out)]
-    done = subprocess.run([sys.executable, "-c", _MEASURED, *command], check=True, capture_output=True, text=True)
+    # A cache of its own, or a run would find the scores of the one before.
+    environment = {**os.environ, "AUDIT_CACHE_DIR": str(folder / f"cache_{sequences}")}
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED, *command], check=True, capture_output=True, text=True, env=environment
+    )
     found = json.loads(done.stdout.splitlines()[-1])
     if found["code"]:
         raise SystemExit(f"the audit of {sequences:,} sequences ended with {found['code']}:\n{done.stderr}")

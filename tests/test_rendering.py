@@ -245,3 +245,14 @@ def test_hash_is_of_the_templates_text(byte_tokenizer: PreTrainedTokenizerFast) 
     own = ChatTemplate(byte_tokenizer)
     assert own.sha256 == ChatTemplate(byte_tokenizer, template=CHAT_TEMPLATE).sha256
     assert own.sha256 != ChatTemplate(byte_tokenizer, template=CHAT_TEMPLATE + " ").sha256
+
+
+def test_what_is_remembered_of_a_series_of_contexts_is_bounded(
+    byte_tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts = ["One.", "Two.", "One.", "Three.", "Two."]
+    expected = [ChatTemplate(byte_tokenizer).render(item(one)) for one in contexts]
+    monkeypatch.setattr("auditor.adapters.hf.rendering._KEPT_FRAMES", 2)
+    template = ChatTemplate(byte_tokenizer)
+    assert [template.render(item(one)) for one in contexts] == expected
+    assert len(template._frames) <= 2

@@ -43,8 +43,10 @@ class Plausibility:
 
 def _neutral(table: ScoreTable, per_token: FloatArray) -> FloatArray:
     """Mean log-probability of a token in neutral texts after the same words, shape (n, checkpoints); NaN for none."""
-    place = codes_of((item.context, item.messages, item.prefix) for item in table.items)
     neutral = np.array([item.valence == "neutral" and not item.baseline for item in table.items], dtype=bool)
+    if not neutral.any():
+        return np.full((len(table.items), len(table.checkpoints)), np.nan)
+    place = codes_of((item.context, item.messages, item.prefix) for item in table.items)
     size = int(place.max(initial=-1)) + 1
     counts = np.bincount(place[neutral], minlength=size)
     found = np.full((size, len(table.checkpoints)), np.nan)

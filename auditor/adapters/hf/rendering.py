@@ -29,6 +29,8 @@ _FROZEN_CLOCK = (
     "{% set text.value = text.value.replace(directive, value) %}"
     "{% endfor %}{{ text.value }}{% endmacro %}\n"
 )
+# Conversations whose rendering is remembered: rows about one context stand close together.
+_KEPT_FRAMES = 1 << 14
 # Letters of both cases, quotes and brackets: a template that changes or escapes the words it is given
 # would score other text than the candidate's, and does not pass unseen.
 _PLACEHOLDER = "Auditor\"Candidate'<&>"
@@ -126,6 +128,8 @@ class ChatTemplate:
         """What the template puts before and after the words of one more turn, of this role."""
         key: tuple[str | tuple[str, str], ...] = (role, *turns)
         if key not in self._frames:
+            if len(self._frames) >= _KEPT_FRAMES:
+                self._frames.clear()
             self._frames[key] = self._render_around(turns, role)
         return self._frames[key]
 
