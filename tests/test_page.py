@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from run_factory import (
     BRANCHED,
@@ -110,6 +111,20 @@ def test_hostile_texts_are_text(page: Page) -> None:
     assert SCRIPT in page.text
     assert IMAGE in page.text
     assert "{{ 7 * 7 }}" in page.text
+
+
+@pytest.mark.parametrize(("tokens", "said"), [("none", "kept no tokens"), ("sample", "a sample of its items")])
+def test_tokens_that_were_not_kept_are_spoken_of(run: Path, html: str, tmp_path: Path, tokens: str, said: str) -> None:
+    other = shutil.copytree(run, tmp_path / "run")
+    manifest = json.loads((other / "manifest.json").read_text(encoding="utf-8"))
+    (other / "manifest.json").write_text(json.dumps({**manifest, "tokens": tokens}), encoding="utf-8")
+    table = pq.read_table(other / "tokens.parquet")
+    pq.write_table(table.slice(0, 0), other / "tokens.parquet")
+    page = render_report(other)
+    assert said in page
+    assert said not in html
+    assert '<div class="gloss">' in html
+    assert '<div class="gloss">' not in page
 
 
 def test_one_file_and_a_strict_policy(html: str, page: Page) -> None:
