@@ -55,6 +55,7 @@ MODEL_ADAPTERS = {
     "auditor.adapters.hf.rendering",
     "auditor.adapters.hf.softmax",
     "auditor.adapters.hf.tokens",
+    "auditor.adapters.hf.tree_attention",
     "auditor.adapters.hf.workload",
 }
 SLOW_LIBRARIES = MODEL_LIBRARIES | {"jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "scipy"}

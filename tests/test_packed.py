@@ -23,6 +23,7 @@ from engine_cases import (
 
 from auditor.adapters.hf.packed import packed_logprobs
 from auditor.adapters.hf.sequences import Logprobs, Sequences
+from auditor.adapters.hf.tree_attention import tree_attention
 from auditor.core.scores import FloatArray
 from auditor.errors import ModelLoadError
 
@@ -42,6 +43,8 @@ def scores(model: Any, sequences: Sequences) -> list[Logprobs]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_against_the_plain_forward(variant: str, texts: str) -> None:
     assert_close(scores(model_of(variant), BOTH[texts]()), expected_of(variant, texts))
+    with tree_attention(model_of(variant)):
+        assert_close(scores(model_of(variant), BOTH[texts]()), expected_of(variant, texts))
 
 
 @pytest.mark.parametrize("variant", ["mistral", "olmo3", "gemma2", "gemma3_text"])

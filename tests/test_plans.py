@@ -34,11 +34,12 @@ class TestRowCosts:
         assert min(range(1, 400), key=lambda n: costs.of(n) / n) == 100
         assert costs.longest == 200
 
-    @pytest.mark.parametrize(("device", "start"), [("cpu", 50), ("cuda", 300), ("other", 50)])
-    def test_of_a_model(self, device: str, start: float) -> None:
+    @pytest.mark.parametrize(("device", "start", "widths"), [("cpu", 50, 24), ("cuda", 300, 6), ("other", 300, 6)])
+    def test_of_a_model(self, device: str, start: float, widths: int) -> None:
         costs = row_costs(config(512, 32000), device, 16 * GIB)
-        # Attention of n nodes: 2 x n x 512 multiplications a node; the layer's weights: 12 x 512^2. Equal at 6 x 512.
-        assert (costs.start, costs.width) == (start, 6 * 512)
+        # Attention of n nodes: 2 x n x 512 multiplications a node; the layer's weights: 12 x 512^2. Equal at 6 x 512;
+        # at four times that where three quarters of attention are left out.
+        assert (costs.start, costs.width) == (start, widths * 512)
 
     def test_logits_fill_a_64th_of_memory(self) -> None:
         # 16 GiB / 64 = 256 MiB = 2^26 numbers of 4 bytes; 2^26 / 2^15 = 2^11

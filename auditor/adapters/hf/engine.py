@@ -21,6 +21,7 @@ from auditor.adapters.hf.packed import packed_logprobs
 from auditor.adapters.hf.padded import padded_logprobs
 from auditor.adapters.hf.plans import plan_packs, remaining, row_costs
 from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
+from auditor.adapters.hf.tree_attention import tree_attention
 from auditor.core.scores import IntArray
 from auditor.errors import ModelLoadError, one_line
 
@@ -103,12 +104,13 @@ def _packed(model: PreTrainedModel, sequences: Sequences, known: NDArray[np.bool
     left = remaining(plan, sequences, known, costs)
     untouched = sum(not known[pack].any() for pack in plan.packs)
     passes = 0
-    for number, positions in enumerate(left.packs):
-        found = packed_logprobs(model, sequences, positions)
-        for scored in found if number else _checked(model, sequences, found):
-            passes += 1
-            work.split = passes - min(untouched, number + 1)
-            yield scored
+    with tree_attention(model):
+        for number, positions in enumerate(left.packs):
+            found = packed_logprobs(model, sequences, positions)
+            for scored in found if number else _checked(model, sequences, found):
+                passes += 1
+                work.split = passes - min(untouched, number + 1)
+                yield scored
     yield from _padded(model, sequences, left.long, batch_size=None)
 
 

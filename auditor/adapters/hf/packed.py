@@ -13,6 +13,7 @@ from auditor.adapters.hf.packs import Pack
 from auditor.adapters.hf.padded import padded_logprobs
 from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
 from auditor.adapters.hf.softmax import chosen_logprobs
+from auditor.adapters.hf.tree_attention import with_stretches
 from auditor.core.scores import IntArray
 
 
@@ -66,4 +67,5 @@ def _mask(model: PreTrainedModel, pack: Pack, window: int | None) -> torch.Tenso
     if window is not None:
         allowed &= depths[:, None] - depths[None] < window
     mask = torch.zeros(allowed.shape, dtype=model.dtype, device=device)
-    return mask.masked_fill_(~allowed, torch.finfo(model.dtype).min)[None, None]
+    mask = mask.masked_fill_(~allowed, torch.finfo(model.dtype).min)[None, None]
+    return with_stretches(mask, allowed.numpy()) if device.type == "cpu" else mask

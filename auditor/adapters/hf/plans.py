@@ -22,6 +22,10 @@ from auditor.core.scores import IntArray
 
 # What starting a pass costs, in tokens' worth of work: weights are read and kernels launched for however few.
 _START = {"cpu": 50, "mps": 100, "cuda": 300}
+# Looking at every other node costs as much as everything else in a row this many times as long as the model is wide.
+# A node and layer takes nodes x width multiplications for that, twice, and about 12 x width^2 for the layer's own
+# weights; on a processor attention leaves out about three quarters (`auditor.adapters.hf.tree_attention`).
+_WIDTHS = {"cpu": 24, "mps": 6, "cuda": 6}
 # A row is looked at up to this many times the length that would be best if no two texts began alike.
 _REACH = 2
 # Logits of one pack may take this part of the device's memory, as float32.
@@ -77,9 +81,6 @@ class Plan:
 def row_costs(config: Any, device: str, memory: int) -> RowCosts:
     """What rows cost in a model.
 
-    Every node of a row is multiplied with every other, most of them in vain: that is nodes x width multiplications a
-    node and layer, twice, beside about 12 x width^2 for the layer's own weights.
-
     Args:
         config: the text model's configuration.
         device: ``cpu``, ``cuda`` or ``mps``.
@@ -88,8 +89,8 @@ def row_costs(config: Any, device: str, memory: int) -> RowCosts:
     """
     logits = 2 ** int(math.log2(max(memory, 2**30))) * _LOGITS_SHARE / 4
     return RowCosts(
-        start=_START.get(device, _START["cpu"]),
-        width=6 * int(config.hidden_size),
+        start=_START.get(device, _START["cuda"]),
+        width=_WIDTHS.get(device, _WIDTHS["cuda"]) * int(config.hidden_size),
         predicting=max(16, int(logits / int(config.vocab_size))),
     )
 
