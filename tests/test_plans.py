@@ -34,11 +34,11 @@ class TestRowCosts:
         assert min(range(1, 400), key=lambda n: costs.of(n) / n) == 100
         assert costs.longest == 200
 
-    @pytest.mark.parametrize(("device", "start", "widths"), [("cpu", 50, 24), ("cuda", 300, 6), ("other", 300, 6)])
+    @pytest.mark.parametrize(("device", "start", "widths"), [("cpu", 50, 48), ("cuda", 300, 6), ("other", 300, 6)])
     def test_of_a_model(self, device: str, start: float, widths: int) -> None:
         costs = row_costs(config(512, 32000), device, 16 * GIB)
         # Attention of n nodes: 2 x n x 512 multiplications a node; the layer's weights: 12 x 512^2. Equal at 6 x 512;
-        # at four times that where three quarters of attention are left out.
+        # at eight times that where seven eighths of attention are left out.
         assert (costs.start, costs.width) == (start, widths * 512)
 
     def test_logits_fill_a_64th_of_memory(self) -> None:
@@ -95,6 +95,21 @@ class TestPlan:
         plan = plan_packs(Sequences.of(trees), RowCosts(5, 20, 10**6))
         assert [pack.tolist() for pack in plan.packs] == [[0, 1, 2, 3], [4, 5, 6, 7]]
         assert plan.nodes == 20
+
+    def test_items_that_share_a_whole_text_stand_together(self) -> None:
+        # Each of four texts about a reference stands in three items, beside a text of each one's own.
+        rows = [
+            row
+            for own in (1, 2, 3)
+            for text in range(4)
+            for row in (([own, 9, text, 0], 1), ([8, 9, 9, text, 7, 0], 1))
+        ]
+        sequences = Sequences.of(rows, [at // 2 for at in range(len(rows))])
+        plan = plan_packs(sequences, RowCosts(5, 20, 10**6))
+        for pack in plan.packs:
+            # All three items of a text are in the pack that one of them is in.
+            texts = {int(sequences[at][3]) for at in pack if len(sequences[at]) == 6}
+            assert len(pack) == 6 * len(texts)
 
     def test_order_of_items_does_not_matter(self) -> None:
         order = np.arange(len(alike()))[::-1]

@@ -10,13 +10,13 @@ from scipy.special import log_softmax
 from auditor.adapters.hf import softmax
 from auditor.adapters.hf.softmax import chosen_logprobs
 
-ROWS, TARGETS = torch.tensor([0, 2, 2, 1, 4]), torch.tensor([3, 0, 6, 1, 2])
+ROWS, TARGETS = torch.tensor([0, 1, 2, 2, 4]), torch.tensor([3, 1, 0, 6, 2])
 
 
 @pytest.mark.parametrize("chunk", [1, 14, 2**24])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_equals_scipys(chunk: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(softmax, "_CHUNK", chunk)
+    monkeypatch.setitem(softmax._CHUNK, "cpu", chunk)
     logits = (torch.randn(5, 7, generator=torch.Generator().manual_seed(0)) * 20).to(dtype)
     expected = log_softmax(logits.double().numpy(), axis=1)[ROWS, TARGETS]
     found = chosen_logprobs(logits, ROWS, TARGETS)
@@ -31,4 +31,4 @@ def test_what_is_no_number() -> None:
     # A logit of -infinity is a probability of 0, which is an answer.
     logits[2, 6] = -torch.inf
     found = chosen_logprobs(logits, ROWS, TARGETS).numpy()
-    np.testing.assert_allclose(found, [np.nan, -np.log(6), -np.inf, np.nan, -np.log(7)], rtol=1e-6)
+    np.testing.assert_allclose(found, [np.nan, np.nan, -np.log(6), -np.inf, -np.log(7)], rtol=1e-6)

@@ -103,7 +103,7 @@ class Pack:
             leaves; same shape.
         leaves: see ``enters``.
         n_predicting: how many nodes at the end of the row predict something.
-        rows: of each prediction its node, counted from the first that predicts, shape (predictions,).
+        rows: of each prediction its node, counted from the first that predicts, never falling, shape (predictions,).
         targets: the token id it asks for, same shape.
         wanted: index of a prediction for each scored token of all sequences, one sequence after the other.
         bounds: where each sequence begins in ``wanted``, and where the last ends.
@@ -135,15 +135,19 @@ class Pack:
         row_of[order] = np.arange(len(order))
         n_predicting = len(forest.predicting)
         keys = np.fromiter(forest.predictions, dtype=np.int64)
+        rows = row_of[keys >> 32] - (len(order) - n_predicting)
+        by_row = np.argsort(rows, kind="stable")
+        place = np.empty_like(by_row)
+        place[by_row] = np.arange(len(by_row))
         return cls(
             tokens=np.array(forest.tokens)[order],
             depths=np.array(forest.depths)[order],
             enters=enters[order],
             leaves=leaves[order],
             n_predicting=n_predicting,
-            rows=row_of[keys >> 32] - (len(order) - n_predicting),
-            targets=keys & 0xFFFFFFFF,
-            wanted=np.array([one for own in wanted for one in own], dtype=np.int64),
+            rows=rows[by_row],
+            targets=(keys & 0xFFFFFFFF)[by_row],
+            wanted=place[np.array([one for own in wanted for one in own], dtype=np.int64)],
             bounds=sequences.scored_bounds,
         )
 

@@ -22,10 +22,10 @@ from auditor.core.scores import IntArray
 
 # What starting a pass costs, in tokens' worth of work: weights are read and kernels launched for however few.
 _START = {"cpu": 50, "mps": 100, "cuda": 300}
-# Looking at every other node costs as much as everything else in a row this many times as long as the model is wide.
-# A node and layer takes nodes x width multiplications for that, twice, and about 12 x width^2 for the layer's own
-# weights; on a processor attention leaves out about three quarters (`auditor.adapters.hf.tree_attention`).
-_WIDTHS = {"cpu": 24, "mps": 6, "cuda": 6}
+# A row so many times as long as the model is wide spends half its time on nodes looking at each other. A node and layer
+# takes nodes x width multiplications for that, twice, and about 12 x width^2 for the layer's own weights: 6. On a
+# processor attention leaves out what no stretch of a row looks at (`auditor.adapters.hf.tree_attention`), most of it.
+_WIDTHS = {"cpu": 48, "mps": 6, "cuda": 6}
 # A row is looked at up to this many times the length that would be best if no two texts began alike.
 _REACH = 2
 # Logits of one pack may take this part of the device's memory, as float32.
@@ -102,7 +102,13 @@ def plan_packs(sequences: Sequences, costs: RowCosts) -> Plan:
     so it is best cut between texts that begin otherwise, unless the row grows too long.
     """
     members = _members(sequences)
-    order = sorted(range(len(members)), key=lambda item: min(map(sequences.sorting_key, members[item])))
+    repeats = _repeats(sequences)
+
+    def leading(item: int) -> bytes:
+        """What an item is put beside others by: the candidate that stands in most items, such as a reference's."""
+        return min((-repeats[at], sequences.sorting_key(at)) for at in members[item])[1]
+
+    order = sorted(range(len(members)), key=leading)
     packs: list[IntArray] = []
     long: list[IntArray] = []
     nodes = 0
@@ -149,6 +155,14 @@ def whole_items(sequences: Sequences, known: NDArray[np.bool_]) -> NDArray[np.bo
     """Which sequences are known together with all other candidates of their item, shape (n,)."""
     missing = np.unique(sequences.items[~known])
     return ~np.isin(sequences.items, missing)
+
+
+def _repeats(sequences: Sequences) -> IntArray:
+    """How many times each sequence is asked for, shape (n,)."""
+    digests = (hashlib.blake2b(sequences.sorting_key(at), digest_size=8).digest() for at in range(len(sequences)))
+    numbers = np.fromiter((int.from_bytes(one, "big") for one in digests), dtype=np.uint64, count=len(sequences))
+    _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    return counts[which].astype(np.int64)
 
 
 def _members(sequences: Sequences) -> list[IntArray]:
