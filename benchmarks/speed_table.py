@@ -38,6 +38,10 @@ def speed_table(figures: dict[str, Any] | None) -> str:
     taken += f" bfloat16 is {bfloat16['ratio']:.2f} times as fast as float32" + (
         "." if bfloat16["amx"] else " (a processor without matrix units for it)."
     )
+    missed = [one for one in figures["checks"] if one["judged"] and not one["held"]]
+    if missed:
+        said = "; ".join(f"{one['name']}, {one['value']:.3g} of {one['bound']:g}" for one in missed)
+        taken += f" Below what the script asks for: {said}."
     return "\n".join([*lines, "", taken, "[Figures](benchmarks/results/engine.json), [script](benchmarks/engine.py)."])
 
 
