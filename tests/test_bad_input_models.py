@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import assert_refused, audit, cells, write
+from command_line import assert_refused, audit, cells, manifest, write
 from model_factory import make_model, make_tokenizer, save_lora, save_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
@@ -95,9 +95,10 @@ def test_broken_checkpoint_in_the_middle_loses_nothing(
     not_a_number(folder)
     command = ["compare", llama_series["base"], folder, "--probe", pair_file, "--quiet", "--out", tmp_path / "run"]
     assert_refused(audit(*command), 4, "NaN")
-    assert {one["checkpoint"] for one in cells(tmp_path / "run" / "items.parquet")} == {"base"}
     shutil.copy(llama_series["sft"] / WEIGHTS, folder / WEIGHTS)
     assert audit(*command).exit_code == 0
+    recalled = {name: one["recalled"] / one["texts"] for name, one in manifest(tmp_path / "run")["work"].items()}
+    assert recalled == {"base": 1, "sft": 0}
 
 
 @pytest.mark.parametrize(
