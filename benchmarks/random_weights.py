@@ -150,7 +150,7 @@ def audit_random(
     files = {"random": resolve(spec, policy)}
     scorer = HFScorer(
         files, {"random": load_tokenizer(files["random"], policy)}, ModelShelf(policy),
-        renders=("plain",), template=None, end="none", batch_size=None, progress=Silent(),
+        renders=("plain",), template=None, end="none", forward="packed", batch_size=None, progress=Silent(),
     )  # fmt: skip
     series = build_series([("random", str(folder))], references={}, objectives={}, betas={}, tags={})
     findings = compare([probe], series, scorer, Rule(), lambda _: None)
