@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from auditor.adapters.cache.score_store import ScoreStore
+from auditor.adapters.hf import kept_scores
 from auditor.adapters.hf.kept_scores import Facts, KeptScores, scope_of
 from auditor.adapters.hf.sequences import Scored, Sequences
 
@@ -42,6 +43,14 @@ def kept(stores: list[ScoreStore], *passes: Scored) -> None:
     scores.find(SEQUENCES)
     for one in passes:
         scores.keep(one)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 50_000])
+def test_asks_in_parts(stores: list[ScoreStore], at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_scores, "_AT_ONCE", at_once)
+    kept(stores[:1], FIRST)
+    kept(stores, SECOND)
+    assert found(stores) == [-1, -2, -3, -4, -5, -np.inf]
 
 
 class TestScores:

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from auditor.adapters.cache.score_store import ScoreStore
 from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
 
+_KEY_BYTES = 32
+# Scores asked for together: each comes as an object.
+_AT_ONCE = 50_000
+
 
 def scope_of(fingerprint: str, engine: Mapping[str, str]) -> str:
     """SHA-256 in hex of all that decides a score but the token ids.
@@ -53,7 +57,8 @@ class KeptScores:
         self.seconds = 0.0
         self._stores = stores
         self._scope = scope
-        self._keys: Sequence[bytes] = ()
+        # One after the other: a million objects would take more than what is in them.
+        self._keys = b""
 
     def find(self, sequences: Sequences) -> tuple[Logprobs, NDArray[np.bool_]]:
         """What is kept.
@@ -66,14 +71,16 @@ class KeptScores:
         logprobs = np.full(int(bounds[-1]), np.nan, dtype=np.float32)
         known = np.zeros(len(sequences), dtype=bool)
         with self._timed():
-            self._keys = [_key(sequences, position) for position in range(len(sequences))] if self._stores else ()
+            if self._stores:
+                self._keys = b"".join(_key(sequences, position) for position in range(len(sequences)))
             for store in self._stores:
-                unknown = np.flatnonzero(~known).tolist()
-                found = store.find(self._scope, [self._keys[position] for position in unknown])
-                for position, values in zip(unknown, found, strict=True):
-                    if values is not None and len(values) == bounds[position + 1] - bounds[position]:
-                        logprobs[bounds[position] : bounds[position + 1]] = values
-                        known[position] = True
+                unknown = np.flatnonzero(~known)
+                for part in np.split(unknown, range(_AT_ONCE, len(unknown), _AT_ONCE)):
+                    found = store.find(self._scope, [self._key_of(position) for position in part])
+                    for position, values in zip(part.tolist(), found, strict=True):
+                        if values is not None and len(values) == bounds[position + 1] - bounds[position]:
+                            logprobs[bounds[position] : bounds[position + 1]] = values
+                            known[position] = True
         return logprobs, known
 
     def keep(self, scored: Scored) -> None:
@@ -84,7 +91,7 @@ class KeptScores:
         """
         with self._timed():
             for store in self._stores[-1:]:
-                keys = [self._keys[position] for position in scored.positions]
+                keys = [self._key_of(position) for position in scored.positions]
                 store.keep(self._scope, list(zip(keys, scored.logprobs, strict=True)))
 
     @property
@@ -101,6 +108,9 @@ class KeptScores:
             for store in self._stores[-1:]:
                 store.keep_facts(self._scope, {"notes": list(facts.notes), "vocabulary": facts.vocabulary})
 
+    def _key_of(self, position: int) -> bytes:
+        return self._keys[_KEY_BYTES * position : _KEY_BYTES * (position + 1)]
+
     @contextmanager
     def _timed(self) -> Iterator[None]:
         began = time.perf_counter()
@@ -113,4 +123,4 @@ class KeptScores:
 def _key(sequences: Sequences, position: int) -> bytes:
     """A digest of the token ids and of where scoring starts."""
     start = int(sequences.starts[position]).to_bytes(8, "little")
-    return hashlib.blake2b(start + sequences[position].astype("<i4").tobytes(), digest_size=32).digest()
+    return hashlib.blake2b(start + sequences[position].astype("<i4").tobytes(), digest_size=_KEY_BYTES).digest()
