@@ -176,8 +176,8 @@ def _cut(sequences: Sequences, items: list[IntArray], costs: RowCosts) -> Iterat
     first = 0
     while first < len(items):
         forest, ends = Forest(), list[_End]()
-        for members in items[first:]:
-            shared = _add(forest, sequences, members)
+        for at in range(first, len(items)):
+            shared = _add(forest, sequences, items[at])
             if ends:
                 ends[-1] = ends[-1]._replace(shared=shared)
             ends.append(_End(len(forest), len(forest.predicting), 0))

@@ -66,7 +66,8 @@ class Sequences:
 
     def take(self, positions: IntArray) -> Sequences:
         """Some of the sequences, which stay in the order they are named in; ``items`` must not fall in it."""
-        lengths = self.lengths[positions]
+        # Of these alone: looking at all of them for each pack would take the square of their number.
+        lengths = self.bounds[positions + 1] - self.bounds[positions]
         bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         steps = np.arange(bounds[-1]) - np.repeat(bounds[:-1], lengths)
         ids = self.ids[np.repeat(self.bounds[:-1][positions], lengths) + steps]
