@@ -20,11 +20,13 @@ def pipe(folder: Path, name: str) -> Path:
 
 def test_reads_every_file_while_the_block_runs(tmp_path: Path) -> None:
     pipes = [pipe(tmp_path, name) for name in "ab"]
+    taken = []
     with ReadAhead([pipes[0], tmp_path / "missing", pipes[1]]):
         for each in pipes:
             # Opening to write waits for a reader; so much does not fit into a pipe, somebody must take it.
             with each.open("wb") as stream:
-                stream.write(bytes(2**20))
+                taken.append(stream.write(bytes(2**20)))
+    assert taken == [2**20, 2**20]
 
 
 def test_stops_with_the_block(tmp_path: Path) -> None:
