@@ -151,12 +151,16 @@ class FakeModel:
         """What memory is measured in: sequences of a batch."""
         return len(input_ids)
 
+    def run_out(self) -> None:
+        """What memory that is too small does."""
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, use_cache: bool) -> SimpleNamespace:
         assert attention_mask.shape[-1] == input_ids.shape[1]
         assert not use_cache
         self.sizes.append(self.size(input_ids))
         if self.sizes[-1] > self.largest:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            self.run_out()
         following = torch.nn.functional.one_hot((input_ids + 1) % 8, 8)
         return SimpleNamespace(logits=following.float() * self.value)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from engine_cases import model_of
 
-from auditor.adapters.hf.model_calls import input_device, last_logits
+from auditor.adapters.hf.model_calls import input_device, last_logits, memory_errors
 
 IDS = torch.tensor([[3, 4, 5, 6, 7]])
 
@@ -58,3 +58,14 @@ def test_masks_by_kind_of_layer() -> None:
 def test_a_model_on_disk_takes_ids_on_the_cpu() -> None:
     assert input_device(SimpleNamespace(device="meta")) == torch.device("cpu")  # type: ignore[arg-type]
     assert input_device(SimpleNamespace(device="cuda:1")) == torch.device("cuda:1")  # type: ignore[arg-type]
+
+
+class TestMemoryErrors:
+    def test_an_allocation_that_fails(self) -> None:
+        with pytest.raises(torch.OutOfMemoryError, match="DefaultCPUAllocator"), memory_errors():
+            torch.empty(2**48)
+
+    def test_any_other_error_is_left_as_it_is(self) -> None:
+        with pytest.raises(RuntimeError, match="shape") as caught, memory_errors():
+            torch.zeros(3).reshape(2)
+        assert not isinstance(caught.value, torch.OutOfMemoryError)

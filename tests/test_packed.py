@@ -71,12 +71,20 @@ class Rows(FakeModel):
         return input_ids.shape[1]
 
 
+class RowsOfAProcessor(Rows):
+    """Runs out of a processor's memory: what its allocator raises is a mere RuntimeError."""
+
+    def run_out(self) -> None:
+        torch.empty(2**48)
+
+
 class TestOutOfMemory:
-    def test_halves_the_pack_between_items(self) -> None:
+    @pytest.mark.parametrize("kind", [Rows, RowsOfAProcessor])
+    def test_halves_the_pack_between_items(self, kind: type[Rows]) -> None:
         # Six items of two candidates; each row holds its items' own 3 nodes.
         rows = [([item, 0, candidate, 5], 2) for item in range(1, 7) for candidate in (1, 1)]
         sequences = Sequences.of(rows, [at // 2 for at in range(12)])
-        model = Rows(largest=7)
+        model = kind(largest=7)
         found = packed_logprobs(model, sequences, np.arange(12))  # type: ignore[arg-type]
         parts = [one.positions for one in found]
         # 18 nodes fail, 9 fail into 3 and 6.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +15,17 @@ def input_device(model: PreTrainedModel) -> torch.device:
     """Where token ids go; with a device map, layers lie elsewhere and accelerate moves what it must."""
     device = torch.device(str(model.device))
     return torch.device("cpu") if device.type == "meta" else device
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Raise `torch.OutOfMemoryError` on a processor too, whose allocator is known by the words of its error only."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" in str(error):
+            raise torch.OutOfMemoryError(str(error)) from error
+        raise
 
 
 def last_logits(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from auditor.adapters.hf.model_calls import input_device, last_logits
+from auditor.adapters.hf.model_calls import input_device, last_logits, memory_errors
 from auditor.adapters.hf.packs import Pack
 from auditor.adapters.hf.padded import padded_logprobs
 from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
@@ -41,7 +41,7 @@ def packed_logprobs(model: PreTrainedModel, sequences: Sequences, positions: Int
 
 
 def _forward(model: PreTrainedModel, pack: Pack) -> list[Logprobs]:
-    with torch.inference_mode():
+    with torch.inference_mode(), memory_errors():
         ids, depths = (torch.from_numpy(one)[None] for one in (pack.tokens, pack.depths))
         logits = last_logits(model, ids, depths, _masks(model, pack), pack.n_predicting)[0]
         rows, targets = (torch.from_numpy(one).to(logits.device) for one in (pack.rows, pack.targets))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
-from auditor.adapters.hf.model_calls import last_logits
+from auditor.adapters.hf.model_calls import last_logits, memory_errors
 from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
 from auditor.adapters.hf.softmax import chosen_logprobs
 from auditor.errors import ModelLoadError
@@ -106,7 +106,7 @@ def _forward(
     columns = np.concatenate([np.arange(*span) for span in zip(starts + shifts - 1, lengths + shifts - 1, strict=True)])
     targets = np.concatenate([row[start:] for row, start in zip(rows, starts, strict=True)])
     first = int(columns.min())
-    with torch.inference_mode():
+    with torch.inference_mode(), memory_errors():
         logits = last_logits(model, ids, positions, mask, width - first)
         wanted = logits[torch.from_numpy(row_of), torch.from_numpy(columns - first)]
         asked = torch.from_numpy(targets).long().to(wanted.device)

@@ -25,6 +25,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
 
+from auditor.adapters.hf.packs import shared_beginning
 from auditor.adapters.hf.rendering import Rendered
 from auditor.core.refusals import Reason
 from auditor.core.scores import IntArray
@@ -75,7 +76,6 @@ class _Tokens:
     """One tokenised candidate: special tokens added at the end are gone already."""
 
     ids: list[int]
-    names: list[str]
     offsets: list[tuple[int, int]]
     first: int  # the first token that holds a character of the candidate
     boundary: int
@@ -104,14 +104,15 @@ class Encoder:
         self._end = end
         self._bos: int | None = tokenizer.bos_token_id
         self._eos: int | None = tokenizer.eos_token_id
+        ids = range(max(self._backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1)
+        self._names = tuple(self._backend.id_to_token(one) or "" for one in ids)
         if end == "eos" and self._eos is None:
             raise UsageError("the tokenizer has no EOS token", where="--end eos", fix="Use --end auto or --end none.")
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
         """The tokenizer's name of every token, by id; "" where an id has none."""
-        ids = range(max(self._backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1)
-        return tuple(self._backend.id_to_token(one) or "" for one in ids)
+        return self._names
 
     def encode(self, items: Iterable[Rendered]) -> Iterator[Encoded | Reason]:
         """Encode items in order; a reason stands in for an item that must be refused.
@@ -169,14 +170,15 @@ class Encoder:
         return Encoded(tuple(spans), straddles, complete, unscored)
 
     def _span(self, one: _Tokens, start: int, lead: list[int], text: str, skipped: int) -> Span:
-        ids, names, offsets = list(one.ids), one.names[start:], one.offsets[start:]
+        ids, offsets = one.ids, one.offsets[start:]
         if self._end == "eos" and self._eos is not None:
             at_end = one.boundary + len(text)
-            ids.append(self._eos)
-            names = [*names, str(self._tokenizer.eos_token)]
+            ids = [*ids, self._eos]
             offsets = [*offsets, (at_end, at_end)]
-        local = np.clip(np.array(offsets, dtype=np.int64).reshape(-1, 2) - one.boundary, 0, len(text)) + skipped
-        return Span(np.array([*lead, *ids], dtype=np.int64), start + len(lead), tuple(names), local[:, 0], local[:, 1])
+        names = tuple(self._names[token] for token in ids[start:])
+        local = np.array(offsets, dtype=np.int64).reshape(-1, 2) - one.boundary
+        local = np.minimum(np.maximum(local, 0), len(text)) + skipped
+        return Span(np.array([*lead, *ids], dtype=np.int64), start + len(lead), names, local[:, 0], local[:, 1])
 
 
 def _full_text(item: Rendered, text: str, end: End) -> str:
@@ -190,12 +192,18 @@ def _tokens_of(encoding: Encoding, text: str, boundary: int) -> _Tokens:
     while stop and added[stop - 1]:
         stop -= 1
     offsets = _with_absorbed(encoding.offsets[:stop], text)
-    first = next(
-        (at for at, (begin, end) in enumerate(offsets) if not added[at] and (end > boundary or begin >= boundary)),
-        stop,
-    )
+    first = _first_token(offsets, added, boundary)
     straddles = first < stop and offsets[first][0] < boundary
-    return _Tokens(encoding.ids[:stop], encoding.tokens[:stop], offsets, first, boundary, straddles)
+    return _Tokens(encoding.ids[:stop], offsets, first, boundary, straddles)
+
+
+def _first_token(offsets: list[tuple[int, int]], added: Sequence[int], boundary: int) -> int:
+    """The first token that is not added and reaches beyond the boundary, else one past the last."""
+    for at, (begin, end) in enumerate(offsets):
+        # Nearly all tokens are the context's: one comparison each.
+        if end >= boundary and (end > boundary or begin >= boundary) and not added[at]:
+            return at
+    return len(offsets)
 
 
 def _with_absorbed(offsets: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:
@@ -222,20 +230,13 @@ def _with_absorbed(offsets: list[tuple[int, int]], text: str) -> list[tuple[int,
 def _common_start(candidates: Sequence[_Tokens]) -> int | None:
     """First token to score in every candidate, None where their contexts differ for no visible reason."""
     lead = candidates[0]
-    shared = min(_shared_length(lead.ids, other.ids) for other in candidates)
+    shared = min(shared_beginning(lead.ids, other.ids) for other in candidates)
     firsts = {one.first for one in candidates}
     if len(firsts) == 1 and shared >= lead.first:
         return lead.first
     if any(one.straddles for one in candidates):
         return min(shared, *firsts)
     return None
-
-
-def _shared_length(left: Sequence[int], right: Sequence[int]) -> int:
-    for at, (a, b) in enumerate(zip(left, right, strict=False)):
-        if a != b:
-            return at
-    return min(len(left), len(right))
 
 
 def _untrimmed(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:

@@ -22,7 +22,7 @@ from auditor.adapters.hf.model_loading import quiet
 
 NAME = "auditor_tree"
 # Rows of a stretch: fewer share more of their ancestors, more are computed faster.
-_STRETCH = 128
+_STRETCH = 48
 
 
 class Stretch(NamedTuple):
