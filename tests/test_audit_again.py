@@ -61,13 +61,64 @@ def assert_same_run(run: Path, other: Path) -> None:
         assert pq.read_table(run / table).equals(pq.read_table(other / table))
 
 
-def test_complete_run_is_replaced(command: list[object], finished_run: Path, tmp_path: Path) -> None:
-    shutil.copytree(finished_run, tmp_path / "run")
-    before = (tmp_path / "run" / "tokens.parquet").stat().st_ino
+def times(run: Path) -> dict[str, int]:
+    return {one.name: one.stat().st_mtime_ns for one in run.iterdir()}
+
+
+def test_a_complete_run_is_left_as_it_is(command: list[object], tmp_path: Path) -> None:
+    assert audit(*command).exit_code == 0
+    run, loud = tmp_path / "run", [one for one in command if one != "--quiet"]
+    before = times(run)
+    first = audit(*loud, "--no-cache")
+    assert times(run) != before, "without a cache everything is done again"
+    before = times(run)
+    again = audit(*loud)
+    assert again.exit_code == 0, again.stderr
+    assert times(run) == before
+    assert again.stdout == f"{run / 'report.html'}\n"
+    assert "nothing to do: this audit is complete" in again.stderr
+    # Tables and cautions are those of the audit itself.
+    table = first.stderr[first.stderr.index("small at dpo") :]
+    assert "+" in table
+    assert again.stderr.endswith(table)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+CHANGES = {
+    "results": lambda run: edit(run / "results.json", '"harm"', '"neutral"'),
+    "half a table": lambda run: (run / "tokens.parquet").write_bytes((run / "tokens.parquet").read_bytes()[:-1]),
+    "no table": lambda run: (run / "items.parquet").unlink(),
+    "no report": lambda run: (run / "report.html").unlink(),
+    "interrupted": lambda run: edit(run / "manifest.json", '"complete"', '"interrupted"'),
+    "other code": lambda run: edit(run / "manifest.json", '"package": "', '"package": "0'),
+    "other libraries": lambda run: edit(run / "manifest.json", '"torch": "', '"torch": "0'),
+    "other weights": lambda run: edit(run / "manifest.json", '"fingerprint": "', '"fingerprint": "0'),
+    "other tokens": lambda run: edit(run / "manifest.json", '"tokens": "all"', '"tokens": "none"'),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_run_of_which_something_has_changed_is_replaced(
+    command: list[object], finished_run: Path, tmp_path: Path, change: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    before = times(run)
+    CHANGES[change](run)
+    if change == "other code":
+        # A hash of 65 digits is no hash: the manifest's own schema is not to be what refuses it.
+        edit(run / "manifest.json", '"package": "0', '"package": "')
+        code = manifest(run)["package"]
+        edit(run / "manifest.json", code, code[::-1])
     result = audit(*command)
     assert result.exit_code == 0, result.stderr
-    assert (tmp_path / "run" / "tokens.parquet").stat().st_ino != before
-    assert_same_run(tmp_path / "run", finished_run)
+    assert not set(times(run).items()) & set(before.items())
+    assert_same_run(run, finished_run)
 
 
 def test_a_second_audit_in_half_precision_loads_no_model_either(
@@ -243,6 +294,7 @@ def test_scores_of_another_prompt_are_never_recalled(
     assert audit(*own_template).exit_code == 0
     old = cells(tmp_path / "run" / "items.parquet")
     write(tmp_path / "t.jinja", "Answer truthfully. " + CHAT_TEMPLATE)
+    (tmp_path / "run" / "report.html").unlink()
     watch = Watch(monkeypatch)
     result = audit(*own_template)
     assert result.exit_code == 0, result.stderr

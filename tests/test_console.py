@@ -9,6 +9,7 @@ import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from rich.console import Console
 
+from auditor.adapters.run.results import results_of
 from auditor.cli.console import RichProgress, summary_tables
 from auditor.core.findings import Findings
 from auditor.core.verdicts import Rule
@@ -31,7 +32,7 @@ def findings_of(margin: float) -> Findings:
 
 def shown(findings: Findings) -> str:
     target, stream = console()
-    for table in summary_tables(findings):
+    for table in summary_tables(results_of(findings)):
         target.print(table)
     return stream.getvalue()
 
@@ -109,7 +110,7 @@ def test_every_branch_has_its_table() -> None:
 
 
 def test_no_effects_no_table() -> None:
-    assert list(summary_tables(Findings(series_of("a"), (), (), ()))) == []
+    assert list(summary_tables(results_of(Findings(series_of("a"), (), (), ())))) == []
 
 
 @pytest.mark.parametrize("quiet", [False, True])

@@ -152,12 +152,14 @@ def test_second_audits(llama_series: dict[str, Path], pair_file: Path, tmp_path:
     assert script("warm").main([str(one) for one in options]) == 0
     found = json.loads(out.read_text(encoding="utf-8"))
     assert 0 < found["imports_s"] < found["second_s"]
-    assert found["loads_a_model"] is False
+    assert found["loads_a_model"] is found["writes_again"] is False
+    assert found["other_folder_beyond_s"] > 0
     assert all(one["load_s"] == one["forward_s"] == 0 for one in found["timings"].values())
     assert 0 < found["beyond_s"] < found["second_s"] - found["imports_s"]
     assert [one["name"] for one in found["checks"]] == [
         "second audit, seconds beyond imports, tokenizers and hashing",
-        "second audit, whether it loads a model",
+        "second audit, whether it writes anything again",
+        "audit into another folder, whether it loads a model",
     ]
 
 

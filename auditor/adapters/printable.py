@@ -25,9 +25,9 @@ def _escaped(one: re.Match[str]) -> str:
     return one[0].encode("unicode_escape").decode("ascii")
 
 
-def signed(value: float, digits: int = 2) -> str:
+def signed(value: float | None, digits: int = 2) -> str:
     """A number with its sign, as a terminal or a file for CI shows it; ``n/a`` for none or an open end."""
-    if not math.isfinite(value):
+    if value is None or not math.isfinite(value):
         return "n/a"
     shown = f"{value:+.{digits}f}"
     # A sign on what rounds to 0 would claim a direction.

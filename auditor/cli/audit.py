@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -13,7 +14,7 @@ from auditor.adapters.cache.audit_stores import AuditStores
 from auditor.adapters.cache.weight_hashes import WeightHashes
 from auditor.adapters.cache_folder import cache_folder
 from auditor.adapters.data_files import data_folder
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerprint, resolve
 from auditor.adapters.hf.devices import pick_device
 from auditor.adapters.hf.engine import Forward
 from auditor.adapters.hf.kept_scores import KeptScores, scope_of
@@ -32,15 +33,17 @@ from auditor.adapters.printable import on_one_line, printable
 from auditor.adapters.probe_files.probe_folders import build_probe, read_folder
 from auditor.adapters.probe_files.probes import find_folder, open_probe
 from auditor.adapters.report.page import render_report
-from auditor.adapters.run.run_folder import RunFolder
+from auditor.adapters.run.finished_runs import finished_results
+from auditor.adapters.run.results_schema import Results
+from auditor.adapters.run.run_folder import REPORT, RunFolder
 from auditor.cli import request as asked
 from auditor.cli.console import RichProgress, summary_tables
 from auditor.cli.dry_run import print_dry_run
-from auditor.cli.manifest import manifest_of
+from auditor.cli.manifest import environment, manifest_of
 from auditor.cli.options import AuditOptions
 from auditor.core.items import Probe
 from auditor.core.naming import with_names
-from auditor.core.sampling import limit_clusters, sample_tokens
+from auditor.core.sampling import TokenSample, limit_clusters, sample_tokens
 from auditor.core.series import OBJECTIVES, Objective, Series, build_series
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import AuditInterruptedError, UsageError
@@ -72,6 +75,17 @@ class _Audit:
     cautions: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What identifies an audit, and where it goes."""
+
+    identity: str
+    values: dict[str, Any]
+    engine: dict[str, str]
+    out: Path
+    tokens: TokenSample
+
+
 def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     """Run one audit and print where its report lies."""
     console = Console(stderr=True, quiet=options.quiet)
@@ -96,8 +110,13 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
         print_dry_run(scorer, audit.probes, audit.files, audit.policy, audit.forward)
         return
     _show_first(audit, scorer, options, progress)
-    engine = engine_of(audit.policy, options.end.value, audit.forward)
-    folder = _open_folder(checkpoints, options, audit, scorer, engine)
+    request = _request_of(checkpoints, options, audit)
+    if not options.no_cache and (results := _finished(request, audit, hashes)) is not None:
+        progress.note("nothing to do: this audit is complete, and neither weights nor probes have changed since")
+        _show(request.out / REPORT, results, (), options)
+        return
+    folder = _open_folder(request, options, audit, scorer)
+    engine = request.engine
     stores = AuditStores(cache, folder.path)
     scorer.keep_in = lambda fingerprint, dtype: KeptScores(
         stores.stores, scope_of(fingerprint, {**engine, "dtype": dtype})
@@ -105,7 +124,7 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     finished = False
     try:
         findings = compare(audit.probes, audit.series, scorer, audit.rule, folder.keep, audit.cautions)
-        folder.finish(findings)
+        results = folder.finish(findings)
         report = folder.write_report(render_report(folder.path))
         finished = True
     except KeyboardInterrupt as error:
@@ -113,9 +132,15 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     finally:
         cautions = stores.cautions
         stores.close(finished=finished)
-    for table in summary_tables(findings):
+    _show(report, results, cautions, options)
+
+
+def _show(report: Path, results: Results, cautions: Sequence[str], options: AuditOptions) -> None:
+    """Tables and cautions, and where the report lies."""
+    console = Console(stderr=True, quiet=options.quiet)
+    for table in summary_tables(results):
         console.print(table)
-    for caution in (*findings.cautions, *cautions):
+    for caution in (*results.cautions, *cautions):
         console.print(Text(on_one_line(f"caution: {caution}"), style="yellow"))
     if not options.quiet:
         Console().print(Text(printable(str(report))), soft_wrap=True)
@@ -235,20 +260,33 @@ def _show_first(audit: _Audit, scorer: HFScorer, options: AuditOptions, progress
             progress.note(f"first item, {render}: {shown}")
 
 
-def _open_folder(
-    checkpoints: Sequence[str], options: AuditOptions, audit: _Audit, scorer: HFScorer, engine: Mapping[str, str]
-) -> RunFolder:
-    request = asked.describe_request(checkpoints, options)
+def _request_of(checkpoints: Sequence[str], options: AuditOptions, audit: _Audit) -> _Request:
+    values = asked.describe_request(checkpoints, options)
     if audit.rendering.template is not None and "chat" in audit.rendering.renders:
         # A path, or the checkpoint's own template, says nothing of the text that stands there today.
-        request["chat_template_sha256"] = audit.rendering.template.sha256
-    hashes = [f"{probe.name} {probe.card.sha256}" for probe in audit.probes]
-    identity = asked.request_id(request, hashes, engine)
+        values["chat_template_sha256"] = audit.rendering.template.sha256
+    engine = engine_of(audit.policy, options.end.value, audit.forward)
+    identity = asked.request_id(values, [f"{probe.name} {probe.card.sha256}" for probe in audit.probes], engine)
     out = options.out or asked.default_out(audit.series.names, identity)
+    return _Request(identity, values, engine, out, sample_tokens(audit.probes, options.tokens.value, options.seed))
+
+
+def _finished(request: _Request, audit: _Audit, hashes: WeightHashes) -> Results | None:
+    """Results of this very audit, where it has been made already."""
+    return finished_results(
+        request.out,
+        request.identity,
+        request.tokens.name,
+        environment(),
+        lambda: {name: fingerprint(one, hashes.digest) for name, one in audit.files.items()},
+    )
+
+
+def _open_folder(request: _Request, options: AuditOptions, audit: _Audit, scorer: HFScorer) -> RunFolder:
     manifest = manifest_of(
-        request_id=identity,
-        request={**request, "sesoi": audit.rule.sesoi},
-        engine=engine,
+        request_id=request.identity,
+        request={**request.values, "sesoi": audit.rule.sesoi},
+        engine=request.engine,
         forward_reason=audit.forward_reason,
         probes=audit.probes,
         series=audit.series,
@@ -256,8 +294,7 @@ def _open_folder(
         rendering=audit.rendering,
         first_rendered={} if options.private else scorer.first_rendered(audit.probes),
     )
-    tokens = sample_tokens(audit.probes, options.tokens.value, options.seed)
-    return RunFolder(out, manifest, private=options.private, tokens=tokens)
+    return RunFolder(request.out, manifest, private=options.private, tokens=request.tokens)
 
 
 def _interrupted(folder: RunFolder) -> AuditInterruptedError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -23,8 +22,8 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.adapters.printable import on_one_line, printable, signed
-from auditor.core.effects import Effect
-from auditor.core.findings import Findings
+from auditor.adapters.run.branches import branches_of
+from auditor.adapters.run.results_schema import EffectRow, Results
 
 # What tells apart the effects of one measure.
 Subject = tuple[object, ...]
@@ -112,15 +111,15 @@ class RichProgress:
             self._console.print(Text(printable(text)), soft_wrap=True)
 
 
-def summary_tables(findings: Findings) -> Iterator[RenderableType]:
+def summary_tables(results: Results) -> Iterator[RenderableType]:
     """Verdicts where training ended: a table for each such checkpoint, probe and rendering, and how to read it."""
-    rewards = {_subject(one): one for one in findings.effects if one.measure == "implicit_reward"}
-    origins = {_subject(one): one.origin for one in findings.effects if one.measure == "shift" and one.origin}
-    raws = {_subject(one): one for one in findings.effects if one.measure == "level" and one.contrast == "raw"}
-    groups: dict[tuple[str, str, str, str], list[Effect]] = {}
-    for leaf in findings.series.leaves:
-        for effect in _headline(findings.effects, leaf):
-            groups.setdefault((leaf, effect.probe, effect.design, effect.render), []).append(effect)
+    rewards = {_subject(one): one for one in results.effects if one.measure == "implicit_reward"}
+    origins = {_subject(one): one.origin for one in results.effects if one.measure == "shift" and one.origin}
+    raws = {_subject(one): one for one in results.effects if one.measure == "level" and one.contrast == "raw"}
+    groups: dict[tuple[str, str, str, str], list[EffectRow]] = {}
+    for branch in branches_of(results.series):
+        for effect in _headline(results.effects, branch.leaf):
+            groups.setdefault((branch.leaf, effect.probe, effect.design, effect.render), []).append(effect)
     for (leaf, probe, design, render), effects in groups.items():
         what = f"{probe}, response to declarations," if design == "responsiveness" else probe
         title = Text(on_one_line(f"{what} at {leaf}, {render} rendering"))
@@ -140,28 +139,28 @@ def summary_tables(findings: Findings) -> Iterator[RenderableType]:
 
 
 def _cells(
-    effect: Effect, raws: Mapping[Subject, Effect], rewards: Mapping[Subject, Effect], has_excess: bool
+    effect: EffectRow, raws: Mapping[Subject, EffectRow], rewards: Mapping[Subject, EffectRow], has_excess: bool
 ) -> list[str | Text]:
     """One row; where disparities are read, the raw margin stands beside each."""
     reward = rewards.get(_subject(effect))
-    raw = raws.get(_subject(replace(effect, contrast="raw")))
+    raw = raws.get(_subject(effect.model_copy(update={"contrast": "raw"})))
     return [
         Text(on_one_line(effect.identity or "(no identity named)")),
-        signed(effect.estimate.value),
-        f"{signed(effect.adjusted.low)} to {signed(effect.adjusted.high)}",
-        *([signed(raw.estimate.value) if raw else "n/a"] if has_excess else []),
-        "" if reward is None else signed(reward.estimate.value, 3),
+        signed(effect.estimate),
+        f"{signed(effect.low_adjusted)} to {signed(effect.high_adjusted)}",
+        *([signed(raw.estimate) if raw else "n/a"] if has_excess else []),
+        "" if reward is None else signed(reward.estimate, 3),
         _verdict(effect),
     ]
 
 
-def _how_to_read(effects: Sequence[Effect]) -> str:
+def _how_to_read(effects: Sequence[EffectRow]) -> str:
     bounds = [one.sesoi for one in effects if one.sesoi is not None]
     bound = f"d = {bounds[0]:.2f} nats; " if bounds else ""
     return f"{bound}adjusted intervals; positive is towards harm, +0.69: odds double"
 
 
-def _verdict(effect: Effect) -> Text:
+def _verdict(effect: EffectRow) -> Text:
     withdrawn = {"failed_form": " (failed its form-matched control)", "failed_band": " (within the control band)"}
     name = (effect.verdict or "") + withdrawn.get(effect.controls or "", "")
     if effect.below_noise:
@@ -170,7 +169,7 @@ def _verdict(effect: Effect) -> Text:
     return Text(name.replace("_", " ") + reading, style=_STYLES.get(effect.verdict or "", ""))
 
 
-def _headline(effects: Sequence[Effect], checkpoint: str) -> Iterator[Effect]:
+def _headline(effects: Sequence[EffectRow], checkpoint: str) -> Iterator[EffectRow]:
     """The disparity of every marked identity; its preference where no disparity can be given."""
     levels = [
         one
@@ -184,9 +183,9 @@ def _headline(effects: Sequence[Effect], checkpoint: str) -> Iterator[Effect]:
             yield effect
 
 
-def _who(effect: Effect) -> tuple[str, str | None, str, str, str]:
+def _who(effect: EffectRow) -> tuple[str, str | None, str, str, str]:
     return effect.probe, effect.identity, effect.axis, effect.design, effect.render
 
 
-def _subject(effect: Effect) -> Subject:
+def _subject(effect: EffectRow) -> Subject:
     return (*_who(effect), effect.theme, effect.role, effect.valence, effect.contrast, effect.checkpoint)

@@ -13,6 +13,7 @@ from typing import Any
 from auditor import __version__
 from auditor.adapters.hf.checkpoints import CheckpointFiles
 from auditor.adapters.hf.shared_settings import Rendering
+from auditor.adapters.run.finished_runs import package_digest
 from auditor.core.items import Probe
 from auditor.core.series import Series
 
@@ -36,23 +37,26 @@ def manifest_of(
         "schema_version": 1,
         "status": "interrupted",
         "auditor": __version__,
+        "package": package_digest(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["audit", *sys.argv[1:]]),
         "request_id": request_id,
         "request": dict(request),
         "engine": dict(engine),
         "forward_reason": forward_reason,
-        "environment": {
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            **{name: version(name) for name in _LIBRARIES},
-        },
+        "environment": environment(),
         "renders": list(rendering.renders),
         "renders_reason": rendering.reason,
         "first_rendered": dict(first_rendered),
         "series": [{**_checkpoint(series, name), **_files(files[name])} for name in series.names],
         "probes": [_probe(probe) for probe in probes],
     }
+
+
+def environment() -> dict[str, str]:
+    """Versions of what scores and concludes."""
+    libraries = {name: version(name) for name in _LIBRARIES}
+    return {"python": platform.python_version(), "platform": platform.platform(), **libraries}
 
 
 def _checkpoint(series: Series, name: str) -> dict[str, Any]:

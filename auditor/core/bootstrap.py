@@ -24,6 +24,8 @@ SKEWED = 0.5
 MAX_CLUSTERS = 500
 # Numbers of clusters whose draws are kept, 10 MB each at most.
 _KEPT_DRAWS = 32
+# Samples resampled together: what becomes of them stays in the processor's cache.
+_AT_ONCE = 8
 
 
 def skewness(means: FloatArray) -> FloatArray:
@@ -59,7 +61,9 @@ class Bootstrap:
         Args:
             means: cluster means, shape (n,).
         """
-        return np.sort(self._pivots(means[None, :])[:, 0]) if self.is_for(means) else None
+        if not self.is_for(means):
+            return None
+        return np.sort(_pivots(means[None, :], self._draws(len(means)).astype(np.float64).T)[0])
 
     def is_for(self, means: FloatArray) -> Mask:
         """Whether means are so skewed, and clusters so few, that t is not to be left alone; shape (..., n) to (...)."""
@@ -73,21 +77,32 @@ class Bootstrap:
             samples: shape (k, n), each one skewed.
             at: from 1.
         """
-        pivots = np.partition(self._pivots(samples), [at - 1, REPLICATES - at], axis=0)
-        return pivots[at - 1], pivots[REPLICATES - at]
+        low, high = np.empty(len(samples)), np.empty(len(samples))
+        counts = self._draws(samples.shape[1]).astype(np.float64).T
+        for first in range(0, len(samples), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            pivots = _pivots(samples[part], counts)
+            pivots.partition([at - 1, REPLICATES - at], axis=1)
+            low[part], high[part] = pivots[:, at - 1], pivots[:, REPLICATES - at]
+        return low, high
 
-    def _pivots(self, samples: FloatArray) -> FloatArray:
-        """Shape (replicates, k) for samples of shape (k, n)."""
-        n = samples.shape[1]
-        counts = self._draws(n).astype(np.float64)
-        deviations = (samples - samples.mean(axis=1, keepdims=True)).T
-        centre = counts @ deviations / n
-        variance = np.maximum(counts @ deviations**2 / n - centre**2, 0.0)
-        # se* as in the estimate itself: the unbiased variance over n.
-        se = np.sqrt(variance / (n - 1))
-        flat = se <= 1e-9 * np.abs(centre)
-        pivots: FloatArray = np.where(flat, np.copysign(np.inf, centre), centre / np.where(flat, 1.0, se))
-        return pivots
+
+def _pivots(samples: FloatArray, counts: FloatArray) -> FloatArray:
+    """Of every resample, shape (k, replicates), for samples of shape (k, n) and counts of shape (n, replicates)."""
+    n = samples.shape[1]
+    deviations = samples - samples.mean(axis=1, keepdims=True)
+    pivots: FloatArray = deviations @ counts / n
+    se = deviations**2 @ counts / n
+    se -= pivots**2
+    np.maximum(se, 0.0, out=se)
+    # se* as in the estimate itself: the unbiased variance over n.
+    se /= n - 1
+    np.sqrt(se, out=se)
+    flat = se <= 1e-9 * np.abs(pivots)
+    if flat.any():
+        pivots[flat], se[flat] = np.copysign(np.inf, pivots[flat]), 1.0
+    pivots /= se
+    return pivots
 
 
 def _draws(seed: int, n: int) -> NDArray[np.int16]:

@@ -107,3 +107,5 @@ class Manifest(_Entry):
     work: dict[str, Work] = Field({}, description="by checkpoint")
     tokens: Literal["all", "sample", "none"] = Field("all", description="the items whose tokens are in the tables")
     tokens_items: int | None = Field(None, ge=0, description="how many items these are")
+    package: Sha256 | None = Field(None, description="hash of the package's code and templates")
+    files: dict[str, Sha256] = Field({}, description="hashes of tables and results, once the run is complete")

@@ -7,6 +7,7 @@ written, once everything is scored and before anything is concluded.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -145,11 +146,13 @@ class RunFolder:
 
         replace_file(self.path / name, write)
 
-    def finish(self, findings: Findings) -> None:
-        """Write ``results.json`` and mark the run complete."""
-        self._write(RESULTS, results_json(results_of(findings)).encode())
-        self.manifest["status"] = "complete"
+    def finish(self, findings: Findings) -> Results:
+        """Write ``results.json``, mark the run complete, and return what was written."""
+        results = results_of(findings)
+        self._write(RESULTS, results_json(results).encode())
+        self.manifest |= {"status": "complete", "files": file_hashes(self.path)}
         self._write_manifest()
+        return results
 
     def write_report(self, html: str) -> Path:
         """Write ``report.html`` and return its path."""
@@ -161,6 +164,19 @@ class RunFolder:
 
     def _write(self, name: str, content: bytes) -> None:
         replace_file(self.path / name, lambda partial: partial.write_bytes(content))
+
+
+def file_hashes(run: Path) -> dict[str, str]:
+    """SHA-256 of the files that a run consists of, by name; of the manifest and the report made of them, none.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    hashes = {}
+    for name in (ITEMS_FILE, TOKENS_FILE, RESULTS):
+        with (run / name).open("rb") as stream:
+            hashes[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashes
 
 
 def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
