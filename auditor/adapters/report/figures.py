@@ -117,12 +117,15 @@ def curve_plot(rows: Sequence[CurveRow], *, bound: float, prefix: str, title: st
 
 def _curve(axes: Axes, at: int, row: CurveRow) -> None:
     """Points from low to high across the row, so that those of equal estimate do not hide each other."""
+    looks: dict[tuple[str, str, bool], list[tuple[float, float]]] = {}
     for place, (estimate, own) in enumerate(row.points):
         y = at + 0.36 - 0.72 * (place + 0.5) / len(row.points)
-        _draw_mark(axes, estimate, y, _LOOK.get(own, _LOOK["inconclusive"]), 2.2)
+        looks.setdefault(_LOOK.get(own, _LOOK["inconclusive"]), []).append((estimate, y))
+    for look, points in looks.items():
+        _draw_marks(axes, points, look, 2.2)
     if row.estimate is not None:
         axes.plot([row.estimate, row.estimate], [at - 0.4, at + 0.4], color=INK, lw=0.8)
-        _draw_mark(axes, row.estimate, at, _LOOK.get(row.verdict, _LOOK["inconclusive"]), 7)
+        _draw_marks(axes, [(row.estimate, at)], _LOOK.get(row.verdict, _LOOK["inconclusive"]), 7)
 
 
 def slope_chart(
@@ -240,13 +243,15 @@ def _forest_row(axes: Axes, texts: Texts, at: int, row: ForestRow) -> None:
         for end, beyond, arrow in ((left, mark.low < left, "<"), (right, mark.high > right, ">")):
             if beyond:
                 axes.plot([end], [at], marker=arrow, color=colour, ms=4, clip_on=False)
-    _draw_mark(axes, mark.estimate, at, look, 6.5)
+    _draw_marks(axes, [(mark.estimate, at)], look, 6.5)
 
 
-def _draw_mark(axes: Axes, x: float, y: float, look: tuple[str, str, bool], size: float) -> None:
+def _draw_marks(axes: Axes, points: Sequence[tuple[float, float]], look: tuple[str, str, bool], size: float) -> None:
+    """Marks of one look, drawn together: of thousands, each alone would take milliseconds."""
     marker, colour, filled = look
     face = colour if filled else PAPER
-    axes.plot([x], [y], marker=marker, ms=size, mfc=face, mec=colour, mew=1.2, clip_on=False, zorder=3)
+    x, y = zip(*points, strict=True) if points else ((), ())
+    axes.plot(x, y, ls="none", marker=marker, ms=size, mfc=face, mec=colour, mew=1.2, clip_on=False, zorder=3)
 
 
 def _forest_words(rows: Sequence[ForestRow], bound: float) -> str:
@@ -283,8 +288,7 @@ def _slope_line(axes: Axes, line: SlopeLine, dodge: float, *, intervals: bool) -
             for end, beyond, arrow in ((low, mark.low < low, "v"), (high, mark.high > high, "^")):
                 if beyond:
                     axes.plot([x], [end], marker=arrow, color=colour, ms=3, clip_on=False)
-    for x, y in known:
-        _draw_mark(axes, x, y, (marker, colour, filled), 5 if strong else 4)
+    _draw_marks(axes, known, (marker, colour, filled), 5 if strong else 4)
 
 
 def _slope_labels(axes: Axes, texts: Texts, lines: Sequence[SlopeLine], dodges: Sequence[float], gap: float) -> None:
