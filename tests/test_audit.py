@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections import defaultdict
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import jsonschema
 import pyarrow.parquet as pq
 import pytest
 from command_line import ROOT, assert_refused, audit, cells, pairs_csv, write
+
+from auditor.core import sampling
 
 # The contract of docs/run-folder.md: columns and keys may be added, never renamed.
 ITEM_COLUMNS = (
@@ -277,3 +280,29 @@ def test_default_folder_is_found_again(
         assert audit("score", "../x=model", "--probe", pair_file, "--quiet").exit_code == 0
     (folder,) = (tmp_path / "reports").iterdir()
     assert folder.name.startswith("x-")
+
+
+@pytest.mark.parametrize(("option", "kept"), [("all", 24), ("sample", 7), ("none", 0)])
+def test_tokens_are_kept_of_as_many_items_as_asked(
+    llama_series: dict[str, Path],
+    pair_file: Path,
+    finished_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    kept: int,
+) -> None:
+    sample = partial(sampling.sample_tokens, size=7)
+    monkeypatch.setattr("auditor.cli.audit.sample_tokens", sample)
+    command = ["compare", *llama_series.values(), "--probe", pair_file, "--beta", "0.1", "--tokens", option]
+    result = audit(*command, "--out", tmp_path / "run", "--quiet")
+    assert result.exit_code == 0, result.stderr
+    rows = cells(tmp_path / "run" / "tokens.parquet")
+    every = cells(finished_run / "tokens.parquet")
+    items = {one["item"] for one in rows}
+    assert len(items) == kept
+    assert rows == [one for one in every if one["item"] in items], "all of their tokens, at every checkpoint"
+    # What is concluded does not depend on what is written down.
+    assert (tmp_path / "run" / "results.json").read_bytes() == (finished_run / "results.json").read_bytes()
+    said = strict(tmp_path / "run" / "manifest.json")
+    assert (said["tokens"], said["tokens_items"]) == (option, kept)
