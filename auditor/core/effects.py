@@ -11,6 +11,7 @@ import numpy as np
 from auditor.core.contrasts import Contrast
 from auditor.core.control_checks import ControlChecks
 from auditor.core.items import Design, Role, Valence
+from auditor.core.readings import METRIC_UNITS
 from auditor.core.refusals import Reason
 from auditor.core.scales import Scales
 from auditor.core.scores import FloatArray, Render
@@ -121,7 +122,8 @@ class Effect:
     """One row of ``effects`` in ``results.json``; the keys there are these attributes.
 
     Attributes:
-        identity: None in a published metric over all rows; ``theme`` None means all themes.
+        identity: None in a published metric over all rows, or over all of ``axis`` if that is not ""; ``theme`` None
+            means all themes.
         measure: ``level``, ``shift``, ``implicit_reward`` or the name of a published metric.
         contrast: ``raw`` is a preference, ``excess`` a disparity, ``reference`` the part both share.
         design: with ``identity_swap`` the raw margin is itself the disparity.
@@ -216,8 +218,8 @@ class Effect:
 
     @property
     def p(self) -> float:
-        """Two-sided p against 0, NaN without a spread and for a percentage, whose neutral value is not 0."""
-        return float("nan") if self.unit == "%" else self.estimate.p_nonzero()
+        """Two-sided p against 0, NaN without a spread and for a published metric, whose neutral value is its own."""
+        return float("nan") if self.unit in METRIC_UNITS else self.estimate.p_nonzero()
 
     @property
     def scale(self) -> float:

@@ -10,16 +10,16 @@ from auditor.core.bootstrap import Bootstrap
 from auditor.core.contrasts import Contrast, Mask, Matching
 from auditor.core.control_checks import check_controls
 from auditor.core.effects import MIN_THEME_CLUSTERS, Effect, Shares, interval_refused
-from auditor.core.items import Design, Item
+from auditor.core.items import Design
 from auditor.core.measured import Measured
 from auditor.core.measures import Measure
-from auditor.core.metrics import METRICS
+from auditor.core.metric_effects import metric_effects
 from auditor.core.noise import Moments, Rounding
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.row_groups import Cell, Others, others_of
 from auditor.core.scales import StageScales
 from auditor.core.scores import Render
-from auditor.core.statistics import Estimate, IntArray, mean_over_clusters, mean_over_items
+from auditor.core.statistics import Estimate, IntArray, mean_over_clusters
 from auditor.core.tables import ScoreTable
 from auditor.core.two_way import beyond_forms
 
@@ -49,8 +49,9 @@ def estimate_effects(
         estimator = _Estimator(table, measure, Measured(matching, table.values(measure), allowed), bootstrap, noise)
         for cell, beside in zip(cells, others, strict=True):
             effects += [estimator.effect(cell, beside, contrast) for contrast in _contrasts(cell)]
-    effects += _metric_effects(table, matching, pairs)
-    refusals += [*_refuse_no_interval(effects), *_refuse_form(effects)]
+    published, undefined = metric_effects(table, matching)
+    effects += published
+    refusals += [*undefined, *_refuse_no_interval(effects), *_refuse_form(effects)]
     return tuple(effects), tuple(refusals)
 
 
@@ -138,56 +139,6 @@ class _Estimator:
 
 def _may_be_judged(cell: Cell, estimate: Estimate) -> bool:
     return estimate.clusters >= (2 if cell.theme is None else MIN_THEME_CLUSTERS)
-
-
-def _metric_effects(table: ScoreTable, matching: Matching, pairs: Mask) -> Iterator[Effect]:
-    """The probe's published metrics: percent of rows, over all of them and by identity."""
-    for name in table.probe.card.metrics:
-        metric = METRICS[name]
-        for checkpoint in table.checkpoints:
-            scored = table.scored[checkpoint]
-            differences = np.array(
-                [metric.difference(one) if pair else np.nan for one, pair in zip(scored, pairs, strict=True)]
-            )
-            for identity, axis, rows in _identities(table.items, pairs):
-                chosen = differences[rows]
-                estimate = mean_over_items(np.where(chosen > 0, 100.0, 0.0), matching.cluster[rows])
-                yield Effect(
-                    probe=table.probe.name,
-                    identity=identity,
-                    axis=axis,
-                    theme=None,
-                    render=table.render,
-                    role="marked",
-                    valence="harm",
-                    design=table.items[int(np.argmax(rows))].design,
-                    measure=name,
-                    contrast="raw",
-                    checkpoint=checkpoint,
-                    measure_from=None,
-                    reference=None,
-                    unit="%",
-                    beta=None,
-                    estimate=estimate,
-                    interval=estimate.interval(0.05),
-                    shares=Shares.of(chosen, np.array([])),
-                    items=len(chosen),
-                    complete=table.complete,
-                )
-
-
-def _identities(items: Sequence[Item], pairs: Mask) -> Iterator[tuple[str | None, str, Mask]]:
-    """All rows together, then each identity on its axis."""
-    if pairs.any():
-        yield None, "", pairs
-    groups: dict[tuple[str, str], list[int]] = {}
-    for at, item in enumerate(items):
-        groups.setdefault((item.identity, item.axis), []).append(at)
-    for who, own in groups.items():
-        rows = np.zeros(len(pairs), dtype=bool)
-        rows[own] = True
-        if (rows & pairs).any():
-            yield *who, rows & pairs
 
 
 def _refuse_no_pairs(table: ScoreTable, pairs: Mask) -> Iterator[Refusal]:

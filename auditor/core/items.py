@@ -57,6 +57,7 @@ class Item:
             names of many identities in one frame, which have no margin.
         baseline: id of the row whose margin is subtracted from this one's: the same candidates in the same
             context with nothing declared. Rows of design ``responsiveness`` without one are such baselines.
+        answer: label of the candidate that is right, "" where none is; metrics of accuracy read it.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Item:
     design: Design = "text_swap"
     baseline: str = ""
     language: str = ""
+    answer: str = ""
 
     @property
     def pair(self) -> tuple[int, int] | None:

@@ -22,6 +22,8 @@ Reason = Literal[
     "few_clusters",  # under two clusters: no spread, no interval
     "mixed_signs",  # contributions of different signs are no shares of a whole
     "no_spread",  # all cluster means equal and non-zero: no interval
+    "no_readings",  # no item of the kind that a published metric reads
+    "undefined",  # a published metric divides by 0 here, or has too few items for its test
 ]
 
 

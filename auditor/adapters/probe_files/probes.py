@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.adapters.data_files import data_folder
-from auditor.adapters.probe_files import crows_pairs, winoqueer
 from auditor.adapters.probe_files.pair_files import read_pairs
 from auditor.adapters.probe_files.probe_folders import CARD, ProbeFolder, Tier, build_probe, read_folder
+from auditor.adapters.probe_files.public_readers import files_in, read_tables, read_untabled, reader_of
 from auditor.adapters.probe_files.table_files import SUFFIXES, TableFile, read_table
 from auditor.core.items import Probe
 from auditor.errors import UsageError
@@ -28,6 +28,9 @@ def open_probe(argument: str, tier: Tier = "standard", axes: Sequence[str] = ())
     if folder is not None:
         return build_probe(folder, tier, axes)
     path = _find(argument)
+    probe = read_untabled(path)
+    if probe is not None:
+        return probe
     return _open_public_folder(path) if path.is_dir() else _open_file(read_table(path))
 
 
@@ -74,34 +77,20 @@ def _open_file(table: TableFile) -> Probe:
             where="--probe",
             fix="Rename the file.",
         )
-    if set(winoqueer.COLUMNS) <= set(table.columns):
-        return winoqueer.read_winoqueer(table)
-    if set(crows_pairs.COLUMNS) <= set(table.columns):
-        return crows_pairs.read_crows_pairs(table)
+    reader = reader_of(table)
+    if reader is not None:
+        return reader(table)
     return read_pairs(table, table.path.stem)
 
 
 def _open_public_folder(folder: Path) -> Probe:
-    tables = [read_table(path) for path in _listed(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
-    known = [table for table in tables if _is_public(table)]
-    if len(known) != 1:
+    tables = [read_table(path) for path in files_in(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    probe = read_tables(tables)
+    if probe is None:
+        known = sum(reader_of(table) is not None for table in tables)
         raise UsageError(
-            f"the folder holds {len(known)} files of a known data set and no card.yaml",
+            f"the folder holds {known} files of a known data set and no card.yaml",
             where=str(folder),
             fix="Name the file itself, or add a card.yaml beside a pairs.csv.",
         )
-    return _open_file(known[0])
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise UsageError(
-            f"cannot be read: {error.strerror}", where=str(folder), fix="Give a folder that you may read."
-        ) from error
-
-
-def _is_public(table: TableFile) -> bool:
-    columns = set(table.columns)
-    return set(winoqueer.COLUMNS) <= columns or set(crows_pairs.COLUMNS) <= columns
+    return probe

@@ -1,4 +1,4 @@
-"""Rows of a CSV, JSONL or Parquet file, each with the line it stands on."""
+"""Rows of a CSV, TSV, JSONL or Parquet file, each with the line it stands on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from auditor.errors import UsageError
 
-SUFFIXES = (".csv", ".jsonl", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 # csv's own limit is 128 kB a field; a long item is the scorer's to refuse, not the parser's.
 _LONGEST_FIELD = 2**31 - 1
@@ -62,22 +62,17 @@ def read_table(path: Path) -> TableFile:
     Raises:
         UsageError: it cannot be opened, is not UTF-8, or is not what its suffix says.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"cannot be read: {error.strerror}", where=str(path), fix="Give a file that exists and that you may read."
-        ) from error
-    sha256 = hashlib.sha256(content).hexdigest()
+    content, sha256 = content_of(path)
     suffix = path.suffix.lower()
     # From the bytes that were hashed, so that the hash is of what was read.
     if suffix == ".parquet":
         return TableFile(path, *_parquet(path, content), sha256)
-    if suffix == ".csv":
-        _check_utf8(path, content)
-        return TableFile(path, _csv_header(path, content), lambda: _csv(content), sha256)
+    if suffix in (".csv", ".tsv"):
+        delimiter = "\t" if suffix == ".tsv" else ","
+        check_utf8(path, content)
+        return TableFile(path, _csv_header(path, content, delimiter), lambda: _csv(content, delimiter), sha256)
     if suffix == ".jsonl":
-        _check_utf8(path, content)
+        check_utf8(path, content)
         columns = dict.fromkeys(name for row in _jsonl(content) for name in row.values)
         return TableFile(path, tuple(columns), lambda: _jsonl(content), sha256)
     raise UsageError(
@@ -85,7 +80,27 @@ def read_table(path: Path) -> TableFile:
     )
 
 
-def _check_utf8(path: Path, content: bytes) -> None:
+def content_of(path: Path) -> tuple[bytes, str]:
+    """A file's bytes and their SHA-256.
+
+    Raises:
+        UsageError: it cannot be opened.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read: {error.strerror}", where=str(path), fix="Give a file that exists and that you may read."
+        ) from error
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def check_utf8(path: Path, content: bytes) -> None:
+    """Know before anything is read that a file is text.
+
+    Raises:
+        UsageError: it is not UTF-8.
+    """
     try:
         content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -103,10 +118,10 @@ def _lines(content: bytes, newline: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=newline)
 
 
-def _csv_header(path: Path, content: bytes) -> tuple[str, ...]:
+def _csv_header(path: Path, content: bytes, delimiter: str) -> tuple[str, ...]:
     csv.field_size_limit(_LONGEST_FIELD)
     try:
-        columns = tuple(next(csv.reader(_lines(content, ""), strict=True)))
+        columns = tuple(next(csv.reader(_lines(content, ""), delimiter=delimiter, strict=True)))
     except StopIteration as error:
         raise UsageError(
             "the file is empty", where=str(path), fix="Give a header line and at least one row."
@@ -123,8 +138,8 @@ def _csv_header(path: Path, content: bytes) -> tuple[str, ...]:
     return columns
 
 
-def _csv(content: bytes) -> Iterator[Row]:
-    reader = csv.reader(_lines(content, ""), strict=True)
+def _csv(content: bytes, delimiter: str) -> Iterator[Row]:
+    reader = csv.reader(_lines(content, ""), delimiter=delimiter, strict=True)
     columns = tuple(next(reader))
     while True:
         line = reader.line_num + 1
@@ -153,7 +168,7 @@ def _jsonl(content: bytes) -> Iterator[Row]:
 
 def _json_row(number: int, line: str) -> Row:
     try:
-        value = json.loads(line, object_pairs_hook=_unique)
+        value = json.loads(line, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         return Row(number, {}, f"malformed JSON: {error}")
     if not isinstance(value, dict):
@@ -161,8 +176,12 @@ def _json_row(number: int, line: str) -> Row:
     return Row(number, {name: one for name, one in value.items() if one is not None and one != ""})
 
 
-def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys stand once; JSON would silently keep the last of two."""
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys stand once; JSON would silently keep the last of two.
+
+    Raises:
+        ValueError: one stands twice.
+    """
     values = dict(pairs)
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]

@@ -1,0 +1,175 @@
+"""BBQ (Parrish et al. 2022): a question about two people, with three answers of which one is that it cannot be known.
+
+The harmful answer is the one that follows the stereotype: the bias target's to a negative question, the other person's
+to one that is not. Its pairs swap whom an answer names, so the margin is the disparity; over the two polarities of a
+question what any name's own probability adds drops out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from auditor.adapters.probe_files.public_sets import collect, joint_sha256, text_problem
+from auditor.adapters.probe_files.table_files import Row, TableFile, read_table
+from auditor.core.bbq_metrics import AMBIGUOUS, BBQ_METRICS, DISAMBIGUATED, UNKNOWN
+from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
+
+COLUMNS = ("question_polarity", "context_condition", "answer_info", "ans0", "ans1", "ans2", "label")
+METADATA = "additional_metadata.csv"
+
+_ANSWERS = ("ans0", "ans1", "ans2")
+_TEXTS = ("category", "context", "question", *_ANSWERS)
+_CONTEXTS = {"ambig": AMBIGUOUS, "disambig": DISAMBIGUATED}
+_POLARITIES = {"neg": "negative question", "nonneg": "non-negative question"}
+
+# Index of the answer that names the bias target, by category and example id.
+_Targets = Mapping[tuple[str, str], int]
+
+
+def read_bbq(tables: Sequence[TableFile], name: str = "bbq") -> Probe:
+    """Read one published category or several as one probe; rows that are no question are refused and counted.
+
+    The bias target is the published one where ``additional_metadata.csv`` lies beside the file, else the answer whose
+    group is among the stereotyped ones. Rows where neither tells it have no pair, but a right answer.
+
+    Raises:
+        UsageError: the metadata beside a file cannot be read.
+    """
+    targets = {folder: _published_targets(folder) for folder in dict.fromkeys(one.path.parent for one in tables)}
+
+    def entries() -> Iterator[tuple[str, Item | str]]:
+        for table in tables:
+            for row in table.stream():
+                yield table.where(row), row.problem or _item(row, targets[table.path.parent])
+
+    probe = collect(name, _card(tables), entries())
+    return replace(probe, card=replace(probe.card, notes=tuple(_notes(probe.items, any(targets.values())))))
+
+
+def _item(row: Row, targets: _Targets) -> Item | str:
+    values = row.values
+    groups = _groups(values)
+    problem = text_problem(values, _TEXTS) or _problem(values, groups)
+    if problem:
+        return problem
+    category, example = str(values["category"]), str(values["example_id"])
+    unknown = groups.index(UNKNOWN)
+    target = targets.get((category, example))
+    if target is None or target == unknown:
+        target = _derived_target(values, groups, unknown)
+    negative = values["question_polarity"] == "neg"
+    labels = _labels(unknown, target, negative)
+    answers = [str(values[one]) for one in _ANSWERS]
+    options = " ".join(f"({letter}) {text}" for letter, text in zip("abc", answers, strict=True))
+    return Item(
+        id=f"{category} {example}",
+        candidates=tuple(Candidate(label, f" {text}") for label, text in zip(labels, answers, strict=True)),
+        context=f"{values['context']} {values['question']}\n{options}",
+        prefix="\nAnswer:",
+        identity="" if target is None else groups[target],
+        surface="" if target is None else answers[target],
+        axis=category,
+        theme=_CONTEXTS[str(values["context_condition"])],
+        cluster=f"{category} {values['question_index']}",
+        frame=_POLARITIES[str(values["question_polarity"])],
+        design="identity_swap",
+        language="en",
+        answer=labels[int(values["label"])],
+    )
+
+
+def _groups(values: Mapping[str, object]) -> list[str]:
+    """The group that each answer names, as ``answer_info`` has it; "" where it says nothing readable."""
+    info = values.get("answer_info")
+    found = []
+    for answer in _ANSWERS:
+        words = info.get(answer) if isinstance(info, dict) else None
+        last = words[-1] if isinstance(words, list) and words else ""
+        found.append(last if isinstance(last, str) else "")
+    return found
+
+
+def _problem(values: Mapping[str, object], groups: Sequence[str]) -> str:
+    for column in ("example_id", "question_index"):
+        if not isinstance(values.get(column), str | int):
+            return f"{column} is missing"
+    for column, known in (("context_condition", _CONTEXTS), ("question_polarity", _POLARITIES)):
+        if values.get(column) not in known:
+            return f"{column} is none of {', '.join(known)}"
+    if not all(groups) or groups.count(UNKNOWN) != 1:
+        return "answer_info does not name a group for each answer, with one of them unknown"
+    if type(values.get("label")) is not int or values["label"] not in (0, 1, 2):
+        return "label is none of 0, 1, 2"
+    return "two answers are the same" if len({str(values[one]) for one in _ANSWERS}) < 3 else ""
+
+
+def _derived_target(values: Mapping[str, object], groups: Sequence[str], unknown: int) -> int | None:
+    """The one answer whose group is a stereotyped one; None where it is neither or both of them."""
+    metadata = values.get("additional_metadata")
+    listed = metadata.get("stereotyped_groups") if isinstance(metadata, dict) else None
+    stereotyped = {_plain(one) for one in listed if isinstance(one, str)} if isinstance(listed, list) else set()
+    named = [at for at, group in enumerate(groups) if at != unknown and _plain(group) in stereotyped]
+    return named[0] if len(named) == 1 else None
+
+
+def _plain(group: str) -> str:
+    """Letters alone: one file writes lowSES, another low SES."""
+    return re.sub(r"[\W_]", "", group).casefold()
+
+
+def _labels(unknown: int, target: int | None, negative: bool) -> list[str]:
+    """What each of the three answers is called in the item."""
+    labels = [f"answer {at}" for at in range(3)]
+    labels[unknown] = UNKNOWN
+    if target is not None:
+        other = 3 - unknown - target
+        labels[target], labels[other] = (HARMFUL, AFFIRMING) if negative else (AFFIRMING, HARMFUL)
+    return labels
+
+
+def _published_targets(folder: Path) -> _Targets:
+    """Column ``target_loc`` of the metadata beside a file, nothing where there is none."""
+    path = folder / METADATA
+    found = {}
+    if path.is_file():
+        for row in read_table(path).stream():
+            place = str(row.values.get("target_loc", ""))
+            if re.fullmatch(r"[012](\.0)?", place):
+                key = (str(row.values.get("category", "")), str(row.values.get("example_id", "")))
+                found[key] = int(place[0])
+    return found
+
+
+def _notes(items: Sequence[Item], published: bool) -> Iterator[str]:
+    source = METADATA if published else "answer_info and stereotyped_groups"
+    yield f"the bias target of an answer comes from {source}"
+    counts = Counter(item.axis for item in items if item.pair is None)
+    for category, count in counts.items():
+        of = sum(item.axis == category for item in items)
+        yield (
+            f"{category}: the bias target cannot be told in {count:,} of {of:,} rows: they count for accuracy, and "
+            "neither for a bias score nor for a margin"
+        )
+
+
+def _card(tables: Sequence[TableFile]) -> Card:
+    return Card(
+        title="BBQ",
+        source=", ".join(one.path.name for one in tables),
+        sha256=joint_sha256([one.sha256 for one in tables]),
+        licence="CC BY 4.0",
+        citation="Parrish, Chen, Nangia, Padmakumar, Phang, Thompson, Htut & Bowman 2022, Findings of ACL, "
+        "arXiv 2110.08193",
+        content_warning="Questions that invite stereotypes about people of nine kinds of groups.",
+        metrics=tuple(metric.name for metric in BBQ_METRICS),
+        defects=(
+            "A few labels and texts are known to be wrong.",
+            "Its templates were filled without a seed: the texts cannot be made again from them.",
+            "An answer contrasts two people; no side affirms anybody.",
+            "Answers differ in length and in how likely their names are, which decides which is chosen too.",
+        ),
+    )

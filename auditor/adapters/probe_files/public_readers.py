@@ -1,0 +1,80 @@
+"""Which reader a public data set's file or folder belongs to, by its columns, its keys or its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from auditor.adapters.probe_files import bbq, crows_pairs, winogender, winoqueer
+from auditor.adapters.probe_files.holisticbias import FILES, is_holisticbias, read_holisticbias
+from auditor.adapters.probe_files.public_sets import read_json
+from auditor.adapters.probe_files.stereoset import is_stereoset, read_stereoset
+from auditor.adapters.probe_files.table_files import TableFile
+from auditor.adapters.probe_files.winobias import is_winobias, read_winobias
+from auditor.core.items import Probe
+from auditor.errors import UsageError
+
+# By the columns a table has, among others.
+_TABLES: Mapping[tuple[str, ...], Callable[[TableFile], Probe]] = {
+    winoqueer.COLUMNS: winoqueer.read_winoqueer,
+    crows_pairs.COLUMNS: crows_pairs.read_crows_pairs,
+    winogender.COLUMNS: winogender.read_winogender,
+    # Its categories are files of their own, and several of them are several probes.
+    bbq.COLUMNS: lambda table: bbq.read_bbq([table], f"bbq_{table.path.stem}".lower()),
+}
+
+
+def reader_of(table: TableFile) -> Callable[[TableFile], Probe] | None:
+    """What reads a table, None where it is no known set's."""
+    columns = set(table.columns)
+    return next((read for known, read in _TABLES.items() if set(known) <= columns), None)
+
+
+def read_tables(tables: Sequence[TableFile]) -> Probe | None:
+    """One probe of the known tables of a folder; None where they are none or do not belong together."""
+    known = [table for table in tables if reader_of(table) is not None]
+    if known and all(set(bbq.COLUMNS) <= set(table.columns) for table in known):
+        return bbq.read_bbq(known)
+    reader = reader_of(known[0]) if len(known) == 1 else None
+    return reader(known[0]) if reader else None
+
+
+def read_untabled(path: Path) -> Probe | None:
+    """A set published as something else than a table: a file of it, or the folder; None where it is no known one's.
+
+    Raises:
+        UsageError: it is one, and cannot be read.
+    """
+    folder = path if path.is_dir() else path.parent
+    if is_holisticbias(folder) and (path.is_dir() or path.name in FILES):
+        return read_holisticbias(folder)
+    if not path.is_dir():
+        return _read_file(path)
+    listed = files_in(path)
+    halves = [one for one in listed if is_winobias(one)]
+    if halves:
+        return read_winobias(halves)
+    found = [probe for one in listed if one.suffix == ".json" and (probe := _read_file(one)) is not None]
+    return found[0] if len(found) == 1 else None
+
+
+def files_in(folder: Path) -> list[Path]:
+    """What lies in a folder, by name.
+
+    Raises:
+        UsageError: it may not be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read: {error.strerror}", where=str(folder), fix="Give a folder that you may read."
+        ) from error
+
+
+def _read_file(path: Path) -> Probe | None:
+    if is_winobias(path):
+        return read_winobias([path])
+    if path.suffix.lower() == ".json" and is_stereoset(read_json(path)[0]):
+        return read_stereoset(path)
+    return None
