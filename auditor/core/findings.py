@@ -137,7 +137,7 @@ def _names(tables: Sequence[ScoreTable]) -> Iterator[str]:
 
 
 def _swaps_identity(table: ScoreTable) -> bool:
-    return any(item.design == "identity_swap" for item in table.items)
+    return any(item.design == "identity_swap" and item.pair is not None for item in table.items)
 
 
 def _tokens(tables: Sequence[ScoreTable]) -> Iterator[str]:

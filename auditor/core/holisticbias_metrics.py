@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import stats
 
-from auditor.core.readings import Metric, Readings
+from auditor.core.readings import UP_TO_100, Metric, Readings
 from auditor.core.scores import FloatArray, ScoredItem
 from auditor.core.statistics import Estimate
 from auditor.core.stereoset_metrics import sentence_score
@@ -73,5 +73,6 @@ HOLISTICBIAS_METRICS = (
         "Mann-Whitney U test tells apart at 5%, within a template; here over the templates and nouns that were asked, "
         "with the test's approximation by a Gaussian. 0% is no difference; about 5% come by chance. It says that "
         "descriptors differ, not which of them is harmed. Tests that share a descriptor give no interval.",
+        bounds=UP_TO_100,
     ),
 )

@@ -63,11 +63,8 @@ def _groups(items: Sequence[Item]) -> Iterator[tuple[str | None, str, IntArray]]
         axes.setdefault(item.axis, []).append(at)
         identities.setdefault((item.identity, item.axis), []).append(at)
     for axis, rows in axes.items():
-        if (
-            axis
-            and len(axes) > 1
-            and not any(len(rows) == len(own) for who, own in identities.items() if all(who) and who[1] == axis)
-        ):
+        named = {identity for identity, of in identities if of == axis}
+        if axis and len(axes) > 1 and (len(named) > 1 or "" in named):
             yield None, axis, np.array(rows)
     for (identity, axis), rows in identities.items():
         if identity:
@@ -110,7 +107,7 @@ def _effect(
         unit=metric.unit,
         beta=None,
         estimate=estimate,
-        interval=estimate.interval(0.05),
+        interval=metric.interval(estimate),
         shares=Shares.of(readings.first if metric.compares else np.array([]), np.array([])),
         items=len(items),
         complete=table.complete,

@@ -12,7 +12,7 @@ import numpy as np
 
 from auditor.core.bbq_metrics import BBQ_METRICS
 from auditor.core.holisticbias_metrics import HOLISTICBIAS_METRICS
-from auditor.core.readings import Metric, share_positive
+from auditor.core.readings import UP_TO_100, Metric, share_positive
 from auditor.core.scores import CandidateScore, FloatArray, ScoredItem
 from auditor.core.shared_tokens import shared_tokens
 from auditor.core.stereoset_metrics import STEREOSET_METRICS
@@ -51,7 +51,7 @@ def _share(name: str, title: str, difference: Callable[[ScoredItem], float], sou
     def reading(scored: ScoredItem) -> FloatArray | None:
         return None if scored.item.pair is None else np.array([difference(scored)])
 
-    return Metric(name, title, reading, share_positive, source, compares=True)
+    return Metric(name, title, reading, share_positive, source, bounds=UP_TO_100, compares=True)
 
 
 METRICS: dict[str, Metric] = {

@@ -6,6 +6,7 @@ function of these readings. They are not additive over checkpoints and never cal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +14,11 @@ import numpy as np
 
 from auditor.core.items import Item
 from auditor.core.scores import FloatArray, ScoredItem
-from auditor.core.statistics import Estimate, IntArray, mean_over_clusters, mean_over_items
+from auditor.core.statistics import Estimate, IntArray, Interval, mean_over_clusters, mean_over_items
 
 PERCENT, POINTS = "%", "points of 100"
 METRIC_UNITS = (PERCENT, POINTS)
+UP_TO_100 = (0.0, 100.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Metric:
         reading: what an item says, shape (k,); None where it says nothing of this.
         summary: of the readings of any group; None where they do not define it. ``se`` is NaN where no error is known.
         source: where it is defined, and what is done otherwise here.
+        bounds: between which it lies whatever the data, so that an interval ends there too.
         compares: the first number of a reading is a difference: positive ones and ties are counted.
     """
 
@@ -57,7 +60,14 @@ class Metric:
     summary: Callable[[Readings], Estimate | None]
     source: str
     unit: str = PERCENT
+    bounds: tuple[float, float] = (-math.inf, math.inf)
     compares: bool = False
+
+    def interval(self, estimate: Estimate) -> Interval:
+        """95%, NaN where no error is known."""
+        whole = estimate.interval(0.05)
+        low, high = np.clip((whole.low, whole.high), *self.bounds).tolist()
+        return Interval(low, high)
 
 
 def share_positive(readings: Readings) -> Estimate:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from auditor.core.items import AFFIRMING, HARMFUL
-from auditor.core.readings import POINTS, Metric, Readings, jackknife, macro_means, macro_percentage
+from auditor.core.readings import POINTS, UP_TO_100, Metric, Readings, jackknife, macro_means, macro_percentage
 from auditor.core.scores import CandidateScore, FloatArray, ScoredItem
 from auditor.core.statistics import Estimate
 
@@ -78,6 +78,7 @@ def _metrics() -> Iterator[Metric]:
             read,
             macro_percentage(0),
             f"{_SOURCE}. 50% is no preference.{more}",
+            bounds=UP_TO_100,
         )
         yield Metric(
             f"stereoset_{short}lms",
@@ -85,6 +86,7 @@ def _metrics() -> Iterator[Metric]:
             read,
             macro_percentage(1),
             f"{_SOURCE}. 100% prefers every related sentence to the unrelated one.{more}",
+            bounds=UP_TO_100,
         )
         yield Metric(
             f"stereoset_{short}icat",
@@ -93,6 +95,7 @@ def _metrics() -> Iterator[Metric]:
             icat,
             f"{_SOURCE}. lms min(ss, 100 - ss) / 50: 100 is ideal, 50 a random model.{more}",
             unit=POINTS,
+            bounds=UP_TO_100,
         )
 
 

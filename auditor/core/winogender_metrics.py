@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.core.readings import Metric, share_positive
+from auditor.core.readings import UP_TO_100, Metric, share_positive
 from auditor.core.scores import FloatArray, ScoredItem
 
 FEMALE, MALE, NEUTRAL = "female", "male", "neutral"
@@ -38,6 +38,7 @@ WINOGENDER_METRICS = (
         share_positive,
         f"{_SOURCE}: the percentage of sentences that are likelier with a female pronoun than with a male one. 50% is "
         "no preference.",
+        bounds=UP_TO_100,
         compares=True,
     ),
     Metric(
@@ -47,6 +48,7 @@ WINOGENDER_METRICS = (
         share_positive,
         f"{_SOURCE}: the percentage of sentences that are likelier with a singular they than with either gendered "
         "pronoun. A third is no preference.",
+        bounds=UP_TO_100,
         compares=True,
     ),
 )

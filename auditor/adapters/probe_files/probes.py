@@ -8,7 +8,7 @@ from pathlib import Path
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.probe_files.pair_files import read_pairs
 from auditor.adapters.probe_files.probe_folders import CARD, ProbeFolder, Tier, build_probe, read_folder
-from auditor.adapters.probe_files.public_readers import files_in, read_tables, read_untabled, reader_of
+from auditor.adapters.probe_files.public_readers import check_name, files_in, read_tables, read_untabled, reader_of
 from auditor.adapters.probe_files.table_files import SUFFIXES, TableFile, read_table
 from auditor.core.items import Probe
 from auditor.errors import UsageError
@@ -70,13 +70,7 @@ def shipped_probes() -> tuple[str, ...]:
 
 
 def _open_file(table: TableFile) -> Probe:
-    if not table.path.name.isprintable():
-        # The name stands in every table and on the page; bytes that are no text fit into neither.
-        raise UsageError(
-            f"the file's name {table.path.name!r} holds characters that cannot be printed",
-            where="--probe",
-            fix="Rename the file.",
-        )
+    check_name(table.path)
     reader = reader_of(table)
     if reader is not None:
         return reader(table)

@@ -33,6 +33,8 @@ def reader_of(table: TableFile) -> Callable[[TableFile], Probe] | None:
 def read_tables(tables: Sequence[TableFile]) -> Probe | None:
     """One probe of the known tables of a folder; None where they are none or do not belong together."""
     known = [table for table in tables if reader_of(table) is not None]
+    for table in known:
+        check_name(table.path)
     if known and all(set(bbq.COLUMNS) <= set(table.columns) for table in known):
         return bbq.read_bbq(known)
     reader = reader_of(known[0]) if len(known) == 1 else None
@@ -72,9 +74,24 @@ def files_in(folder: Path) -> list[Path]:
         ) from error
 
 
+def check_name(path: Path) -> None:
+    """Know that a file's name can stand in every table and on the page; bytes that are no text fit into neither.
+
+    Raises:
+        UsageError: it holds characters that cannot be printed.
+    """
+    if not path.name.isprintable():
+        raise UsageError(
+            f"the file's name {path.name!r} holds characters that cannot be printed",
+            where="--probe",
+            fix="Rename the file.",
+        )
+
+
 def _read_file(path: Path) -> Probe | None:
     if is_winobias(path):
         return read_winobias([path])
     if path.suffix.lower() == ".json" and is_stereoset(read_json(path)[0]):
+        check_name(path)
         return read_stereoset(path)
     return None

@@ -25,11 +25,6 @@ from auditor.adapters.run.results_schema import EffectRow
 from auditor.core.metrics import METRICS
 from auditor.core.verdicts import DEFAULT_SESOI
 
-_METRIC_NAMES = {
-    "winoqueer_score": "WinoQueer score",
-    "crows_pairs_shared": "CrowS-Pairs, shared tokens",
-    "crows_pairs_sentence": "CrowS-Pairs, whole sentences",
-}
 # Shown elsewhere on the page, or in a run that keeps its texts private not at all.
 _NOT_IN_MANIFEST = ("first_rendered",)
 _RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
@@ -59,8 +54,7 @@ def render_report(run: Path) -> str:
         command=_command(data.manifest),
         manifest_text=_manifest_text(data.manifest),
         first_rendered={} if data.private else _texts(data.manifest.get("first_rendered")),
-        metric_names=_METRIC_NAMES,
-        metric_sources={name: metric.source for name, metric in METRICS.items()},
+        metrics=METRICS,
         max_rows=MAX_ROWS,
         max_labels=MAX_LABELS,
         scale=SCALE,
@@ -82,6 +76,7 @@ def _environment() -> Environment:
         "span": span,
         "shade": shade,
         "p_value": p_value,
+        "figure": figure,
         "brief": brief,
         "options": options,
         "plain": _plain,
@@ -128,6 +123,11 @@ def p_value(effect: EffectRow) -> str:
     if effect.p is None or effect.low is None:
         return "\u2013"
     return "< .001" if effect.p < 0.001 else f"{effect.p:.3f}".removeprefix("0")
+
+
+def figure(value: float) -> str:
+    """A metric's number, with one digit after the point."""
+    return f"{value:,.1f}".replace("-", "\u2212")
 
 
 def options(text: str) -> list[str]:

@@ -84,13 +84,19 @@ class ProbeFindings:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One published metric over the series; identity None means all rows."""
+    """One published metric over the series; identity None means all rows, or all of an axis that is named."""
 
     probe: str
     metric: str
     identity: str | None
+    axis: str
     render: str
     points: tuple[EffectRow, ...]
+
+    @property
+    def over_all(self) -> bool:
+        """Whether it is about all rows of the probe."""
+        return self.identity is None and not self.axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +241,11 @@ def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, ren
 
 
 def _metrics(effects: Sequence[EffectRow], checkpoints: Sequence[str], render: str) -> tuple[MetricRow, ...]:
-    groups: dict[tuple[str, str, str | None, str], dict[str, EffectRow]] = {}
+    groups: dict[tuple[str, str, str | None, str, str], dict[str, EffectRow]] = {}
     for one in effects:
-        # By identity only in the headline rendering; over all rows in every one.
-        if one.measure not in MEASURES and (one.identity is None or one.render == render):
-            groups.setdefault((one.probe, one.measure, one.identity, one.render), {})[one.checkpoint] = one
+        # By axis and identity only in the headline rendering; over all rows in every one.
+        if one.measure not in MEASURES and ((one.identity is None and not one.axis) or one.render == render):
+            groups.setdefault((one.probe, one.measure, one.identity, one.axis, one.render), {})[one.checkpoint] = one
     return tuple(
         MetricRow(*key, points=tuple(points[name] for name in checkpoints if name in points))
         for key, points in groups.items()
