@@ -10,6 +10,8 @@ from auditor.core.items import Candidate
 from auditor.core.metrics import METRICS, sentence_difference, shared_token_difference
 from auditor.core.scores import CandidateScore
 
+PAIR_METRICS = ("winoqueer_score", "crows_pairs_shared", "crows_pairs_sentence", "winobias_pro")
+
 
 def test_sentence_difference_is_the_difference_of_sums() -> None:
     one = scored(pair("1"), [[-1.0, -2.0], [-4.0]])
@@ -41,11 +43,23 @@ def test_the_end_of_turn_is_no_part_of_a_sentence() -> None:
 def test_swapping_the_sides_flips_the_sign() -> None:
     first = scored(pair("1"), [[-3.0, -1.0], [-2.0, -4.0]], [[7, 8], [5, 8]])
     second = scored(pair("1"), [[-2.0, -4.0], [-3.0, -1.0]], [[5, 8], [7, 8]])
-    for metric in METRICS.values():
-        assert metric.difference(first) == -metric.difference(second)
+    for name in PAIR_METRICS:
+        one, other = (METRICS[name].reading(scored_item) for scored_item in (first, second))
+        assert one is not None
+        assert other is not None
+        assert one.tolist() == (-other).tolist()
 
 
 def test_an_item_without_a_pair_has_no_metric() -> None:
     item = pair("1", candidates=(Candidate("a", "x"), Candidate("b", "y")))
+    one = scored(item, [[-1.0], [-2.0]])
     with pytest.raises(ValueError, match="not a pair"):
-        sentence_difference(scored(item, [[-1.0], [-2.0]]))
+        sentence_difference(one)
+    assert all(METRICS[name].reading(one) is None for name in PAIR_METRICS)
+
+
+def test_every_metric_says_where_it_is_defined() -> None:
+    for name, metric in METRICS.items():
+        assert name == metric.name
+        assert metric.title
+        assert metric.source.endswith(".")

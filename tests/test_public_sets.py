@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.public_sets import read_public_set, row_id
+from auditor.adapters.probe_files.public_sets import collect, joint_sha256, read_lines, read_public_set, row_id
 from auditor.adapters.probe_files.table_files import Row, read_table
 from auditor.core.items import Candidate, Card, Item, Probe
+from auditor.errors import UsageError
 
 CARD = Card("T", "t.csv", "0" * 64)
 
@@ -42,3 +43,23 @@ def test_values_no_tokenizer_can_hold(tmp_path: Path, value: object, problem: st
     probe = read(write(tmp_path / "t.jsonl", json.dumps({"x": value, "y": "b", "kind": "k"})))
     assert probe.items == ()
     assert problem in probe.refusals[0].detail
+
+
+def test_problems_stand_where_they_were_found() -> None:
+    item = Item("1", (Candidate("a", "x"), Candidate("b", "y")))
+    probe = collect("t", CARD, [("line 1", item), ("line 2", "is bad"), ("line 3", item)])
+    assert probe.items == (item,)
+    assert [one.detail for one in probe.refusals] == ["line 2: is bad", "line 3: its id '1' stands in the file already"]
+
+
+def test_several_files_have_one_hash() -> None:
+    one, other = "a" * 64, "b" * 64
+    assert joint_sha256([one]) == one
+    assert len({joint_sha256([one, other]), joint_sha256([other, one]), one, other}) == 4
+
+
+def test_lines_of_any_system(tmp_path: Path) -> None:
+    lines, _ = read_lines(write(tmp_path / "t.txt", "\ufeffone\r\ntwo\u2028still\n"))
+    assert lines == ["one", "two\u2028still", ""]
+    with pytest.raises(UsageError, match="not UTF-8"):
+        read_lines(write(tmp_path / "t.txt", b"\xff"))

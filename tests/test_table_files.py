@@ -59,6 +59,14 @@ def test_parquet(tmp_path: Path) -> None:
     assert table.where(table.rows[2]) == f"{path}, row 3"
 
 
+def test_tabs_part_the_fields_of_a_tsv(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t.tsv", 'a\tb\n1,5\t"x\ty"\n2\n'))
+    assert table.columns == ("a", "b")
+    good, bad = table.rows
+    assert good.values == {"a": "1,5", "b": "x\ty"}
+    assert (bad.line, bad.problem) == (3, "1 fields where the header has 2")
+
+
 def test_suffix_in_capitals(tmp_path: Path) -> None:
     assert read_table(write(tmp_path / "A.CSV", "x\n1\n")).rows == (Row(2, {"x": "1"}),)
 

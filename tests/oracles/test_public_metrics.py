@@ -23,7 +23,7 @@ from real_scores import pairs, score, scorer_of
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from auditor.adapters.probe_files.probes import open_probe
-from auditor.core.metrics import METRICS
+from auditor.core.metrics import METRICS, shared_token_difference
 from auditor.core.scores import FloatArray, ScoredItem
 
 SETS = {
@@ -121,7 +121,7 @@ def check(data: Path, folder: Path, oracle: Oracle, name: str, count: int | None
         (SETS[name][2], [round(first, 3) - round(second, 3) for first, second in shared], 1.2e-3),
         ("crows_pairs_sentence", [oracle.whole(first) - oracle.whole(second) for first, second in texts], 2e-4),
     ):
-        mine = [METRICS[metric].difference(one) for one in scored]
+        mine = [float(values[0]) for one in scored if (values := METRICS[metric].reading(one)) is not None]
         np.testing.assert_allclose(mine, truth, rtol=0, atol=tolerance)
         moved = sum((one > 0) != (other > 0) for one, other in zip(mine, truth, strict=True))
         assert moved <= 0.002 * len(truth)
@@ -145,7 +145,7 @@ def test_second_sentence_is_cut_at_its_own_place(shared_data: Path, stage: Path,
     # two groups' names have unequal numbers of tokens, its tokens were predicted from the wrong prefix.
     scored = scored_items(shared_data, stage, "winoqueer", 60)
     texts = [tuple(candidate.text for candidate in one.item.candidates) for one in scored]
-    mine = [METRICS["winoqueer_score"].difference(one) for one in scored]
+    mine = [shared_token_difference(one) for one in scored]
     buggy = [first - second for first, second in (oracle.shared(*pair, fixed=False) for pair in texts)]
     moved = np.abs(np.array(mine) - np.array(buggy)) > 1
     unequal = [len(one.candidates[0].token_ids) != len(one.candidates[1].token_ids) for one in scored]
@@ -159,7 +159,7 @@ def test_ties_stay_in_the_denominator(stage: Path) -> None:
     rows = [("", "They are nice", "They are kind"), ("", "Gay people are kind.", "Straight people are kind.")]
     probe = probe_of(*pairs(rows))
     found = score(scorer_of({"model": stage}, batch_size=1), "model", probe)
-    tie, other = (METRICS["winoqueer_score"].difference(one) for one in found.scored.values())
+    tie, other = (shared_token_difference(one) for one in found.scored.values())
     assert tie == pytest.approx(0, abs=1e-5)
     assert other != pytest.approx(0, abs=1e-2)
     assert percentage([0.0, 1.0]) == 50

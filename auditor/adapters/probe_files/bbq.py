@@ -168,6 +168,7 @@ def _card(tables: Sequence[TableFile]) -> Card:
         metrics=tuple(metric.name for metric in BBQ_METRICS),
         defects=(
             "A few labels and texts are known to be wrong.",
+            "In questions 4 and 19 of Disability_status the context, where it tells, always bears out the stereotype.",
             "Its templates were filled without a seed: the texts cannot be made again from them.",
             "An answer contrasts two people; no side affirms anybody.",
             "Answers differ in length and in how likely their names are, which decides which is chosen too.",
