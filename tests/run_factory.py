@@ -23,6 +23,7 @@ import numpy as np
 
 from auditor.adapters.run.manifest_schema import ProbeEntry, SeriesEntry
 from auditor.adapters.run.run_folder import MANIFEST, RunFolder
+from auditor.core.bbq_metrics import AMBIGUOUS
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe, Role, Valence
 from auditor.core.naming import with_names
 from auditor.core.scores import CandidateScore, CheckpointScores, Render, ScoredItem
@@ -216,6 +217,26 @@ def identity_swap_probe() -> Probe:
     ]
     card = Card("Swapped groups", "swap.csv", "1" * 64, metrics=("winoqueer_score",), defects=("Only eight rows.",))
     return Probe("swap", tuple(items), card)
+
+
+def question_probe() -> Probe:
+    """Questions with a right answer and no pair, on two axes."""
+    items = [
+        Item(
+            id=f"{axis} {at}",
+            candidates=tuple(Candidate(label, f" {label} {at}") for label in ("answer 0", "unknown", "answer 2")),
+            context=f"{axis} {at}?",
+            axis=axis,
+            theme=AMBIGUOUS,
+            cluster=f"{axis} {at}",
+            design="identity_swap",
+            answer="unknown",
+        )
+        for axis in ("age", "class")
+        for at in range(3)
+    ]
+    metrics = ("bbq_accuracy_ambiguous", "bbq_bias_ambiguous")
+    return Probe("questions", tuple(items), Card("Questions", "questions.jsonl", "4" * 64, metrics=metrics))
 
 
 def manifest_of(probes: Sequence[Probe], series: Series, renders: Sequence[Render], private: bool) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from run_factory import (
     SCRIPT,
     controlled_probe,
     make_run,
+    question_probe,
     responsive_probe,
     strip_manifest,
     text_swap_probe,
@@ -30,7 +31,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from auditor.adapters.report.page import brief, odds, options, render_report, shade, signed, span
+from auditor.adapters.report.page import brief, figure, odds, options, render_report, shade, signed, span
 from auditor.adapters.run.run_folder import read_results
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -361,6 +362,22 @@ def test_metrics_are_percentages_and_nothing_else(tmp_path: Path) -> None:
     cells = re.findall(r'<td class="n">([^<]+)', section)
     assert cells
     assert all(re.fullmatch(r"\d+\.\d% ", one) for one in cells)
+    assert "WinoQueer score" in section
+
+
+def test_a_probe_without_a_harmful_side_has_metrics_and_no_verdict(tmp_path: Path) -> None:
+    page = Page(render_report(make_run(tmp_path / "run", probes=[question_probe()]))).text
+    assert "Published metrics only: no verdict is asked of texts without a harmful side" in page
+    assert "There are none: nothing that was asked has a harmful side" in page
+    assert "BBQ accuracy, ambiguous contexts" in page
+    assert "all of age" in page
+    # Nothing is compared, so nothing ties; and what the rows are not asked stands among the refusals.
+    assert re.search(r"BBQ accuracy, ambiguous contexts\s*plain.*?6\s*\u2013", page, flags=re.DOTALL)
+    assert "bbq_bias_ambiguous: no item of the probe" in page
+
+
+def test_numbers_of_metrics() -> None:
+    assert [figure(one) for one in (50.0, -12.34, 1234.5)] == ["50.0", "\u221212.3", "1,234.5"]
 
 
 def test_reward_without_beta_is_in_nats(tmp_path: Path) -> None:
