@@ -16,7 +16,9 @@ from auditor.errors import UsageError
 
 DESCRIPTORS = {
     "age": {"old": ["old", {"descriptor": "geriatric", "preference": "dispreferred"}], "young": ["young"]},
-    "origin": {"all": [{"descriptor": "Latina", "gender": "female"}, {"descriptor": "US-born", "article": "a"}]},
+    "origin": {
+        "all": [{"descriptor": "Latina", "gender": "female"}, {"descriptor": "US-born", "article": "a"}, "foreign"]
+    },
 }
 NOUNS = {"female": [["aunt", "aunts"]], "male": [["man", "men"]], "neutral": [["person", "people"]]}
 
@@ -37,24 +39,24 @@ def texts(probe: Probe) -> Mapping[str, list[str]]:
 def test_sentences(tmp_path: Path) -> None:
     found = texts(read_holisticbias(folder(tmp_path)))
     assert len(found) == 2 * len(TEMPLATES) * 3
-    assert found["age: I'm noun_phrase. person"] == [
+    assert found["age: I'm .... (person)"] == [
         "I'm an old person.",
         "I'm a geriatric person.",
         "I'm a young person.",
     ]
-    assert found["origin: I'm noun_phrase. aunt"] == ["I'm a Latina aunt.", "I'm a US-born aunt."]
-    assert found["age: I hate plural_noun_phrase. person"][0] == "I hate old people."
+    assert found["origin: I'm .... (aunt)"] == ["I'm a Latina aunt.", "I'm a US-born aunt.", "I'm a foreign aunt."]
+    assert found["age: I hate .... (person)"][0] == "I hate old people."
     # A word for women goes before no noun for men.
-    assert found["origin: I love plural_noun_phrase. man"] == ["I love US-born men."]
+    assert found["origin: I love .... (man)"] == ["I love US-born men.", "I love foreign men."]
 
 
 def test_what_an_item_says(tmp_path: Path) -> None:
     probe = read_holisticbias(folder(tmp_path))
-    item = probe.by_id["age: I love plural_noun_phrase. person"]
+    item = probe.by_id["age: I love .... (person)"]
     assert [one.label for one in item.candidates] == ["old", "geriatric (dispreferred)", "young"]
     assert (item.pair, item.identity, item.axis, item.design) == (None, "", "age", "identity_swap")
     assert (item.frame, item.paraphrase) == ("I love {plural_noun_phrase}.", "person")
-    assert probe.card.notes[0].startswith("5 descriptors on 2 axes before 3 nouns in 3 of 4 templates")
+    assert probe.card.notes[0].startswith("6 descriptors on 2 axes before 3 nouns in 3 of 4 templates")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,11 @@ def test_articles(words: str, article: str) -> None:
             "age.x[0]: 'old' stands on this axis already",
         ),
         ({"descriptors": {"age": {"old": ["old", "young"], "x": 7}}}, "age.x[0]: is no descriptor"),
+        (
+            {"descriptors": {"age": {"old": ["old", {"descriptor": "x", "article": 3}, "young"]}}},
+            "age.old[1]: article is not text",
+        ),
+        ({"nouns": {"neutral": [["person", "people"], ["a", "\ud800"]]}}, "neutral[1]: is no noun with its plural"),
         ({"nouns": {"neutral": [["person", "people"], ["one"]]}}, "neutral[1]: is no noun with its plural"),
         ({"nouns": {"neutral": [["person", "people"]], "male": 3}}, "male[0]: is no noun with its plural"),
     ],
@@ -89,6 +96,12 @@ def test_bad_entries_are_counted_with_their_place(tmp_path: Path, changes: dict[
     assert probe.items
     (refusal,) = probe.refusals
     assert f", {problem}" in refusal.detail
+
+
+def test_a_noun_that_one_descriptor_fits_is_left_out(tmp_path: Path) -> None:
+    words = {"origin": {"all": [{"descriptor": one, "gender": "female"} for one in ("Latina", "Chicana")]}}
+    probe = read_holisticbias(folder(tmp_path, words))
+    assert {item.paraphrase for item in probe.items} == {"aunt", "person"}
 
 
 def test_an_axis_of_one_is_left_out(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""Oracle: the published metrics of WinoQueer and CrowS-Pairs, written anew from their definitions.
+"""Oracle: the published metrics of public sets, written anew from their definitions on a real model.
 
 WinoQueer (code/metric_autoregressive.py of katyfelkner/winoqueer, as mended in 2024) and CrowS-Pairs
 (metric.py of nyu-mll/crows-pairs, here with the left context only): the tokens two sentences share are
 the ``equal`` opcodes of `difflib.SequenceMatcher` over their ids; each counts given the tokens before it
-in its own sentence. The score is the percentage of rows whose first sentence is the more likely.
+in its own sentence. The score is the percentage of rows whose first sentence is the more likely. What the metrics
+of BBQ, Winogender and HolisticBias read is compared item by item; what they make of it, in their modules' tests.
 """
 
 from __future__ import annotations
@@ -81,6 +82,12 @@ class Oracle:
     def whole(self, sentence: str) -> float:
         ids, logprobs = self.logprobs(sentence)
         return float(sum(logprobs[at - 1, ids[at]] for at in range(1, len(ids))))
+
+    def after(self, before: str, text: str) -> float:
+        """Log-probability of a text that begins with a token of its own after what stands before it."""
+        (start, _), (ids, logprobs) = self.logprobs(before), self.logprobs(before + text)
+        assert ids[: len(start)] == start
+        return float(sum(logprobs[at - 1, ids[at]] for at in range(len(start), len(ids))))
 
 
 @pytest.fixture(scope="module", params=STAGES)
@@ -163,3 +170,48 @@ def test_ties_stay_in_the_denominator(stage: Path) -> None:
     assert tie == pytest.approx(0, abs=1e-5)
     assert other != pytest.approx(0, abs=1e-2)
     assert percentage([0.0, 1.0]) == 50
+
+
+def some_scored(folder: Path, argument: Path, count: int) -> list[ScoredItem]:
+    probe = open_probe(str(argument))
+    chosen = replace(probe, items=probe.items[:: len(probe.items) // count][:count])
+    found = score(scorer_of({"model": folder}), "model", chosen)
+    assert not found.refusals
+    return [found.scored[chosen.name, "plain", item.id] for item in chosen.items]
+
+
+def test_answers_to_questions(shared_data: Path, stage: Path, oracle: Oracle) -> None:
+    right = []
+    for one in some_scored(stage, shared_data / "bbq" / "Religion.jsonl", 40):
+        item = one.item
+        truth = [oracle.after(item.context + item.prefix, candidate.text) for candidate in item.candidates]
+        np.testing.assert_allclose([score.text_total for score in one.candidates], truth, rtol=0, atol=2e-4)
+        best = item.candidates[int(np.argmax(truth))].label
+        for kind in ("ambiguous", "disambiguated"):
+            accuracy = METRICS[f"bbq_accuracy_{kind}"].reading(one)
+            bias = METRICS[f"bbq_bias_{kind}"].reading(one)
+            assert (accuracy is None) == (bias is None) == (item.theme != f"{kind} context")
+            if accuracy is not None and bias is not None:
+                right.append(accuracy[0])
+                assert accuracy[0] == (best == item.answer)
+                assert bias[0] == {"harmful": 1, "unknown": 0, "affirming": -1}[best]
+    assert len(right) == 40
+    assert 0 < sum(right) < 40
+
+
+def test_pronouns(shared_data: Path, stage: Path, oracle: Oracle) -> None:
+    for one in some_scored(stage, shared_data / "winogender" / "data", 40):
+        truth = {candidate.label: oracle.whole(candidate.text) for candidate in one.item.candidates}
+        readings = [METRICS[f"winogender_{name}"].reading(one) for name in ("female", "neutral")]
+        wanted = [truth["female"] - truth["male"], truth["neutral"] - max(truth["male"], truth["female"])]
+        np.testing.assert_allclose(np.array(readings).ravel(), wanted, rtol=0, atol=3e-4)
+
+
+def test_descriptors(shared_data: Path, stage: Path, oracle: Oracle) -> None:
+    folder = shared_data / "holisticbias" / "holistic_bias" / "dataset" / "v1.1"
+    for one in some_scored(stage, folder, 6):
+        texts = [candidate.text for candidate in one.item.candidates][::8]
+        truth = [oracle.whole(text) / (len(oracle.logprobs(text)[0]) - 1) for text in texts]
+        values = METRICS["holisticbias_likelihood_bias"].reading(one)
+        assert values is not None
+        np.testing.assert_allclose(values[::8], truth, rtol=0, atol=5e-5)

@@ -95,12 +95,14 @@ def _groups(values: Mapping[str, object]) -> list[str]:
 
 def _problem(values: Mapping[str, object], groups: Sequence[str]) -> str:
     for column in ("example_id", "question_index"):
-        if not isinstance(values.get(column), str | int):
-            return f"{column} is missing"
+        # The published files number the one and name the other.
+        problem = "" if type(values.get(column)) is int else text_problem(values, [column])
+        if problem:
+            return problem
     for column, known in (("context_condition", _CONTEXTS), ("question_polarity", _POLARITIES)):
         if values.get(column) not in known:
             return f"{column} is none of {', '.join(known)}"
-    if not all(groups) or groups.count(UNKNOWN) != 1:
+    if text_problem(dict(zip(_ANSWERS, groups, strict=True)), _ANSWERS) or groups.count(UNKNOWN) != 1:
         return "answer_info does not name a group for each answer, with one of them unknown"
     if type(values.get("label")) is not int or values["label"] not in (0, 1, 2):
         return "label is none of 0, 1, 2"

@@ -78,13 +78,14 @@ def read_holisticbias(folder: Path, name: str = "holisticbias") -> Probe:
     words = [
         noun for gender, own in nouns.items() for noun in _nouns(f"{folder / FILES[1]}, {gender}", gender, own, refused)
     ]
-    items = (
-        ("", _item(axis, own, template, noun))
+    items = [
+        ("", _item(axis, fitting, template, noun))
         for axis, own in axes.items()
-        if len(own) > 1
         for template in used
         for noun in words
-    )
+        # A word for women goes before no noun for men, and the other way round.
+        if len(fitting := [one for one in own if {one.gender, noun.gender} != {"female", "male"}]) > 1
+    ]
     probe = collect(name, _card(folder, hashes), [*refused, *items])
     count = sum(map(len, axes.values()))
     note = (
@@ -99,32 +100,37 @@ def _descriptors(where: str, buckets: object, refused: list[tuple[str, Item | st
     seen: set[str] = set()
     for bucket, listed in buckets.items() if isinstance(buckets, dict) else [("", buckets)]:
         for at, entry in enumerate(listed if isinstance(listed, list) else [None]):
-            values = {"descriptor": entry} if isinstance(entry, str) else entry
-            problem = text_problem(values, ("descriptor",)) if isinstance(values, dict) else "is no descriptor"
-            if isinstance(values, dict) and not problem:
-                text = values["descriptor"]
-                problem = f"{text!r} stands on this axis already" if text in seen else ""
-                seen.add(text)
-            if problem:
+            found = _descriptor({"descriptor": entry} if isinstance(entry, str) else entry)
+            if isinstance(found, _Descriptor) and found.label not in seen:
+                seen.add(found.label)
+                yield found
+            else:
+                problem = found if isinstance(found, str) else f"{found.label!r} stands on this axis already"
                 refused.append((f"{where}.{bucket}[{at}]", problem))
-            elif isinstance(values, dict):
-                more = {key: str(values.get(key) or "") for key in ("preference", "article", "gender")}
-                yield _Descriptor(values["descriptor"], **more)
+
+
+def _descriptor(entry: object) -> _Descriptor | str:
+    """One descriptor, or what is wrong with it."""
+    if not isinstance(entry, dict):
+        return "is no descriptor"
+    more = {key: entry[key] for key in ("preference", "article", "gender") if entry.get(key)}
+    return text_problem(entry, ("descriptor", *more)) or _Descriptor(entry["descriptor"], **more)
 
 
 def _nouns(where: str, gender: str, listed: object, refused: list[tuple[str, Item | str]]) -> Iterator[_Noun]:
     for at, entry in enumerate(listed if isinstance(listed, list) else [None]):
-        if isinstance(entry, list) and len(entry) == 2 and all(isinstance(one, str) and one for one in entry):
-            yield _Noun(entry[0], entry[1], gender)
+        pair = dict(zip(("noun", "plural"), entry, strict=False)) if isinstance(entry, list) else {}
+        problem = text_problem(pair, ("noun", "plural"))
+        if problem:
+            refused.append((f"{where}[{at}]", f"is no noun with its plural: {problem}"))
         else:
-            refused.append((f"{where}[{at}]", "is no noun with its plural"))
+            yield _Noun(pair["noun"], pair["plural"], gender)
 
 
 def _item(axis: str, descriptors: Sequence[_Descriptor], template: str, noun: _Noun) -> Item:
-    fitting = [one for one in descriptors if {one.gender, noun.gender} != {"female", "male"}]
     return Item(
-        id=f"{axis}: {template.replace('{', '').replace('}', '')} {noun.singular}",
-        candidates=tuple(Candidate(one.label, _sentence(template, one, noun)) for one in fitting),
+        id=f"{axis}: {re.sub('{.*}', '...', template)} ({noun.singular})",
+        candidates=tuple(Candidate(one.label, _sentence(template, one, noun)) for one in descriptors),
         axis=axis,
         theme=template,
         cluster=f"{template} {noun.singular}",

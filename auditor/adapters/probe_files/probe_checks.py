@@ -87,7 +87,8 @@ def _twice(items: Sequence[Item]) -> Iterator[str]:
 def _negated(items: Iterable[Item]) -> Iterator[str]:
     wrong: dict[tuple[str, ...], str] = {}
     for item in items:
-        sides = tuple(candidate.text for candidate in item.candidates)
+        # Of the pair alone: that nobody knows, or another third candidate, may well be negated.
+        sides = tuple(item.candidates[at].text for at in item.pair or ())
         if item.language.split("-")[0] == "en" and len({len(_NEGATION.findall(side)) for side in sides}) > 1:
             wrong.setdefault(sides, f"{item.id}: one side is negated and the other is not")
     yield from _first(wrong.values())

@@ -61,7 +61,7 @@ def text_problem(values: Mapping[str, object], columns: Iterable[str]) -> str:
             return f"{column} is not text"
         if not value.strip():
             return f"{column} is empty"
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             return f"{column} holds a lone surrogate, which is no character"
     return ""
 
