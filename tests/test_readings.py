@@ -97,4 +97,5 @@ def test_an_interval_ends_where_the_metric_does() -> None:
     metric = Metric("m", "M", lambda _: None, mean_percentage, "here", bounds=(0.0, 100.0))
     wide = metric.interval(Estimate(95.0, 10.0, 30))
     assert (wide.low < 95, wide.high) == (True, 100.0)
-    assert math.isnan(metric.interval(Estimate(95.0, float("nan"), 1)).low)
+    for se, clusters in ((float("nan"), 1), (float("nan"), 9), (0.0, 9)):
+        assert math.isnan(metric.interval(Estimate(95.0, se, clusters)).low)

@@ -14,7 +14,7 @@ import numpy as np
 
 from auditor.core.items import Item
 from auditor.core.scores import FloatArray, ScoredItem
-from auditor.core.statistics import Estimate, IntArray, Interval, mean_over_clusters, mean_over_items
+from auditor.core.statistics import NO_INTERVAL, Estimate, IntArray, Interval, mean_over_clusters, mean_over_items
 
 PERCENT, POINTS = "%", "points of 100"
 METRIC_UNITS = (PERCENT, POINTS)
@@ -64,7 +64,9 @@ class Metric:
     compares: bool = False
 
     def interval(self, estimate: Estimate) -> Interval:
-        """95%, NaN where no error is known."""
+        """95%; NaN where no error is known, or where clusters that all say the same leave none to be seen."""
+        if estimate.se <= 1e-9 * max(1.0, abs(estimate.value)):
+            return NO_INTERVAL
         whole = estimate.interval(0.05)
         low, high = np.clip((whole.low, whole.high), *self.bounds).tolist()
         return Interval(low, high)

@@ -100,6 +100,7 @@ def _card(path: Path, sha256: str) -> Card:
             "Blodgett et al. 2021 found texts that are no stereotypes, and pairs that differ in more than one.",
             "An identity here is a bias type, and a target term a cluster.",
             "An anti-stereotype contradicts a stereotype and need not affirm anybody.",
+            "The sentences of a triple differ in length, which the metrics allow for and summed margins do not.",
             "It brings no reference rows and no controls.",
         ),
     )
