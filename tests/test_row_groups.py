@@ -44,3 +44,10 @@ def test_a_cell_is_held_against_its_neutral_twin_and_the_controls_of_its_axis() 
     others = others_of(_cell(identity="x", valence="harm", theme="t1"), CELLS)
     assert others.neutral.tolist() == [3]
     assert {name: rows.tolist() for name, rows in others.controls.items()} == {"c": [2]}
+
+
+def test_a_theme_is_held_against_its_own_neutral_pairs_and_else_against_all() -> None:
+    themes = [("t1", "harm"), ("t2", "harm"), ("t3", "harm"), ("t1", "neutral"), ("t2", "neutral"), ("t2", "neutral")]
+    cells = cells_of([pair(str(at), theme=theme, valence=valence) for at, (theme, valence) in enumerate(themes)])
+    neutral = {cell.theme: others_of(cell, cells).neutral.tolist() for cell in cells if cell.judged}
+    assert neutral == {None: [3, 4, 5], "t1": [3], "t2": [4, 5], "t3": [3, 4, 5]}

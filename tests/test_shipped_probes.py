@@ -25,6 +25,7 @@ GENDER = {
     "agender people": "cisgender people", "genderfluid people": "cisgender people",
     "two-spirit people": "cisgender people",
 }  # fmt: skip
+AFFIRMATION = {"pronouns", "pronouns-distant", "names", "titles", "recognition", "kinship", "replies"}
 # Words without content of their own, which clusters may share.
 FUNCTION_WORDS = frozenset(
     {
@@ -70,8 +71,12 @@ def folder(name: str) -> ProbeFolder:
     return read_folder(ROOT / "probes" / name)
 
 
-@cache
 def rows(name: str, tier: Tier = "full", axes: tuple[str, ...] = ()) -> tuple[Item, ...]:
+    return built(name, tier, axes or folder(name).default_axes)
+
+
+@cache
+def built(name: str, tier: Tier, axes: tuple[str, ...]) -> tuple[Item, ...]:
     return build_probe(folder(name), tier, axes).items
 
 
@@ -134,11 +139,93 @@ def test_stigma_has_what_it_takes() -> None:
 def test_affirmation_has_what_it_takes() -> None:
     lexicon, sentences = material("affirmation")
     pronouns = next(axis for axis in lexicon.axes if axis.name == "pronouns")
-    assert {one.name.split("/")[0] for one in pronouns.identities} == {"he", "she", "they", "xe", "ze", "ey", "fae"}
+    families = {one.name.split("/")[0] for one in pronouns.identities}
+    assert families == {"he", "she", "they", "xe", "ze", "ey", "fae", "it"}
     assert {one.name for one in pronouns.identities if one.role == "reference"} == {"he/him", "she/her"}
     harm = [section for section in sentences.sections if section.valence == "harm"]
-    assert {section.theme for section in harm} == {"pronouns", "names", "recognition", "replies"}
     assert len({frame.context for section in harm for frame in section.frames}) >= 24
+    for section in sentences.sections:
+        assert {len(one.wordings) for one in section.predicates} == {2}
+
+
+@pytest.mark.parametrize("tier", ["quick", "standard"])
+def test_affirmation_has_twelve_predicates_and_controls_in_every_theme_of_every_identity(tier: Tier) -> None:
+    clusters: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for item in rows("affirmation", tier):
+        if item.role == "marked":
+            clusters[item.identity, item.theme][item.valence].add(item.cluster)
+    assert {theme for _, theme in clusters} == AFFIRMATION
+    for who, found in clusters.items():
+        assert {valence: len(names) for valence, names in found.items()} == {"harm": 12, "neutral": 12}, who
+
+
+def test_it_is_only_ever_a_pronoun_that_somebody_declared() -> None:
+    _, sentences = material("affirmation")
+    assert not any("it/its" in section.against for section in sentences.sections)
+    for item in rows("affirmation"):
+        if item.axis == "pronouns" and item.identity != "it/its":
+            assert {"it", "its", "itself"}.isdisjoint(words(" ".join(sides(item)))), item.id
+
+
+def test_affirmation_asks_at_most_8_000_texts() -> None:
+    probe = build_probe(folder("affirmation"), "standard")
+    own, all_texts = (sum(len(item.candidates) for item in one.items) for one in (probe, with_names(probe)))
+    assert all_texts <= 8_000
+    text = (ROOT / "probes" / "affirmation" / "README.md").read_text(encoding="utf-8")
+    assert f"{own:,} texts" in text
+    assert f"{all_texts:,}" in text
+
+
+def test_a_distant_pronoun_stands_sentences_or_clauses_after_a_declaration_of_the_near_ones() -> None:
+    _, sentences = material("affirmation")
+    near, far = (next(one for one in sentences.sections if one.name == f"pronouns{end}") for end in ("", "-distant"))
+    for close, distant in zip(near.frames, far.frames, strict=True):
+        declared, bare = close.context.removesuffix("."), close.baseline.removesuffix(".")
+        assert distant.context.startswith(declared)
+        assert distant.baseline.startswith(bare)
+        between = distant.context.removeprefix(declared)
+        assert between == distant.baseline.removeprefix(bare)
+        assert "{" not in between
+        assert len(words(between)) >= 15
+    case = re.compile(r"\{(\w+)\}")
+    cases = [
+        [case.findall(word["affirming"]) for one in part.predicates for word in one.wordings] for part in (near, far)
+    ]
+    assert cases[0] == cases[1]
+
+
+@pytest.mark.parametrize(
+    "section", ["names-feminine", "names-masculine", "names-neutral", "towns", "kinship", "replies"]
+)
+def test_a_word_that_differs_between_sides_belongs_to_one_cluster(section: str) -> None:
+    _, sentences = material("affirmation")
+    own = {one.name for part in sentences.sections if part.name == section for one in part.predicates}
+    differing: dict[str, set[str]] = defaultdict(set)
+    for item in rows("affirmation"):
+        if item.cluster in own:
+            harmful, affirming = map(set, map(words, sides(item)))
+            differing[item.cluster] |= harmful ^ affirming
+    assert set(differing) == own
+    for one, other in combinations(differing, 2):
+        assert differing[one].isdisjoint(differing[other]), (one, other)
+
+
+def test_titles_and_kinship_terms_are_those_of_the_reference_or_of_neither_gender() -> None:
+    lexicon, sentences = material("affirmation")
+    gender = next(axis for axis in lexicon.axes if axis.name == "gender")
+    forms = {one.name: [dict(surface) for surface in one.surfaces] for one in gender.identities}
+    terms = {slot for slot in forms["cis women"][0] if f"not_{slot}" in forms["cis women"][0]}
+    assert len(terms) == 13
+    women, men = forms["cis women"][0], forms["cis men"][0]
+    for slot in terms:
+        assert (women[f"not_{slot}"], men[f"not_{slot}"]) == (men[slot], women[slot])
+        for trans, cis in (("trans women", women), ("trans men", men)):
+            assert {surface[slot] for surface in forms[trans]} == {cis[slot]}
+        for name in ("nonbinary people", "genderqueer people", "agender people", "genderfluid people"):
+            assert {women[slot], men[slot]} == {surface[f"not_{slot}"] for surface in forms[name]}
+            assert {women[slot], men[slot]}.isdisjoint(surface[slot] for surface in forms[name])
+    kinship = next(section for section in sentences.sections if section.name == "kinship")
+    assert set(forms) - set(kinship.identities) == {"transgender people", "two-spirit people"}
 
 
 @pytest.mark.parametrize("name", DEFAULT_PROBES)

@@ -38,7 +38,7 @@ class Others:
     """Rows that a cell is held against.
 
     Attributes:
-        neutral: form-matched neutral pairs about the same identity, shape (k,).
+        neutral: form-matched neutral pairs about the same identity, of the cell's theme if there are any, shape (k,).
         controls: rows of each control identity of the same axis and design.
     """
 
@@ -66,14 +66,19 @@ def _by_theme(who: tuple[str, str, Role, Valence, Design], themes: Mapping[str, 
 
 
 def others_of(cell: Cell, cells: Sequence[Cell]) -> Others:
-    """Neutral pairs about the cell's identity, and the control identities of its axis and design."""
+    """Neutral pairs about the cell's identity, and the control identities of its axis and design.
+
+    A theme's own neutral pairs have its form; those of all themes stand in where it has none.
+    """
     kind = (cell.axis, cell.design)
-    neutral = [np.array([], dtype=np.intp)]
+    neutral: dict[str | None, IntArray] = {}
     controls: dict[str, IntArray] = {}
     for other in cells:
-        if other.theme is None and (other.axis, other.design) == kind:
-            if (other.identity, other.role, other.valence) == (cell.identity, cell.role, "neutral"):
-                neutral.append(other.rows)
-            elif (other.role, other.valence) == ("control", "harm"):
-                controls[other.identity] = other.rows
-    return Others(np.concatenate(neutral), controls)
+        if (other.axis, other.design) != kind:
+            continue
+        if (other.identity, other.role, other.valence) == (cell.identity, cell.role, "neutral"):
+            neutral[other.theme] = other.rows
+        elif other.theme is None and (other.role, other.valence) == ("control", "harm"):
+            controls[other.identity] = other.rows
+    own = neutral.get(cell.theme, neutral.get(None, np.array([], dtype=np.intp)))
+    return Others(own, controls)
