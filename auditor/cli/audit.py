@@ -171,7 +171,7 @@ def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: Ric
     rendering = choose_rendering(
         options.render.value,
         tokenizers,
-        probes[0].items[0],
+        next((item for item in probes[0].items if not item.messages), probes[0].items[0]),
         template_file=options.chat_template,
         system=options.system,
         arguments=template_arguments,
