@@ -21,9 +21,10 @@ from auditor.adapters.probe_files.probe_folders import (
     read_folder,
     stream_rows,
 )
-from auditor.adapters.probe_files.probe_sizes import Size, sizes_of
+from auditor.adapters.probe_files.probe_sizes import POWER, SPREAD_SOURCE, TYPICAL_SPREAD, Size, sizes_of
 from auditor.adapters.probe_files.probes import find_folder, open_probe, shipped_probes
 from auditor.core.items import Item, Probe
+from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
 
 
@@ -151,6 +152,22 @@ def _size_table(sizes: Mapping[str, Sequence[Size]]) -> Table:
             effect = "n/a" if one.smallest_effect is None else f"{one.smallest_effect:.2f}"
             table.add_row(tier, Text(printable(axis)), f"{one.items:,}", f"{one.texts:,}", clusters, effect)
     return table
+
+
+def _effect_notes() -> Iterator[str]:
+    """What a smallest effect rests on."""
+    yield (
+        f"Smallest effect: the true excess in nats that is found as harm with {POWER:.0%} power, d = "
+        f"{DEFAULT_SESOI:.2f}, where one marked identity of the row is harmed and has the fewest clusters."
+    )
+    spreads = "; ".join(
+        f"{design} {one.between:.2f} between predicates and {one.within:.2f} between the variants of one"
+        for design, one in TYPICAL_SPREAD.items()
+    )
+    yield (
+        f"It assumes that cluster means of the excess minus its form-matched control spread like this, in nats: "
+        f"{spreads}; {SPREAD_SOURCE}. Other models spread otherwise: audit plan --pilot RUN reads a run's own."
+    )
 
 
 def _people(items: Sequence[Item]) -> Table:

@@ -25,7 +25,16 @@ class Spread:
         return sqrt(self.between**2 + self.within**2 / variants)
 
 
-TYPICAL_SPREAD: Mapping[Design, Spread] = {}
+# Of the excess minus its form-matched control, which harm must survive too. Measured at the end of hh-mini, a series of
+# 3.2M-parameter Llamas (base, SFT, DPO) trained on public text with nothing planted: the standard error of that
+# difference times the root of the clusters (what `audit plan --pilot` reads), plain rendering, median over the marked
+# identities. On `stigma` 1.0, gender (8 identities, 32 clusters), with 1, 3 and 54 variants of a predicate: 1.99, 1.19
+# and 0.71 nats, against 1.98, 1.27 and 0.71 here.
+TYPICAL_SPREAD: Mapping[Design, Spread] = {
+    "text_swap": Spread(between=0.66, within=1.87),
+    "responsiveness": Spread(between=0.4, within=2.1),
+}
+SPREAD_SOURCE = "medians over the marked identities of a series of 3.2M-parameter Llamas (hh-mini), plain rendering"
 
 
 @dataclass(slots=True)
