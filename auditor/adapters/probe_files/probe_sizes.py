@@ -29,10 +29,11 @@ class Spread:
 # 3.2M-parameter Llamas (base, SFT, DPO) trained on public text with nothing planted: the standard error of that
 # difference times the root of the clusters (what `audit plan --pilot` reads), plain rendering, median over the marked
 # identities. On `stigma` 1.0, gender (8 identities, 32 clusters), with 1, 3 and 54 variants of a predicate: 1.99, 1.19
-# and 0.71 nats, against 1.98, 1.27 and 0.71 here.
+# and 0.71 nats, against 1.98, 1.27 and 0.71 here. On `affirmation` 1.0, declarations (11 identities, 8 or 12 clusters),
+# with 1 and 37 variants: 2.12 and 0.48, as here; its text swaps, not fitted, had 1.69 and 0.69 with 1 and 54.
 TYPICAL_SPREAD: Mapping[Design, Spread] = {
     "text_swap": Spread(between=0.66, within=1.87),
-    "responsiveness": Spread(between=0.4, within=2.1),
+    "responsiveness": Spread(between=0.33, within=2.09),
 }
 SPREAD_SOURCE = "medians over the marked identities of a series of 3.2M-parameter Llamas (hh-mini), plain rendering"
 
