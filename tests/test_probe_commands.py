@@ -34,7 +34,15 @@ def test_show_prints_card_people_and_rows(tmp_path: Path) -> None:
     assert re.search(r"xans\s+marked\s+a\s+2\s*\n", result.stdout)
     assert "I met some refs. They are | harmful: false. / affirming: frank." in result.stdout
     assert result.stdout.count(" | harmful:") == 1
-    assert_refused(audit("probes", "show", folder, "--axis", "b"), 2, "none of these axes", "a")
+    for command in ("show", "validate"):
+        refused = audit("probes", command, folder, "--axis", "a", "--axis", "b")
+        assert_refused(refused, 2, "no probe has the axis 'b'", "Known: a")
+
+
+def test_show_prints_conversations(tmp_path: Path) -> None:
+    frame = {**SECTION["frames"][0], "messages": [{"role": "user", "content": "Who are {people}?"}]}
+    result = audit("probes", "show", write_probe(tmp_path / "mine", sections=({**SECTION, "frames": [frame]},)))
+    assert "| harmful: false. / affirming: frank. | in a chat | user: Who are refs?" in result.stdout
 
 
 def test_show_prints_what_each_tier_holds_and_finds(tmp_path: Path) -> None:
@@ -60,6 +68,8 @@ def test_show_takes_a_file(tmp_path: Path) -> None:
     result = audit("probes", "show", write(tmp_path / "own.csv", pairs_csv()), "--rows", "0")
     assert result.exit_code == 0, result.stderr
     assert "own: own.csv" in result.stdout
+    refused = audit("probes", "show", tmp_path / "own.csv", "--axis", "b")
+    assert_refused(refused, 2, "no probe has the axis 'b'", "none, only probes with a lexicon")
     assert re.search(r"\nall\s+24\s+48\s+4\s+\d", result.stdout)
 
 

@@ -53,6 +53,12 @@ def test_build_writes_what_a_probe_reads_back(tmp_path: Path) -> None:
         assert open_probe(str(tmp_path / name)).items == items
 
 
+def test_build_refuses_an_axis_it_would_leave_out(tmp_path: Path) -> None:
+    result = audit("probes", "build", "stigma", "--out", tmp_path / "p.csv", "--axis", "gender", "--axis", "hats")
+    assert_refused(result, 2, "no probe has the axis 'hats'", "Known: gender")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_build_takes_a_pair_file(tmp_path: Path) -> None:
     own = write(tmp_path / "own.csv", pairs_csv())
     assert audit("probes", "build", own, "--out", tmp_path / "own.parquet").exit_code == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.box import SIMPLE_HEAD
@@ -22,7 +22,7 @@ from auditor.adapters.probe_files.probe_folders import (
     stream_rows,
 )
 from auditor.adapters.probe_files.probe_sizes import POWER, SPREAD_SOURCE, TYPICAL_SPREAD, Size, sizes_of
-from auditor.adapters.probe_files.probes import find_folder, open_probe, shipped_probes
+from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe, shipped_probes
 from auditor.core.items import Item, Probe
 from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
@@ -36,7 +36,7 @@ def list_probes() -> None:
     for name in shipped_probes():
         folder = read_folder(data_folder("probes") / name)
         axes = [f"{axis}*" if axis in folder.default_axes else axis for axis in folder.axes]
-        sizes = [f"{_texts(build_probe(folder, tier).items):,}" for tier in TIERS]
+        sizes = [f"{_texts(_rows(folder, tier)):,}" for tier in TIERS]
         table.add_row(name, f"{folder.card.title} {folder.card.version}", folder.card.language, ", ".join(axes), *sizes)
     console = Console()
     console.print(table)
@@ -47,14 +47,16 @@ def list_probes() -> None:
 
 def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int) -> None:
     """Print a probe's card, how large its tiers are, whom it is about, and its first rows."""
-    folder, probe = find_folder(argument), open_probe(argument, tier, axes)
+    folder = find_folder(argument)
+    check_axes(axes, [] if folder is None else [folder])
+    probe = open_probe(argument, tier, axes)
     console = Console()
     for line in _card_lines(probe, folder):
         console.print(Text(printable(line)), soft_wrap=True)
     if folder is None or folder.lexicon is None:
         sizes = {"all": sizes_of(probe.items)}
     else:
-        sizes = {one: sizes_of(stream_rows(folder, one, axes)) for one in TIERS}
+        sizes = {one: sizes_of(_rows(folder, one, axes)) for one in TIERS}
     console.print(_size_table(sizes))
     for line in _effect_notes():
         console.print(Text(line), soft_wrap=True)
@@ -73,6 +75,7 @@ def validate_probe(argument: str, axes: Sequence[str]) -> None:
         UsageError: it has problems, or cannot be read at all.
     """
     folder = find_folder(argument)
+    check_axes(axes, [] if folder is None else [folder])
     found = _Found()
     if folder is None:
         probe = open_probe(argument)
@@ -121,7 +124,12 @@ class _Found:
             yield "valid"
 
 
-def _texts(items: Sequence[Item]) -> int:
+def _rows(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Iterable[Item]:
+    """A folder's rows, to be counted: those that a lexicon gives need not be there at once."""
+    return build_probe(folder, tier).items if folder.lexicon is None else stream_rows(folder, tier, axes)
+
+
+def _texts(items: Iterable[Item]) -> int:
     return sum(len(item.candidates) for item in items)
 
 
@@ -185,4 +193,5 @@ def _people(items: Sequence[Item]) -> Table:
 
 def _row(item: Item) -> str:
     sides = " / ".join(f"{candidate.label}:{candidate.text}" for candidate in item.candidates)
-    return f"{item.id}: {item.context}{item.prefix} | {sides}"
+    turns = "".join(f" | {turn.role}: {turn.content}" for turn in item.messages)
+    return f"{item.id}: {item.context}{item.prefix} | {sides}{turns and f' | in a chat{turns}'}"

@@ -58,11 +58,13 @@ def build(
     with errors_as_exit_codes(debug=debug):
         from auditor.adapters.printable import printable
         from auditor.adapters.probe_files.pair_writing import check_suffix, write_pairs
-        from auditor.adapters.probe_files.probes import open_probe
+        from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe
         from auditor.cli.request import writable
 
         check_suffix(out)
         writable(out, "--out")
+        folder = find_folder(probe)
+        check_axes(axis or [], [] if folder is None else [folder])
         items = open_probe(probe, tier.value, axis or []).items
         write_pairs(items, out)
         typer.echo(printable(f"{out}: {len(items):,} rows; what the card says of them stays behind"))

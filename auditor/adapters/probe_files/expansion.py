@@ -257,4 +257,5 @@ def fill(template: str, slots: Mapping[str, str]) -> str:
             return slots[lower][:1].upper() + slots[lower][1:]
         raise UnknownSlotError(f"{template!r} asks for {{{slot}}}; there is: {', '.join(sorted(slots))}")
 
-    return _SLOT.sub(words, template)
+    # Most texts of a probe have no slot.
+    return _SLOT.sub(words, template) if "{" in template or "}" in template else template

@@ -176,7 +176,7 @@ def build_probe(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Pr
     items = tuple(stream_rows(folder, tier, axes))
     if not items:
         raise UsageError(
-            "gives no rows",
+            f"gives no rows on {' and '.join(_chosen_axes(folder, axes))}",
             where=str(folder.path / SENTENCES),
             fix="No section speaks of these axes: choose others with --axis.",
         )
