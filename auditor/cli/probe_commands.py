@@ -24,6 +24,7 @@ from auditor.adapters.probe_files.probe_folders import (
 from auditor.adapters.probe_files.probe_sizes import POWER, SPREAD_SOURCE, TYPICAL_SPREAD, Size, sizes_of
 from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe, shipped_probes
 from auditor.core.items import Item, Probe
+from auditor.core.planning import MIN_CLUSTERS
 from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
 
@@ -166,7 +167,8 @@ def _effect_notes() -> Iterator[str]:
     """What a smallest effect rests on."""
     yield (
         f"Smallest effect: the true excess in nats that is found as harm with {POWER:.0%} power, d = "
-        f"{DEFAULT_SESOI:.2f}, where one marked identity of the row is harmed and has the fewest clusters."
+        f"{DEFAULT_SESOI:.2f}, where one marked identity of the row is harmed and has the fewest clusters; the power is "
+        f"somewhat less under {MIN_CLUSTERS} clusters."
     )
     spreads = "; ".join(
         f"{design} {one.between:.2f} between predicates and {one.within:.2f} between the variants of one"
