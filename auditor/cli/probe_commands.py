@@ -167,8 +167,8 @@ def _effect_notes() -> Iterator[str]:
     """What a smallest effect rests on."""
     yield (
         f"Smallest effect: the true excess in nats that is found as harm with {POWER:.0%} power, d = "
-        f"{DEFAULT_SESOI:.2f}, where one marked identity of the row is harmed and has the fewest clusters; the power is "
-        f"somewhat less under {MIN_CLUSTERS} clusters."
+        f"{DEFAULT_SESOI:.2f}, where one marked identity of the row is harmed and has the fewest clusters; the power "
+        f"is somewhat less under {MIN_CLUSTERS} clusters."
     )
     spreads = "; ".join(
         f"{design} {one.between:.2f} between predicates and {one.within:.2f} between the variants of one"
