@@ -33,7 +33,7 @@ bench: test-env  ## time and accuracy figures; about half an hour on 2 cores
 	$(BIN)/python benchmarks/warm.py
 
 docs: test-env  ## commands, options and schemas in the docs are those of the package
-	$(BIN)/python -m pytest tests/test_docs.py
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_format_schemas.py
 
 clean:  ## what was built; the environment stays (remove .venv by hand)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

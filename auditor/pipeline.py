@@ -99,6 +99,7 @@ _FIXES: Mapping[Reason, str] = {
     "empty_span": "Give candidates that the tokenizers do not drop: it left some without a token of their own.",
     "boundary": "Begin the candidates at a word, with its space: they change the tokens of what stands before them.",
     "no_plain_text": "Use --render chat, or give the conversations a context of their own.",
+    "no_chat_text": "Use --render plain, or a --chat-template that takes system turns and several turns.",
     "no_first_token": "Give the items a context: these tokenizers have no BOS token to stand before the first one.",
     "not_finite": "Check the weights: they give tokens a probability of exactly 0; try --dtype float32.",
     "unreadable_row": "Mend the rows of the probe that could not be read.",

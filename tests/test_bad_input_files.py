@@ -91,6 +91,21 @@ def test_an_axis_that_no_default_probe_has(llama_series: dict[str, Path]) -> Non
     assert_refused(result, 2, "no probe has the axis 'hats'", "Known: gender, sexual-orientation, pronouns")
 
 
+@pytest.mark.parametrize(
+    ("axis", "words"),
+    [
+        ("gender*hats", ("no probe has the axis 'hats'", "Known: gender")),
+        ("hats*gender", ("no probe has the axis 'hats'", "Known: gender")),
+        ("gender*", ("no probe has the axis ''", "Known: gender")),
+        ("pronouns*sexual-orientation", ("no probe has both axes of 'pronouns*sexual-orientation'",)),
+        ("gender*gender", ("gender*gender crosses an axis with itself", "Two different axes")),
+        ("pronouns*gender", ("forms of 'pronouns' have several slots", "Two different axes")),
+    ],
+)
+def test_axes_that_no_default_probe_can_cross(llama_series: dict[str, Path], axis: str, words: tuple[str, ...]) -> None:
+    assert_refused(audit("score", llama_series["base"], "--axis", axis), 2, *words)
+
+
 def test_first_bad_row_is_named_and_nothing_is_written(llama_series: dict[str, Path], tmp_path: Path) -> None:
     probe = write(tmp_path / "p.csv", HEAD + ",b\n" + "a,b,c\n")
     result = audit("score", llama_series["base"], "--probe", probe, "--out", tmp_path / "run")

@@ -19,9 +19,9 @@ import yaml
 from command_line import audit
 
 from auditor import __version__, errors
-from auditor.adapters.probe_files.lexicon import Axis, Identity, Lexicon
+from auditor.adapters.probe_files.lexicon import Axis, Control, Identity, Lexicon
 from auditor.adapters.probe_files.probe_folders import CardFile
-from auditor.adapters.probe_files.sentences import Frame, Predicate, Section, Sentences
+from auditor.adapters.probe_files.sentences import Frame, Predicate, Section, Sentences, Turn
 from auditor.adapters.run.results_schema import ControlsRow, EffectRow, RefusalRow, Results
 from auditor.adapters.run.score_tables import ITEMS, TOKENS
 from auditor.cli.main import app
@@ -120,7 +120,7 @@ def test_every_column_key_and_reason_is_explained() -> None:
 
 def test_every_key_of_a_probe_folder_is_explained() -> None:
     text = (ROOT / "docs" / "run-folder.md").read_text(encoding="utf-8")
-    for model in (Lexicon, Axis, Identity, Sentences, Section, Frame, Predicate):
+    for model in (Lexicon, Axis, Identity, Control, Sentences, Section, Frame, Turn, Predicate):
         for key in model.model_fields:
             assert re.search(rf"\b{key}\b", text), f"{model.__name__}.{key}"
 

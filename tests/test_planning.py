@@ -21,6 +21,7 @@ from auditor.core.planning import (
     plan,
     sd_interval,
     share_selected,
+    smallest_effect,
 )
 
 D = math.log(1.25)
@@ -170,3 +171,25 @@ def test_no_plan_is_for_so_few_clusters_that_normal_ones_look_skewed() -> None:
     found = plan(goal, 0.1, 0.8, 9)
     assert (found.clusters, found.range) == (MIN_CLUSTERS, (MIN_CLUSTERS, MIN_CLUSTERS))
     assert found.power == goal.power(MIN_CLUSTERS, 0.1)
+
+
+@pytest.mark.parametrize(("clusters", "sd"), [(8, 0.3), (32, 1.0), (120, 0.6)])
+def test_smallest_effect_equals_statsmodels(clusters: int, sd: float) -> None:
+    found = smallest_effect(clusters, sd, D, 1, 0.8)
+    size = TTestPower().solve_power(nobs=clusters, alpha=0.025, power=0.8, alternative="larger")
+    assert found == pytest.approx(D + size * sd, abs=1e-4)
+
+
+@pytest.mark.parametrize("identities", [1, 8, 200])
+@pytest.mark.parametrize("clusters", [2, 3, 12, 1000])
+def test_smallest_effect_has_the_power_and_nothing_smaller_has(clusters: int, identities: int) -> None:
+    found = smallest_effect(clusters, 0.5, D, identities, 0.8)
+    assert found is not None
+    for factor, enough in ((1.001, True), (0.999, False)):
+        goal = Goal("harm", D + factor * (found - D), D, 1, identities)
+        assert (goal.power(clusters, 0.5) > 0.8) is enough
+
+
+def test_without_an_interval_there_is_no_smallest_effect() -> None:
+    assert smallest_effect(1, 0.5, D, 1, 0.8) is None
+    assert smallest_effect(0, 0.5, D, 1, 0.8) is None

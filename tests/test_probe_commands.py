@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 from command_line import assert_refused, audit, pairs_csv, write
-from probe_material import LEXICON, SECTION, write_probe
+from probe_material import FAITH, LEXICON, SECTION, write_probe
+
+from auditor.adapters.probe_files.probe_folders import TIERS
 
 CONTROLS = [{"name": f"c{at}", "surfaces": [{"people": f"c{at}"}]} for at in range(5)]
 SOUND = {**LEXICON, "controls": CONTROLS}
@@ -32,13 +34,43 @@ def test_show_prints_card_people_and_rows(tmp_path: Path) -> None:
     assert re.search(r"xans\s+marked\s+a\s+2\s*\n", result.stdout)
     assert "I met some refs. They are | harmful: false. / affirming: frank." in result.stdout
     assert result.stdout.count(" | harmful:") == 1
-    assert_refused(audit("probes", "show", folder, "--axis", "b"), 2, "none of these axes", "a")
+    for command in ("show", "validate"):
+        refused = audit("probes", command, folder, "--axis", "a", "--axis", "b")
+        assert_refused(refused, 2, "no probe has the axis 'b'", "Known: a")
+
+
+def test_show_prints_conversations(tmp_path: Path) -> None:
+    frame = {**SECTION["frames"][0], "messages": [{"role": "user", "content": "Who are {people}?"}]}
+    result = audit("probes", "show", write_probe(tmp_path / "mine", sections=({**SECTION, "frames": [frame]},)))
+    assert "| harmful: false. / affirming: frank. | in a chat | user: Who are refs?" in result.stdout
+
+
+def test_show_prints_what_each_tier_holds_and_finds(tmp_path: Path) -> None:
+    wordings = [["false", "frank"], ["fond of lies", "fond of truth"]]
+    two = [{"name": f"p{at}", "wordings": [[f"{one}{at}" for one in pair] for pair in wordings]} for at in range(2)]
+    folder = write_probe(tmp_path / "mine", lexicon=SOUND, sections=({**SECTION, "predicates": two},))
+    result = audit("probes", "show", folder, "--rows", "0")
+    assert result.exit_code == 0, result.stderr
+    rows = [line.split() for line in result.stdout.splitlines() if line.startswith(TIERS)]
+    assert [row[:5] for row in rows] == [
+        # Two predicates; four people in two forms and five in one; in full two wordings, frames and forms.
+        ["quick", "a", "18", "36", "2"],
+        ["standard", "a", "36", "72", "2"],
+        ["full", "a", "104", "208", "2"],
+    ]  # fmt: skip
+    effects = [float(row[5]) for row in rows]
+    assert effects == sorted(effects, reverse=True)
+    for word in ("80% power", "d = 0.22", "hh-mini", "audit plan --pilot"):
+        assert word in result.stdout
 
 
 def test_show_takes_a_file(tmp_path: Path) -> None:
     result = audit("probes", "show", write(tmp_path / "own.csv", pairs_csv()), "--rows", "0")
     assert result.exit_code == 0, result.stderr
     assert "own: own.csv" in result.stdout
+    refused = audit("probes", "show", tmp_path / "own.csv", "--axis", "b")
+    assert_refused(refused, 2, "no probe has the axis 'b'", "none, only probes with a lexicon")
+    assert re.search(r"\nall\s+24\s+48\s+4\s+\d", result.stdout)
 
 
 def test_validate_says_valid(tmp_path: Path) -> None:
@@ -46,6 +78,23 @@ def test_validate_says_valid(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "mine: 84 rows, 168 texts, 2 clusters" in result.stdout
     assert result.stdout.rstrip().endswith("valid")
+
+
+def test_two_axes_are_shown_and_validated(tmp_path: Path) -> None:
+    folder = write_probe(tmp_path / "mine", lexicon={**SOUND, "axes": [*SOUND["axes"], FAITH]})
+    shown = audit("probes", "show", folder, "--axis", "a*faith", "--rows", "0")
+    assert shown.exit_code == 0, shown.stderr
+    assert re.search(r"xans who are Muslim\s+marked\s+a\*faith", shown.stdout)
+    assert re.search(r"c0 who are Christian\s+control\s+a\*faith", shown.stdout)
+    result = audit("probes", "validate", folder, "--axis", "a*faith")
+    assert result.exit_code == 0, result.stderr
+    # Twelve pairs of two forms with a twin, five controls of one, two wordings, two frames.
+    assert "mine: 212 rows" in result.stdout
+    whole = audit("probes", "validate", folder)
+    assert "2 clusters" in whole.stdout
+    for command in ("show", "validate"):
+        refused = audit("probes", command, folder, "--axis", "faith*a")
+        assert_refused(refused, 2, "'refs' has no 'who'", "the other way round")
 
 
 def test_validate_lists_problems_and_fails(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import pairs_csv, write
 
-from auditor.adapters.probe_files.probes import find_folder, open_probe, shipped_probes
+from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe, shipped_probes
 from auditor.errors import UsageError
 
 CARD = (
@@ -60,6 +60,18 @@ def test_tier_and_axes_reach_the_folder() -> None:
     assert {item.axis for item in quick.items} == {"gender"}
     assert {item.axis for item in other.items} == {"sexual-orientation"}
     assert len(quick.items) < len(open_probe("stigma").items)
+
+
+def test_every_axis_that_is_asked_must_be_there() -> None:
+    folders = [folder for folder in map(find_folder, shipped_probes()) if folder is not None]
+    check_axes(["gender", "pronouns", "gender*sexual-orientation"], folders)
+    for name, problem in (
+        ("hats", "no probe has the axis 'hats'"),
+        ("gender*hats", "no probe has the axis 'hats'"),
+        ("pronouns*sexual-orientation", r"no probe has both axes of 'pronouns\*sexual-orientation'"),
+    ):
+        with pytest.raises(UsageError, match=problem):
+            check_axes(["gender", name], folders)
 
 
 def test_only_a_probe_folder_is_one(tmp_path: Path) -> None:

@@ -134,6 +134,14 @@ class TestSystem:
         with pytest.raises(UsageError, match=r"roles system, user: System role not supported(?s:.*)--system"):
             ChatTemplate(byte_tokenizer, template=NO_SYSTEM, system="Be kind.").render(item())
 
+    def test_an_item_whose_own_turns_it_refuses_has_no_text(self, byte_tokenizer: PreTrainedTokenizerFast) -> None:
+        template = ChatTemplate(byte_tokenizer, template=NO_SYSTEM)
+        turns = (Message("system", "Be blunt."), Message("user", "Who?"))
+        assert template.render(item(messages=turns)) is None
+        rendered = template.render(item(messages=turns[1:]))
+        assert rendered is not None
+        assert rendered.context == "[user:Who?][assistant:"
+
 
 class TestTemplateErrors:
     @pytest.mark.parametrize(("template", "times"), [(TWICE, 2), (NEVER, 0), (SHOUTING, 0), (ESCAPING, 0)])

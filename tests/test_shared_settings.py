@@ -19,6 +19,7 @@ from auditor.adapters.hf.shared_settings import (
     choose_rendering,
     precision_caution,
 )
+from auditor.core.items import Message
 from auditor.errors import NotComparableError, UsageError
 
 EXAMPLE = pairs([("Who?", " Bad.", " Good.")])[0]
@@ -90,6 +91,15 @@ class TestRendering:
         assert chosen.template.render(EXAMPLE).context == "(S)(Who?)("
         alone = choose("chat", {"base": tokenizers["base"]}, template_file=tmp_path / "chat.jinja")
         assert alone.renders == ("chat",)
+
+    def test_an_example_that_has_no_text_keeps_no_rendering_away(
+        self, tokenizers: dict[str, PreTrainedTokenizerFast], tmp_path: Path
+    ) -> None:
+        refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + OTHER_TEMPLATE
+        (tmp_path / "chat.jinja").write_text(refusing, encoding="utf-8")
+        example = replace(EXAMPLE, messages=(Message("system", "S"), Message("user", "Who?")))
+        settings = {"template_file": tmp_path / "chat.jinja", "system": None, "arguments": {}}
+        assert choose_rendering("auto", tokenizers, example, **settings).renders == ("plain", "chat")
 
     def test_file_that_cannot_be_read(self, tokenizers: dict[str, PreTrainedTokenizerFast], tmp_path: Path) -> None:
         (tmp_path / "latin").write_bytes(b"\xff\xfe\xe9")

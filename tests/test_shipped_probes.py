@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
 from collections import defaultdict
 from functools import cache
@@ -11,7 +14,15 @@ from pathlib import Path
 import pytest
 
 from auditor.adapters.probe_files.lexicon import Lexicon
-from auditor.adapters.probe_files.probe_folders import TIERS, ProbeFolder, Tier, build_probe, read_folder
+from auditor.adapters.probe_files.pair_writing import json_line
+from auditor.adapters.probe_files.probe_folders import (
+    TIERS,
+    ProbeFolder,
+    Tier,
+    build_probe,
+    read_folder,
+    stream_rows,
+)
 from auditor.adapters.probe_files.probes import shipped_probes
 from auditor.adapters.probe_files.sentences import Sentences
 from auditor.cli.audit import DEFAULT_PROBES
@@ -19,6 +30,8 @@ from auditor.core.items import Item
 from auditor.core.naming import with_names
 
 ROOT = Path(__file__).resolve().parent.parent
+# SHA-256 of each shipped probe's rows, as lines of pairs.jsonl, by version and tier.
+ROWS = Path(__file__).with_name("shipped_rows.json")
 GENDER = {
     "transgender people": "cisgender people", "trans women": "cis women", "trans men": "cis men",
     "nonbinary people": "cisgender people", "genderqueer people": "cisgender people",
@@ -272,6 +285,31 @@ def test_every_marked_row_has_its_reference_and_nothing_but_the_identity_differs
             if item.design == "text_swap":
                 assert item.candidates == partner.candidates
                 assert item.context.replace(item.surface, "X") == partner.context.replace(partner.surface, "X")
+
+
+def rows_sha256(name: str, tier: Tier) -> str:
+    """Of all axes; of the full tier, which is large, of those asked by default."""
+    found = folder(name)
+    axes = found.default_axes if tier == "full" else found.axes
+    digest = hashlib.sha256()
+    for item in stream_rows(found, tier, axes):
+        digest.update(json_line(item).encode())
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize("name", shipped_probes())
+def test_rows_of_a_version_are_the_same_to_the_byte(name: str) -> None:
+    found = {tier: rows_sha256(name, tier) for tier in TIERS}
+    table = json.loads(ROWS.read_text(encoding="utf-8"))
+    version = f"{name} {folder(name).card.version}"
+    if os.environ.get("UPDATE_ROWS"):
+        kept = {key: value for key, value in table.items() if not key.startswith(f"{name} ")}
+        table = dict(sorted({**kept, version: found}.items()))
+        ROWS.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    assert table.get(version) == found, (
+        "rows changed: results are no longer comparable. Raise the version in card.yaml, then write the table with "
+        "UPDATE_ROWS=1 python -m pytest tests/test_shipped_probes.py"
+    )
 
 
 def test_tiers_nest_and_ids_are_unique() -> None:

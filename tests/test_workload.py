@@ -113,6 +113,18 @@ def test_refusals_in_the_order_of_the_items(work: Workload) -> None:
     ]
 
 
+def test_a_rendering_without_a_text_is_named_in_the_refusal(tokenizer: PreTrainedTokenizerBase) -> None:
+    probe = probe_of(Item("talk", SIDES, "Hi.", messages=TALK), Item("1", SIDES, "Hi."))
+
+    def render(item: Item, _: Render) -> Rendered | None:
+        return None if item.messages else render_plain(item)
+
+    work = prepare([probe], ("plain", "chat"), render, Encoder(tokenizer, "auto"), None)
+    found = [(one.reason, one.item, one.render) for one in work.refusals]
+    assert found == [("no_plain_text", "talk", "plain"), ("no_chat_text", "talk", "chat")]
+    assert work.items == 2
+
+
 def test_nothing_to_score(tokenizer: PreTrainedTokenizerBase) -> None:
     probe = probe_of(Item("talk", SIDES, messages=TALK))
     work = prepare([probe], ("plain",), Texts(tokenizer), Encoder(tokenizer, "auto"), None)

@@ -11,6 +11,7 @@ Reason = Literal[
     "empty_span",  # the candidate has no token of its own
     "boundary",  # candidates change the tokens of their shared context
     "no_plain_text",  # a conversation without a context of its own
+    "no_chat_text",  # the chat template takes no conversation of these turns
     "no_first_token",  # nothing precedes the first token, so it has no probability
     "not_finite",  # the model gives a token a probability of exactly 0
     "no_match",  # no reference row shares the match key

@@ -93,17 +93,25 @@ class ChatTemplate:
         text = self._tokenizer.chat_template if self._template is None else self._template
         return hashlib.sha256(json.dumps(text, sort_keys=True).encode()).hexdigest()
 
-    def render(self, item: Item) -> Rendered:
+    def render(self, item: Item) -> Rendered | None:
         """The item as a conversation whose last, assistant, turn is prefix + candidate.
 
         Leading white space of that turn is removed: templates put their own.
 
+        Returns:
+            None where the item brings turns of its own that the template cannot render: other items may do.
+
         Raises:
-            UsageError: the template cannot render the conversation.
+            UsageError: the template cannot render a context as a user's turn.
         """
         if item.design == "naming":
             return self._render_name(item)
-        before, ending = self._frame(item)
+        try:
+            before, ending = self._frame(item)
+        except UsageError:
+            if item.messages:
+                return None
+            raise
         prefix = item.prefix.lstrip()
         texts = tuple(one.text if prefix else one.text.lstrip() for one in item.candidates)
         skipped = tuple(len(one.text) - len(text) for one, text in zip(item.candidates, texts, strict=True))

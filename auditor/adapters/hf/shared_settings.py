@@ -156,6 +156,8 @@ def _template(
 
 def _same_ids(template: ChatTemplate, tokenizers: Mapping[str, PreTrainedTokenizerBase], example: Item) -> bool:
     rendered = template.render(example)
+    if rendered is None:
+        return True  # it will be refused everywhere
     ids = set()
     for tokenizer in tokenizers.values():
         encoded = next(Encoder(tokenizer, "auto").encode([rendered]))

@@ -25,6 +25,7 @@ DETAIL: Mapping[Reason, str] = {
     "boundary": "the candidates change the tokens of the context they share",
     "no_first_token": "the candidate's only token has no predecessor, so it has no probability",
     "no_plain_text": "a conversation without a context has no plain rendering",
+    "no_chat_text": "the chat template cannot render a conversation of these turns",
     "not_finite": "the model gives a token a probability of exactly 0",
 }
 
@@ -90,10 +91,10 @@ def prepare(
             for at, text, tokens in _encoded(probe.items, name, render, encoder):
                 if isinstance(tokens, Encoded) and window and max(len(span.ids) for span in tokens.spans) > window:
                     tokens = "too_long"
-                if text is None or not isinstance(tokens, Encoded):
-                    item, reason = probe.items[at], tokens if isinstance(tokens, str) else "no_plain_text"
+                if isinstance(tokens, str):
+                    item, reason = probe.items[at], tokens
                     refusals.append(Refusal(reason, DETAIL[reason], probe.name, item.id, name, None, item.identity))
-                else:
+                elif text is not None:
                     block.add(at, text, tokens)
                     arrays.add(text, tokens)
                     unscored += tokens.first_unscored
@@ -109,6 +110,7 @@ def _encoded(
 ) -> Iterator[tuple[int, Rendered | None, Encoded | Reason]]:
     """Each item's place, text and tokens, in order; the encoder reads some items ahead."""
     waiting: deque[tuple[int, Rendered | None]] = deque()
+    missing: Reason = "no_plain_text" if name == "plain" else "no_chat_text"
 
     def texts() -> Iterator[Rendered]:
         for at, item in enumerate(items):
@@ -119,10 +121,10 @@ def _encoded(
 
     for tokens in encoder.encode(texts()):
         while waiting[0][1] is None:
-            yield *waiting.popleft(), "no_plain_text"
+            yield *waiting.popleft(), missing
         yield *waiting.popleft(), tokens
     for at, _ in waiting:
-        yield at, None, "no_plain_text"
+        yield at, None, missing
 
 
 class _Arrays:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.adapters.data_files import data_folder
+from auditor.adapters.probe_files.crossed_axes import parts_of
 from auditor.adapters.probe_files.pair_files import read_pairs
 from auditor.adapters.probe_files.probe_folders import CARD, ProbeFolder, Tier, build_probe, read_folder
 from auditor.adapters.probe_files.public_readers import check_name, files_in, read_tables, read_untabled, reader_of
@@ -42,6 +43,24 @@ def find_folder(argument: str) -> ProbeFolder | None:
     """
     path = _find(argument)
     return read_folder(path) if (path / CARD).is_file() else None
+
+
+def check_axes(asked: Sequence[str], folders: Sequence[ProbeFolder]) -> None:
+    """Every axis that is asked is one of some folder's, and so are both of two that are crossed.
+
+    Raises:
+        UsageError: one is not.
+    """
+    known = list(dict.fromkeys(axis for folder in folders for axis in folder.axes))
+    for name in asked:
+        if any(folder.has_axis(name) for folder in folders):
+            continue
+        missing = [part for part in parts_of(name) if part not in known]
+        raise UsageError(
+            f"no probe has the axis {missing[0]!r}" if missing else f"no probe has both axes of {name!r}",
+            where="--axis",
+            fix=f"Known: {', '.join(known) or 'none, only probes with a lexicon have axes to choose from'}.",
+        )
 
 
 def _find(argument: str) -> Path:
