@@ -89,7 +89,7 @@ def test_rows_can_be_streamed(tmp_path: Path) -> None:
 
 def test_a_turn_that_is_no_text(tmp_path: Path) -> None:
     frame = {"name": "f", "context": "Some {people}.", "messages": [{"role": "user", "content": "\ud800"}]}
-    with pytest.raises(UsageError, match="messages.0.content: Input should be a valid string"):
+    with pytest.raises(UsageError, match=r"messages\.0\.content: Input should be a valid string"):
         read_folder(write_probe(tmp_path / "mine", sections=({**SECTION, "frames": [frame]},)))
 
 
