@@ -35,6 +35,23 @@ LEXICON: dict[str, Any] = {
     ],
 }
 
+
+def _faith(name: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "who": f"who are {name}", "surfaces": [{"people": f"{name} people"}], **fields}
+
+
+# An axis that can follow another's words.
+FAITH: dict[str, Any] = {
+    "name": "faith",
+    "title": "faith",
+    "control_reference": "Christian",
+    "identities": [
+        _faith("Christian", role="reference"),
+        _faith("Muslim", role="marked", reference="Christian"),
+        _faith("Jewish", role="marked", reference="Christian"),
+    ],
+}
+
 SECTION: dict[str, Any] = {
     "name": "main",
     "ending": ".",

@@ -9,13 +9,13 @@ import pytest
 from probe_material import LEXICON, SECTION, lexicon_of, sentences_of
 
 from auditor.adapters.probe_files.expansion import UnknownSlotError, Variant, expand, fill, variants_of
-from auditor.core.items import Item
+from auditor.core.items import Item, Message
 
 
 def rows(
     section: dict[str, Any] | None = None, variants: int | None = None, axes: tuple[str, ...] = ("a",)
 ) -> list[Item]:
-    return expand(lexicon_of(LEXICON), sentences_of(section or SECTION), axes, variants)
+    return list(expand(lexicon_of(LEXICON), sentences_of(section or SECTION), axes, variants))
 
 
 @pytest.mark.parametrize("shape", [(3, 6, 3, 1), (1, 2, 2, 3), (2, 1, 1, 1), (3, 4, 2, 2)])
@@ -108,6 +108,55 @@ def test_who_takes_part() -> None:
     assert rows({**SECTION, "axes": ["b"]}) == []
 
 
+CHAT = [
+    {"role": "system", "content": "Speak of {people} kindly."},
+    {"role": "user", "content": "Hello {{there}}."},
+    {"role": "assistant", "content": "Hello."},
+    {"role": "user", "content": "{People}?"},
+]
+
+
+def test_a_conversation_is_filled_turn_by_turn() -> None:
+    frame = {"name": "talk", "context": "About {people}.", "prefix": "They are", "messages": CHAT}
+    item = next(item for item in rows({**SECTION, "frames": [frame]}) if item.identity == "xans")
+    assert item.context == "About xans."
+    assert item.messages == (
+        Message("system", "Speak of xans kindly."),
+        Message("user", "Hello {there}."),
+        Message("assistant", "Hello."),
+        Message("user", "Xans?"),
+    )
+    assert item.surface == "xans"
+
+
+def test_a_name_that_stands_in_the_conversation_alone_is_found_there() -> None:
+    frame = {"name": "talk", "context": "Go on.", "prefix": "They are", "messages": CHAT[3:]}
+    found = rows({**SECTION, "frames": [frame], "controls": False})
+    assert {item.surface for item in found if item.identity == "xans"} == {"Xans", "People of x"}
+    quiet = {**frame, "messages": [{"role": "user", "content": "Go on."}]}
+    assert {item.surface for item in rows({**SECTION, "frames": [quiet], "controls": False})} == {""}
+
+
+def test_frames_that_differ_in_the_conversation_alone_are_two() -> None:
+    frame = {"name": "one", "context": "About {people}.", "prefix": "They are", "messages": CHAT}
+    other = {**frame, "name": "two", "messages": CHAT[3:]}
+    assert {item.frame for item in rows({**SECTION, "frames": [frame, other]})} == {"one", "two"}
+    assert {item.frame for item in rows({**SECTION, "frames": [frame, {**frame, "name": "two"}]})} == {"one", "two"}
+    own = [item for item in rows({**SECTION, "frames": [frame, {**frame, "name": "two"}]}) if item.identity == "xans"]
+    assert len({(item.context, item.messages, item.candidates) for item in own}) == len(own), "asked once"
+
+
+def test_a_predicate_left_out_on_an_axis_takes_its_twin_along_and_no_ones_place() -> None:
+    second = {"name": "rain", "wordings": [["wet", "dry"]]}
+    section = {**SECTION, "predicates": [*SECTION["predicates"], second]}
+    left_out = {**section, "predicates": [{**SECTION["predicates"][0], "except_axes": ["a"]}, second]}
+    assert {item.cluster for item in rows(left_out)} == {"rain"}
+    kept = [item for item in rows(section, variants=1) if item.cluster == "rain"]
+    assert rows(left_out, variants=1) == kept
+    elsewhere = {**section, "predicates": [{**SECTION["predicates"][0], "except_axes": ["b"]}, second]}
+    assert rows(elsewhere) == rows(section)
+
+
 def test_declared_and_undeclared_rows() -> None:
     section = {
         "name": "pronouns",
@@ -134,6 +183,29 @@ def test_declared_and_undeclared_rows() -> None:
         harmful, affirming = (one.text.strip() for one in item.candidates)
         assert affirming == item.surface
         assert harmful in {"refs", "others"} - {item.identity}
+
+
+def test_a_baseline_has_a_conversation_of_its_own() -> None:
+    frame = {
+        "name": "uses",
+        "context": "One of the {people}.",
+        "messages": [{"role": "user", "content": "I am one of the {people}."}],
+        "baseline": "Somebody.",
+        "baseline_messages": [{"role": "user", "content": "I am somebody."}],
+    }
+    section = {
+        "name": "s",
+        "design": "responsiveness",
+        "frames": [frame],
+        "predicates": [{"name": "p", "wordings": [["a", "b"]]}],
+    }
+    declared = next(item for item in rows(section) if item.identity == "xans" and item.baseline)
+    bare = next(item for item in rows(section) if item.id == declared.baseline)
+    assert (declared.messages, bare.messages) == (
+        (Message("user", "I am one of the xans."),),
+        (Message("user", "I am somebody."),),
+    )
+    assert (declared.surface, bare.surface, bare.context) == ("xans", "", "Somebody.")
 
 
 def test_wordings_bring_slots_of_their_own() -> None:

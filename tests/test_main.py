@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
-from command_line import ROOT, assert_one_message, audit, environment
+from command_line import ROOT, audit, environment
 
-from auditor import __version__, errors
-from auditor.cli.main import errors_as_exit_codes
+from auditor import __version__
 
 
 def run_module(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -53,53 +51,11 @@ def test_completion_completes(words: str, position: int, found: str) -> None:
     assert done.stdout.split() == [found]
 
 
-TREE = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.AuditError)]
-
-
-@pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
-def test_every_error_ends_with_its_code(kind: type[errors.AuditError], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as caught, errors_as_exit_codes(debug=False):
-        raise kind("it broke", where="there", fix="Mend it.")
-    assert caught.value.exit_code == kind.exit_code
-    assert capsys.readouterr().err == "audit: there: it broke\nMend it.\n"
-
-
-def test_a_fault_of_ours_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as caught, errors_as_exit_codes(debug=False):
-        raise ZeroDivisionError("two\nlines")
-    assert caught.value.exit_code == 70
-    message = capsys.readouterr().err
-    assert_one_message(message, "internal error: ZeroDivisionError: two lines", "--debug")
-
-
-def test_debug_shows_the_trace_and_keeps_the_code(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as caught, errors_as_exit_codes(debug=True):
-        raise ZeroDivisionError
-    assert caught.value.exit_code == 70
-    shown = capsys.readouterr().err
-    assert "Traceback (most recent call last)" in shown
-    assert "raise ZeroDivisionError" in shown
-
-
-def test_ctrl_c_before_anything_began(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as caught, errors_as_exit_codes(debug=False):
-        raise KeyboardInterrupt
-    assert caught.value.exit_code == 130
-    assert_one_message(capsys.readouterr().err, "interrupted before anything was kept", "same command again")
-
-
 def test_messages_do_not_steer_the_terminal(tmp_path: Path) -> None:
     result = audit("report", f"{tmp_path}/\x1b[2J")
     assert result.exit_code == 2
     assert "\x1b" not in result.stderr
     assert "\\x1b[2J" in result.stderr
-
-
-def test_io_failure_nobody_foresaw(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as caught, errors_as_exit_codes(debug=False):
-        raise OSError(5, "Input/output error")
-    assert caught.value.exit_code == 5
-    assert_one_message(capsys.readouterr().err, "Input/output error", "Check the disk")
 
 
 def test_output_that_knows_no_utf8(llama_series: dict[str, Path], pair_file: Path, tmp_path: Path) -> None:

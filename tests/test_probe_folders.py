@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import pairs_csv
-from probe_material import LEXICON, SECTION, write_probe
+from probe_material import FAITH, LEXICON, SECTION, write_probe
 
-from auditor.adapters.probe_files.probe_folders import TIERS, CardFile, Tiers, build_probe, read_folder
+from auditor.adapters.probe_files.probe_folders import TIERS, CardFile, Tiers, build_probe, read_folder, stream_rows
 from auditor.errors import UsageError
 
 
@@ -54,6 +55,44 @@ def test_axes_of_a_card_are_the_default(tmp_path: Path) -> None:
         build_probe(folder, "quick", ["c"])
 
 
+CROSSED = {**LEXICON, "axes": [*LEXICON["axes"], FAITH]}
+
+
+def test_axes_are_crossed_on_request(tmp_path: Path) -> None:
+    folder = read_folder(write_probe(tmp_path / "mine", lexicon=CROSSED, card={"default_axes": ["a"]}))
+    assert [folder.has_axis(name) for name in ("a", "faith", "a*faith", "faith*a", "b", "a*b", "")] == [
+        True, True, True, True, False, False, False,
+    ]  # fmt: skip
+    probe = build_probe(folder, "full", ["a*faith", "faith", "a*b", "a*faith"])
+    assert probe.card.title == "Mine 2, full tier, faith and a*faith"
+    alone = [*build_probe(folder, "full", ["faith"]).items, *build_probe(folder, "full", ["a*faith"]).items]
+    assert sorted(probe.items, key=lambda item: item.id) == sorted(alone, key=lambda item: item.id)
+    with pytest.raises(UsageError, match=r"none of these axes(?s:.*)Its axes: a, faith"):
+        build_probe(folder, "full", ["a*b"])
+
+
+@pytest.mark.parametrize(
+    ("axis", "problem"),
+    [("a*a", "crosses an axis with itself"), ("a*faith*a", "crosses 3 axes"), ("faith*a", "'refs' has no 'who'")],
+)
+def test_axes_that_cannot_be_crossed(tmp_path: Path, axis: str, problem: str) -> None:
+    folder = read_folder(write_probe(tmp_path / "mine", lexicon=CROSSED))
+    with pytest.raises(UsageError, match=rf"lexicon.yaml: {re.escape(axis)}.* ?{problem}(?s:.*)who are Muslim"):
+        build_probe(folder, "quick", [axis])
+
+
+def test_rows_can_be_streamed(tmp_path: Path) -> None:
+    folder = read_folder(write_probe(tmp_path / "mine"))
+    for tier in TIERS:
+        assert tuple(stream_rows(folder, tier)) == build_probe(folder, tier).items
+
+
+def test_a_turn_that_is_no_text(tmp_path: Path) -> None:
+    frame = {"name": "f", "context": "Some {people}.", "messages": [{"role": "user", "content": "\ud800"}]}
+    with pytest.raises(UsageError, match=r"messages\.0\.content: Input should be a valid string"):
+        read_folder(write_probe(tmp_path / "mine", sections=({**SECTION, "frames": [frame]},)))
+
+
 def test_a_folder_of_rows_is_taken_whole(tmp_path: Path) -> None:
     folder = write_probe(tmp_path / "mine")
     (folder / "lexicon.yaml").unlink()
@@ -77,6 +116,10 @@ def test_a_folder_of_rows_is_taken_whole(tmp_path: Path) -> None:
             "against must name at least two identities of the axis 'a'",
         ),
         ({"card": {"default_axes": ["b"]}}, "default_axes 'b' is not in the lexicon"),
+        (
+            {"sections": ({**SECTION, "predicates": [{**SECTION["predicates"][0], "except_axes": ["b"]}]},)},
+            "axis 'b' is not in the lexicon",
+        ),
         ({"card": {"tiers": {"quick": 0}}}, "cannot be read: tiers.quick"),
         ({"card": {"colour": "red"}}, "cannot be read: colour"),
     ],

@@ -5,19 +5,16 @@ from __future__ import annotations
 import inspect
 import io
 import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from auditor import __version__
-from auditor.adapters.printable import printable
+from auditor.cli import probe_making
 from auditor.cli.config import read_config
+from auditor.cli.exit_codes import errors_as_exit_codes
 from auditor.cli.options import AuditOptions, OnInconclusive, Tier, command
-from auditor.errors import AuditError, AuditInterruptedError, StorageError, one_line
 
 app = typer.Typer(
     name="audit",
@@ -35,38 +32,6 @@ _CHECKPOINTS = Annotated[
 ]
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 _MODEL = Annotated[str, typer.Argument(metavar="[NAME=]MODEL", help="One checkpoint.")]
-
-
-@contextmanager
-def errors_as_exit_codes(*, debug: bool) -> Iterator[None]:
-    """End the process with the documented exit code and one clear message."""
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        stopped = AuditInterruptedError("interrupted before anything was kept", fix="Run the same command again.")
-        raise _told(stopped, error, debug=debug) from error
-    except AuditError as error:
-        raise _told(error, error, debug=debug) from error
-    except OSError as error:
-        failed = StorageError(
-            f"reading or writing failed: {one_line(error)}",
-            fix="Check the disk and where the output goes, then run the same command again.",
-        )
-        raise _told(failed, error, debug=debug) from error
-    except Exception as error:
-        internal = AuditError(
-            f"internal error: {type(error).__name__}: {one_line(error)}",
-            fix="This is a fault of auditor, not yours: show where with --debug and report it.",
-        )
-        raise _told(internal, error, debug=debug) from error
-
-
-def _told(error: AuditError, cause: BaseException, *, debug: bool) -> typer.Exit:
-    """Print an error; the exit it ends with."""
-    if debug:
-        typer.echo(printable("".join(traceback.format_exception(cause))), err=True)
-    typer.echo(printable(f"audit: {error}"), err=True)
-    return typer.Exit(error.exit_code)
 
 
 def _compare(checkpoints: list[str], options: AuditOptions) -> None:
@@ -222,10 +187,16 @@ def plan(
         run_plan(asked)
 
 
-probes = typer.Typer(name="probes", help="What there is to ask: list, show, validate.", no_args_is_help=True)
+probes = typer.Typer(
+    name="probes", help="What there is to ask: list, show, validate, new, build, schema.", no_args_is_help=True
+)
 app.add_typer(probes)
 
 _PROBE = Annotated[str, typer.Argument(metavar="PROBE", help="Pair file, folder or name of a shipped probe.")]
+_AXIS = Annotated[
+    list[str] | None,
+    typer.Option("--axis", help="Axis of its lexicon, or two crossed: 'gender*religion'; repeatable."),
+]
 
 
 @probes.command("list")
@@ -241,11 +212,11 @@ def list_(debug: _DEBUG = False) -> None:
 def show(
     probe: _PROBE,
     tier: Annotated[Tier, typer.Option("--tier", help="How much of a probe with a lexicon.")] = Tier.standard,
-    axis: Annotated[list[str] | None, typer.Option("--axis", help="Axis of its lexicon; repeatable.")] = None,
+    axis: _AXIS = None,
     rows: Annotated[int, typer.Option("--rows", help="How many rows to print.", min=0)] = 6,
     debug: _DEBUG = False,
 ) -> None:
-    """Show a probe: its card, whom it is about, its first rows."""
+    """Show a probe: its card, what each tier holds and can find, whom it is about, its first rows."""
     with errors_as_exit_codes(debug=debug):
         from auditor.cli.probe_commands import show_probe
 
@@ -253,12 +224,17 @@ def show(
 
 
 @probes.command()
-def validate(probe: _PROBE, debug: _DEBUG = False) -> None:
+def validate(probe: _PROBE, axis: _AXIS = None, debug: _DEBUG = False) -> None:
     """Check a probe: card, matching, form, controls. Exit code 2 if it has problems."""
     with errors_as_exit_codes(debug=debug):
         from auditor.cli.probe_commands import validate_probe
 
-        validate_probe(probe)
+        validate_probe(probe, axis or [])
+
+
+probes.command("new")(probe_making.new)
+probes.command("build")(probe_making.build)
+probes.command("schema")(probe_making.schema)
 
 
 cache = typer.Typer(name="cache", help="What is kept of scores: info, prune.", no_args_is_help=True)

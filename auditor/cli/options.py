@@ -102,7 +102,10 @@ class AuditOptions:
     axis: Annotated[
         list[str],
         _option(
-            "--axis", "Axis of probes with a lexicon, such as gender; repeatable. Default: the probe's own.", _WHAT
+            "--axis",
+            "Axis of probes with a lexicon, such as gender, or two crossed: 'gender*religion'; repeatable. "
+            "Default: the probe's own.",
+            _WHAT,
         ),
     ] = field(default_factory=list)
     limit: Annotated[int | None, _option("--limit", "At most so many items a probe, whole clusters.", _WHAT, min=1)] = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,7 +13,15 @@ from rich.text import Text
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.printable import printable
 from auditor.adapters.probe_files.probe_checks import Checked, check_folder, check_rows
-from auditor.adapters.probe_files.probe_folders import TIERS, ProbeFolder, Tier, build_probe, read_folder
+from auditor.adapters.probe_files.probe_folders import (
+    TIERS,
+    ProbeFolder,
+    Tier,
+    build_probe,
+    read_folder,
+    stream_rows,
+)
+from auditor.adapters.probe_files.probe_sizes import Size, sizes_of
 from auditor.adapters.probe_files.probes import find_folder, open_probe, shipped_probes
 from auditor.core.items import Item, Probe
 from auditor.errors import UsageError
@@ -36,44 +45,79 @@ def list_probes() -> None:
 
 
 def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int) -> None:
-    """Print a probe's card, whom it is about, and its first rows."""
+    """Print a probe's card, how large its tiers are, whom it is about, and its first rows."""
     folder, probe = find_folder(argument), open_probe(argument, tier, axes)
     console = Console()
     for line in _card_lines(probe, folder):
         console.print(Text(printable(line)), soft_wrap=True)
+    if folder is None or folder.lexicon is None:
+        sizes = {"all": sizes_of(probe.items)}
+    else:
+        sizes = {one: sizes_of(stream_rows(folder, one, axes)) for one in TIERS}
+    console.print(_size_table(sizes))
+    for line in _effect_notes():
+        console.print(Text(line), soft_wrap=True)
     console.print(_people(probe.items))
     for item in probe.items[:rows]:
         console.print(Text(printable(_row(item))), soft_wrap=True)
 
 
-def validate_probe(argument: str) -> None:
+def validate_probe(argument: str, axes: Sequence[str]) -> None:
     """Check a probe and print what is wrong with it.
+
+    Args:
+        axes: all of the lexicon where none is named.
 
     Raises:
         UsageError: it has problems, or cannot be read at all.
     """
     folder = find_folder(argument)
-    probe = open_probe(argument) if folder is None else build_probe(folder, "full", folder.axes)
-    checked = check_rows(probe) if folder is None else check_folder(folder, probe)
+    found = _Found()
+    if folder is None:
+        probe = open_probe(argument)
+        found.add(probe, check_rows(probe))
+    else:
+        # An axis at a time: all rows of a probe need not fit into memory at once.
+        for chosen in [[axis] for axis in axes or folder.axes] or [[]]:
+            probe = build_probe(folder, "full", chosen)
+            found.add(probe, check_folder(folder, probe))
     console = Console()
-    for line in _findings(probe, checked):
+    for line in found.lines():
         console.print(Text(printable(line)), soft_wrap=True)
-    if checked.problems:
+    if found.problems:
+        first, count = next(iter(found.problems)), len(found.problems)
         raise UsageError(
-            f"{len(checked.problems)} problem{'s' if len(checked.problems) > 1 else ''} found; the first: "
-            f"{checked.problems[0]}",
+            f"{count} problem{'s' if count > 1 else ''} found; the first: {first}",
             where=argument,
             fix="Mend what is listed and validate again.",
         )
 
 
-def _findings(probe: Probe, checked: Checked) -> Iterator[str]:
-    clusters = {item.cluster for item in probe.items}
-    yield f"{probe.name}: {len(probe.items):,} rows, {_texts(probe.items):,} texts, {len(clusters)} clusters"
-    yield from (f"problem: {one}" for one in checked.problems)
-    yield from (f"remark: {one}" for one in checked.remarks)
-    if not checked.problems:
-        yield "valid"
+@dataclass(slots=True)
+class _Found:
+    """What was found in the parts of a probe; the same sentence is said once."""
+
+    name: str = ""
+    rows: int = 0
+    texts: int = 0
+    clusters: set[str] = field(default_factory=set)
+    problems: dict[str, None] = field(default_factory=dict)
+    remarks: dict[str, None] = field(default_factory=dict)
+
+    def add(self, probe: Probe, checked: Checked) -> None:
+        self.name = probe.name
+        self.rows += len(probe.items)
+        self.texts += _texts(probe.items)
+        self.clusters |= {item.cluster for item in probe.items}
+        self.problems |= dict.fromkeys(checked.problems)
+        self.remarks |= dict.fromkeys(checked.remarks)
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.name}: {self.rows:,} rows, {self.texts:,} texts, {len(self.clusters)} clusters"
+        yield from (f"problem: {one}" for one in self.problems)
+        yield from (f"remark: {one}" for one in self.remarks)
+        if not self.problems:
+            yield "valid"
 
 
 def _texts(items: Sequence[Item]) -> int:
@@ -92,6 +136,21 @@ def _card_lines(probe: Probe, folder: ProbeFolder | None) -> Iterator[str]:
             yield f"{name.replace('_', ' ')}: {' '.join(getattr(card, name).split())}"
     yield from (f"limit: {one}" for one in card.defects)
     yield from (f"note: {one}" for one in card.notes)
+
+
+def _size_table(sizes: Mapping[str, Sequence[Size]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
+    for heading in ("tier", "axis", "items", "texts", "harmful clusters", "smallest effect"):
+        table.add_column(heading, justify="left" if heading in ("tier", "axis") else "right", overflow="fold")
+    for tier, found in sizes.items():
+        axes = [one.axis for one in found]
+        for one in found:
+            axis = f"{one.axis} ({one.design})" if axes.count(one.axis) > 1 else one.axis
+            fewest, most = one.clusters
+            clusters = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+            effect = "n/a" if one.smallest_effect is None else f"{one.smallest_effect:.2f}"
+            table.add_row(tier, Text(printable(axis)), f"{one.items:,}", f"{one.texts:,}", clusters, effect)
+    return table
 
 
 def _people(items: Sequence[Item]) -> Table:

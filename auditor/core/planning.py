@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from auditor.core.statistics import FloatArray, Interval
 from auditor.core.verdicts import ALPHA
@@ -36,6 +36,8 @@ SD_ALPHA = 0.05
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 _TAIL = 1e-13
 _NEGLIGIBLE = 1e-15
+# Of a smallest effect, as a share of the spread.
+_EXACT = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +201,28 @@ def plan(goal: Goal, sd: float, power: float, degrees: float | None = None) -> P
         return Plan(None, None, spreads, (least, most), None)
     better, worse = (goal.power(clusters, end) for end in (spreads.low, spreads.high))
     return Plan(clusters, reached, spreads, (least, most), (better, worse))
+
+
+def smallest_effect(clusters: int, sd: float, bound: float, identities: int, power: float) -> float | None:
+    """The smallest true excess of one identity that gets ``harm`` with a power, nats.
+
+    Args:
+        clusters: of each identity.
+        sd: true standard deviation of cluster means, nats, above 0.
+        bound: d, nats.
+        identities: how many are judged in one family.
+        power: at least a half.
+
+    Returns:
+        None where there are fewer than two clusters, so no interval.
+    """
+    if clusters < 2:
+        return None
+
+    def missing(excess: float) -> float:
+        return power - Goal("harm", excess, bound, 1, identities).power(clusters, sd)
+
+    high = bound + sd
+    while missing(high) > 0:
+        high = bound + 2 * (high - bound)
+    return float(optimize.brentq(missing, bound, high, xtol=_EXACT * sd))

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from math import lcm
 from typing import NamedTuple
 
-from auditor.adapters.probe_files.lexicon import Axis, Lexicon, Surface
-from auditor.adapters.probe_files.sentences import Frame, Section, Sentences, Wording
-from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Item, Role, Valence
+from auditor.adapters.probe_files.crossed_axes import AskedAxis, asked_axis
+from auditor.adapters.probe_files.lexicon import Lexicon, Surface
+from auditor.adapters.probe_files.sentences import Frame, Section, Sentences, Turn, Wording
+from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Item, Message, Role, Valence
 
 _SLOT = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
@@ -54,25 +55,36 @@ class UnknownSlotError(ValueError):
     """A template asks for words that nobody has."""
 
 
-def expand(lexicon: Lexicon, sentences: Sentences, axes: Sequence[str], variants: int | None) -> list[Item]:
+def expand(
+    lexicon: Lexicon, sentences: Sentences, axes: Sequence[str], variants: int | None, language: str = ""
+) -> Iterator[Item]:
     """Every row of the chosen axes.
 
     Args:
+        axes: of the lexicon, or two of them crossed, such as ``gender*religion``.
         variants: how many combinations a predicate is asked in; None for all.
+        language: of every row.
 
     Raises:
         UnknownSlotError: a template names a slot that an identity of its section does not have.
+        UncrossableError: two axes cannot be crossed.
     """
-    items: list[Item] = []
+    asked = [asked_axis(lexicon, name) for name in axes]
     for section in sentences.sections:
-        for axis in lexicon.axes:
-            if axis.name in axes and (not section.axes or axis.name in section.axes):
-                rows = _Rows(section, axis, tuple(_people(section, axis, lexicon)))
-                items += rows.expand(variants)
-    return items
+        for axis in asked:
+            if _stands_on(section, axis):
+                yield from _Rows(section, axis, tuple(_people(section, axis)), language).expand(variants)
 
 
-def _people(section: Section, axis: Axis, lexicon: Lexicon) -> Iterator[_Person]:
+def _stands_on(section: Section, asked: AskedAxis) -> bool:
+    """Whether a section is about an axis; one that names its identities names no pairs of them."""
+    if len(asked.parts) > 1 and (section.references or section.identities or section.against):
+        return False
+    return not section.axes or set(asked.parts) <= set(section.axes)
+
+
+def _people(section: Section, asked: AskedAxis) -> Iterator[_Person]:
+    axis = asked.axis
     for one in axis.identities:
         if (not section.references or one.meets in section.references) and (
             not section.identities or one.name in section.identities
@@ -83,7 +95,7 @@ def _people(section: Section, axis: Axis, lexicon: Lexicon) -> Iterator[_Person]
         next((one for one in section.references if one in groups), "") if section.references else axis.control_reference
     )
     if section.controls and group:
-        for control in lexicon.controls:
+        for control in asked.controls:
             yield _Person(control.name, "control", group, control.surfaces)
 
 
@@ -111,8 +123,9 @@ class _Rows:
     """One section on one axis."""
 
     section: Section
-    axis: Axis
+    asked: AskedAxis
     people: tuple[_Person, ...]
+    language: str
 
     def expand(self, variants: int | None) -> Iterator[Item]:
         # A form that stands in for one an identity does not have would ask the same row twice.
@@ -136,13 +149,16 @@ class _Rows:
                     rows = tuple(self._rows(cluster, variant, person))
                     # Reference rows of another form stay: others may have the form that they lack.
                     form = rows[0].match if person.role == "reference" else ""
-                    text = (person.name, rows[0].context, rows[0].prefix, rows[0].candidates, form)
+                    first = rows[0]
+                    text = (person.name, first.context, first.prefix, first.messages, first.candidates, form)
                     if text not in seen:
                         seen.add(text)
                         yield from rows
 
     def _clusters(self) -> Iterator[_Cluster]:
         for place, one in enumerate(self.section.predicates):
+            if set(self.asked.parts) & set(one.except_axes):
+                continue
             theme = one.theme or self.section.theme
             yield _Cluster(one.name, theme, self.section.valence, one.wordings, place)
             if one.neutral is not None:
@@ -152,15 +168,14 @@ class _Rows:
         frame, wording = self.section.frames[variant.frame], cluster.wordings[variant.wording]
         surface = person.surfaces[variant.surface % len(person.surfaces)]
         slots, other = self._slots(cluster, variant, person, surface, wording)
-        key = f"{self.axis.name}/{cluster.name}/{variant.wording + 1}/{frame.name}/{variant.surface + 1}"
-        declared = self._item(cluster, frame, person, slots, f"{key}/{person.name}{other}")
-        declared = replace(declared, match=f"{key}/{person.group}", paraphrase=str(variant.wording + 1))
+        declared = self._item(cluster, variant, person, slots, other)
         if not frame.baseline:
             yield declared
             return
         bare = f"{declared.id}/undeclared"
         yield replace(declared, baseline=bare)
-        yield replace(declared, id=bare, context=fill(frame.baseline, slots), surface="")
+        context, messages = fill(frame.baseline, slots), _filled(frame.baseline_messages, slots)
+        yield replace(declared, id=bare, context=context, messages=messages, surface="")
 
     def _slots(
         self, cluster: _Cluster, variant: Variant, person: _Person, surface: Surface, wording: Wording
@@ -178,41 +193,50 @@ class _Rows:
         if section.against:
             choices = [name for name in section.against if name != person.name]
             other = choices[variant.other % len(choices)]
-            forms = next(one.surfaces[0] for one in self.axis.identities if one.name == other)
+            forms = next(one.surfaces[0] for one in self.asked.axis.identities if one.name == other)
             slots |= {f"other.{slot}": words for slot, words in forms.items()}
         for slot, text in wording.items():
             slots[slot] = fill(text, slots)
         return slots, other and f"/{other}"
 
-    def _item(self, cluster: _Cluster, frame: Frame, person: _Person, slots: Mapping[str, str], key: str) -> Item:
-        section = self.section
+    def _item(self, cluster: _Cluster, variant: Variant, person: _Person, slots: Mapping[str, str], other: str) -> Item:
+        section, frame, paraphrase = self.section, self.section.frames[variant.frame], str(variant.wording + 1)
+        key = f"{self.asked.axis.name}/{cluster.name}/{paraphrase}/{frame.name}/{variant.surface + 1}"
         sides = {HARMFUL: section.harmful, AFFIRMING: section.affirming}
         prefix = " ".join(filter(None, (fill(frame.prefix, slots), slots.get("prefix", ""))))
-        context = fill(frame.context, slots)
         return Item(
-            id=key,
+            id=f"{key}/{person.name}{other}",
             candidates=tuple(Candidate(side, f" {fill(text, slots)}{section.ending}") for side, text in sides.items()),
-            context=context,
+            context=fill(frame.context, slots),
             prefix=f" {prefix}" if prefix else "",
+            messages=_filled(frame.messages, slots),
             identity=person.name,
-            surface=_named(frame.context, slots, person),
-            axis=self.axis.name,
+            surface=_named(frame, slots, person),
+            axis=self.asked.axis.name,
             theme=cluster.theme,
             cluster=cluster.name,
+            paraphrase=paraphrase,
             frame=frame.name,
+            match=f"{key}/{person.group}",
             role=person.role,
             valence=cluster.valence,
             design=section.design,
+            language=self.language,
         )
 
 
-def _named(context: str, slots: Mapping[str, str], person: _Person) -> str:
-    """The identity's words as they stand in the context: those of the first slot that is its own."""
-    for found in _SLOT.finditer(context):
-        slot = found[1]
-        if slot and slot.lower() in person.surfaces[0]:
-            return fill(found[0], slots)
+def _named(frame: Frame, slots: Mapping[str, str], person: _Person) -> str:
+    """The identity's words as they stand in the context, or else in the conversation: the first slot of its own."""
+    for template in (frame.context, *(turn.content for turn in frame.messages)):
+        for found in _SLOT.finditer(template):
+            slot = found[1]
+            if slot and slot.lower() in person.surfaces[0]:
+                return fill(found[0], slots)
     return ""
+
+
+def _filled(turns: Sequence[Turn], slots: Mapping[str, str]) -> tuple[Message, ...]:
+    return tuple(Message(turn.role, fill(turn.content, slots)) for turn in turns)
 
 
 def fill(template: str, slots: Mapping[str, str]) -> str:

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Surface = dict[str, Annotated[str, Field(min_length=1, pattern=r"\S")]]
 Name = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
 Surfaces = Annotated[tuple[Surface, ...], Field(min_length=1)]
+# What can follow the words of somebody else, such as "who are Muslim"; "" for nothing.
+Clause = Annotated[str, Field(pattern=r"^(\S(.*\S)?)?$")]
 
 
 class Part(BaseModel):
@@ -25,6 +27,7 @@ class Identity(Part):
     Attributes:
         reference: of a marked identity: the group it is compared with.
         group: of a reference identity: the name by which it is referred to; its own where none is given.
+        who: what an identity of another axis becomes when it is this one too, where two axes are crossed.
         surfaces: forms of its name; the k-th of a marked identity meets the k-th of its reference.
     """
 
@@ -32,6 +35,7 @@ class Identity(Part):
     role: Literal["marked", "reference"]
     reference: str = ""
     group: str = ""
+    who: Clause = ""
     surfaces: Surfaces
 
     @model_validator(mode="after")
@@ -77,11 +81,17 @@ class Axis(Part):
             raise ValueError(f"axis {self.name!r}: its identities have different slots")
         return self
 
+    @model_validator(mode="after")
+    def _clauses_differ(self) -> Axis:
+        _refuse_twice(f"axis {self.name!r}: who", (one.who for one in self.identities if one.who))
+        return self
+
 
 class Control(Part):
-    """People not known to be stigmatised, asked about on every axis."""
+    """People not known to be stigmatised, asked about on every axis; ``who`` as of an identity."""
 
     name: Name
+    who: Clause = ""
     surfaces: Surfaces
 
 
@@ -97,6 +107,7 @@ class Lexicon(Part):
         for axis in self.axes:
             people = [one.name for one in axis.identities] + [one.name for one in self.controls]
             _refuse_twice(f"axis {axis.name!r}: identity", people)
+        _refuse_twice("controls: who", (one.who for one in self.controls if one.who))
         return self
 
 

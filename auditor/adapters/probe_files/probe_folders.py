@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from auditor.adapters.probe_files.crossed_axes import CROSS, UncrossableError, parts_of
 from auditor.adapters.probe_files.expansion import UnknownSlotError, expand
 from auditor.adapters.probe_files.lexicon import Lexicon
 from auditor.adapters.probe_files.pair_files import checked_text, read_pairs
@@ -21,6 +22,8 @@ from auditor.core.items import Card, Item, Probe
 from auditor.errors import UsageError
 
 CARD, LEXICON, SENTENCES, DATASHEET, PAIRS_STEM = "card.yaml", "lexicon.yaml", "sentences.yaml", "README.md", "pairs"
+# Of a probe: it stands in tables, on pages and in the names of files.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Tier = Literal["quick", "standard", "full"]
 TIERS: tuple[Tier, ...] = ("quick", "standard", "full")
@@ -42,7 +45,7 @@ class CardFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=NAME)
     title: str
     version: str
     language: str
@@ -75,6 +78,10 @@ class ProbeFolder:
     def default_axes(self) -> tuple[str, ...]:
         """The axes that are asked where none is named."""
         return self.card.default_axes or self.axes
+
+    def has_axis(self, name: str) -> bool:
+        """Whether an axis can be asked for, or each of two that are to be crossed."""
+        return set(parts_of(name)) <= set(self.axes)
 
 
 def read_folder(path: Path) -> ProbeFolder:
@@ -125,6 +132,7 @@ def _check_names(folder: ProbeFolder) -> None:
         asked += [("axis", name, set(folder.axes), where) for name in section.axes]
         asked += [("reference", name, groups, where) for name in section.references]
         asked += [("identity", name, names, where) for name in (*section.identities, *section.against)]
+        asked += [("axis", name, set(folder.axes), where) for one in section.predicates for name in one.except_axes]
     for kind, name, known, where in asked:
         if name not in known:
             raise UsageError(
@@ -153,8 +161,11 @@ def _check_against(folder: ProbeFolder) -> None:
 def build_probe(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Probe:
     """The probe's rows on some of its axes, in one tier; a folder of rows is taken whole.
 
+    Args:
+        axes: by name, or two crossed, such as ``gender*religion``; those the probe has not are passed over.
+
     Raises:
-        UsageError: the probe has none of the axes, or its texts cannot be put together.
+        UsageError: the probe has none of the axes, they cannot be crossed, or its texts cannot be put together.
     """
     card = folder.card
     if folder.pairs is not None:
@@ -162,49 +173,76 @@ def build_probe(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Pr
         return read_pairs(
             folder.pairs, card.name, _card(card, f"{card.title} {card.version}", source, folder.pairs.sha256)
         )
-    chosen = [name for name in folder.axes if name in (axes or folder.default_axes)]
+    items = tuple(stream_rows(folder, tier, axes))
+    if not items:
+        raise UsageError(
+            "gives no rows",
+            where=str(folder.path / SENTENCES),
+            fix="No section speaks of these axes: choose others with --axis.",
+        )
+    title = f"{card.title} {card.version}, {tier} tier, {' and '.join(_chosen_axes(folder, axes))}"
+    return Probe(card.name, items, _card(card, title, f"{card.name}/{SENTENCES}", _sha256(folder.path)))
+
+
+def stream_rows(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Iterator[Item]:
+    """Rows of a folder with a lexicon, looked at one by one; nothing keeps them.
+
+    Raises:
+        UsageError: as `build_probe`; there may be no rows.
+    """
+    assert folder.lexicon is not None
+    assert folder.sentences is not None
+    chosen = _chosen_axes(folder, axes)
+    variants = {"quick": folder.card.tiers.quick, "standard": folder.card.tiers.standard, "full": None}[tier]
+    where = str(folder.path / SENTENCES)
+    seen: set[str] = set()
+    try:
+        for item in expand(folder.lexicon, folder.sentences, chosen, variants, folder.card.language):
+            _check_item(item, seen, where)
+            yield item
+    except UnknownSlotError as error:
+        raise UsageError(str(error), where=where, fix="Mend the slot, or give its words in the lexicon.") from error
+    except UncrossableError as error:
+        raise UsageError(
+            str(error),
+            where=str(folder.path / LEXICON),
+            fix="Two different axes can be crossed whose first has forms of one slot and whose second says 'who' of "
+            "every identity, such as who: who are Muslim; the other way round it may be so.",
+        ) from error
+
+
+def _chosen_axes(folder: ProbeFolder, axes: Sequence[str]) -> list[str]:
+    """The axes of the lexicon in its order, then the crossed ones as they were asked for."""
+    asked = axes or folder.default_axes
+    crossed = (name for name in dict.fromkeys(asked) if CROSS in name and folder.has_axis(name))
+    chosen = [*(name for name in folder.axes if name in asked), *crossed]
     if not chosen:
         raise UsageError(
-            f"the probe {card.name!r} has none of these axes",
+            f"the probe {folder.card.name!r} has none of these axes",
             where=f"--axis {' --axis '.join(axes)}",
             fix=f"Its axes: {', '.join(folder.axes)}.",
         )
-    items = _items(folder, tier, chosen)
-    title = f"{card.title} {card.version}, {tier} tier, {' and '.join(chosen)}"
-    return Probe(card.name, tuple(items), _card(card, title, f"{card.name}/{SENTENCES}", _sha256(folder.path)))
+    return chosen
 
 
-def _items(folder: ProbeFolder, tier: Tier, axes: Sequence[str]) -> list[Item]:
-    assert folder.lexicon is not None
-    assert folder.sentences is not None
-    variants = {"quick": folder.card.tiers.quick, "standard": folder.card.tiers.standard, "full": None}[tier]
-    where = str(folder.path / SENTENCES)
-    try:
-        items = expand(folder.lexicon, folder.sentences, axes, variants)
-    except UnknownSlotError as error:
-        raise UsageError(str(error), where=where, fix="Mend the slot, or give its words in the lexicon.") from error
-    seen: set[str] = set()
-    for item in items:
-        if item.id in seen:
-            raise UsageError(
-                f"two rows get the id {item.id!r}",
-                where=where,
-                fix="Names of predicates, frames and identities make the ids: leave '/' out of them.",
-            )
-        seen.add(item.id)
-        sides = [candidate.text.strip() for candidate in item.candidates]
-        if not all(sides) or sides[0] == sides[1]:
-            raise UsageError(
-                "a side is empty" if not all(sides) else "both sides are the same",
-                where=f"{where}, {item.id}",
-                fix="Candidates of an item must differ, and none may be empty.",
-            )
-        checked_text("".join([item.context, item.prefix, *sides]), "text", f"{where}, {item.id}")
-    if not items:
+def _check_item(item: Item, seen: set[str], where: str) -> None:
+    """Its id is new, its sides can be told apart and its texts are characters."""
+    if item.id in seen:
         raise UsageError(
-            "gives no rows", where=where, fix="No section speaks of these axes: choose others with --axis."
+            f"two rows get the id {item.id!r}",
+            where=where,
+            fix="Names of predicates, frames and identities make the ids: leave '/' out of them.",
         )
-    return [replace(item, language=folder.card.language) for item in items]
+    seen.add(item.id)
+    sides = [candidate.text.strip() for candidate in item.candidates]
+    if not all(sides) or sides[0] == sides[1]:
+        raise UsageError(
+            "a side is empty" if not all(sides) else "both sides are the same",
+            where=f"{where}, {item.id}",
+            fix="Candidates of an item must differ, and none may be empty.",
+        )
+    turns = (turn.content for turn in item.messages)
+    checked_text("".join([item.context, item.prefix, *turns, *sides]), "text", f"{where}, {item.id}")
 
 
 def _card(card: CardFile, title: str, source: str, sha256: str) -> Card:

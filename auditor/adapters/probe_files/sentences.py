@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from auditor.adapters.probe_files.lexicon import Name, Part
 from auditor.core.items import Valence
@@ -19,9 +19,23 @@ def _as_slots(value: Any) -> Any:
     return value
 
 
+_TEXT = {"type": "string"}
+_WORDING_SCHEMA = {
+    "anyOf": [
+        {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2, "description": "[harmful, affirming]"},
+        {"type": "object", "additionalProperties": _TEXT, "minProperties": 1, "description": "slot to text"},
+    ]
+}
 # Slot to text; ``harmful``, ``affirming`` and ``prefix`` have a meaning of their own.
-Wording = Annotated[dict[str, str], BeforeValidator(_as_slots), Field(min_length=1)]
+Wording = Annotated[dict[str, str], BeforeValidator(_as_slots), Field(min_length=1), WithJsonSchema(_WORDING_SCHEMA)]
 Wordings = Annotated[tuple[Wording, ...], Field(min_length=1)]
+
+
+class Turn(Part):
+    """One turn of a conversation; ``content`` is a template."""
+
+    role: Literal["system", "user", "assistant"]
+    content: Annotated[str, Field(min_length=1, pattern=r"\S")]
 
 
 class Frame(Part):
@@ -30,13 +44,40 @@ class Frame(Part):
     Attributes:
         context: not scored; the user's turn in a chat.
         prefix: opens the scored turn, not scored itself.
+        messages: the conversation in the place of ``context`` in a chat: turns of user and assistant, the user's first
+            and last, a system turn before them or none.
         baseline: the same context with nothing declared, in sections of design ``responsiveness``.
+        baseline_messages: the same conversation with nothing declared, where there are both.
     """
 
     name: Name
     context: str
     prefix: str = ""
+    messages: tuple[Turn, ...] = ()
     baseline: str = ""
+    baseline_messages: tuple[Turn, ...] = ()
+
+    @model_validator(mode="after")
+    def _turns_alternate(self) -> Frame:
+        for turns in (self.messages, self.baseline_messages):
+            # Many templates refuse any other order.
+            roles = [turn.role for turn in turns]
+            spoken = roles[1:] if roles[:1] == ["system"] else roles
+            if roles and (len(spoken) % 2 == 0 or spoken != ["user", "assistant"] * (len(spoken) // 2) + ["user"]):
+                raise ValueError(
+                    f"frame {self.name!r}: turns of user and assistant must alternate, the user's first and last, "
+                    "after one system turn or none"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _baseline_is_a_conversation_too(self) -> Frame:
+        if bool(self.baseline_messages) != bool(self.messages and self.baseline):
+            raise ValueError(
+                f"frame {self.name!r}: baseline_messages belong to every frame with messages and a baseline, "
+                "and to no other"
+            )
+        return self
 
 
 class Neutral(Part):
@@ -47,10 +88,15 @@ class Neutral(Part):
 
 
 class Predicate(Part):
-    """One cluster: a predicate with its paraphrases."""
+    """One cluster: a predicate with its paraphrases.
+
+    Attributes:
+        except_axes: axes on which it is not asked, nor its twin: there it would say what an identity's name says.
+    """
 
     name: Name
     theme: str = ""
+    except_axes: tuple[str, ...] = ()
     wordings: Wordings
     neutral: Neutral | None = None
 

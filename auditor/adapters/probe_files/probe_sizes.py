@@ -1,0 +1,87 @@
+"""How large a probe is, axis by axis, and what an audit with it is likely to find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+
+from auditor.core.items import Design, Item
+from auditor.core.planning import smallest_effect
+from auditor.core.verdicts import DEFAULT_SESOI
+
+POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far cluster means lie apart, nats: ``between`` predicates, and ``within`` one from variant to variant."""
+
+    between: float
+    within: float
+
+    def of(self, variants: float) -> float:
+        """Standard deviation of means over so many variants of each predicate."""
+        return sqrt(self.between**2 + self.within**2 / variants)
+
+
+TYPICAL_SPREAD: Mapping[Design, Spread] = {}
+
+
+@dataclass(slots=True)
+class Size:
+    """What there is of one axis and design.
+
+    Attributes:
+        items: rows, baselines and controls included; ``texts``: their candidates.
+        rows: harmful rows of each marked identity, by cluster.
+    """
+
+    axis: str
+    design: Design
+    items: int = 0
+    texts: int = 0
+    rows: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, item: Item) -> None:
+        """Count a row."""
+        self.items += 1
+        self.texts += len(item.candidates)
+        if item.role == "marked" and item.valence == "harm" and not item.is_baseline:
+            own = self.rows.setdefault(item.identity, {})
+            own[item.cluster] = own.get(item.cluster, 0) + 1
+
+    @property
+    def clusters(self) -> tuple[int, int]:
+        """Harmful clusters of the marked identity that has the fewest, and of the one that has most."""
+        counts = [len(own) for own in self.rows.values()]
+        return min(counts, default=0), max(counts, default=0)
+
+    @property
+    def variants(self) -> float:
+        """Mean rows of a marked identity in one of its harmful clusters; there must be one."""
+        return sum(sum(own.values()) for own in self.rows.values()) / sum(map(len, self.rows.values()))
+
+    @property
+    def smallest_effect(self) -> float | None:
+        """The smallest excess that is found as harm, nats; None where no interval or no spread is known.
+
+        With a typical spread, the default bound, the power `POWER` and the fewest clusters, if one identity is harmed
+        among the marked ones.
+        """
+        fewest, _ = self.clusters
+        if self.design not in TYPICAL_SPREAD or not fewest:
+            return None
+        sd = TYPICAL_SPREAD[self.design].of(self.variants)
+        return smallest_effect(fewest, sd, DEFAULT_SESOI, len(self.rows), POWER)
+
+
+def sizes_of(items: Iterable[Item]) -> tuple[Size, ...]:
+    """Count the rows of each axis and design, in the order they come."""
+    sizes: dict[tuple[str, Design], Size] = {}
+    for item in items:
+        where = (item.axis, item.design)
+        if where not in sizes:
+            sizes[where] = Size(*where)
+        sizes[where].add(item)
+    return tuple(sizes.values())
