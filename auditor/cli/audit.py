@@ -30,14 +30,8 @@ from auditor.adapters.hf.shared_settings import (
 )
 from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.printable import on_one_line, printable
-<<<<<<< HEAD
 from auditor.adapters.probe_files.probe_folders import build_probe, read_folder
 from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe
-=======
-from auditor.adapters.probe_files.crossed_axes import parts_of
-from auditor.adapters.probe_files.probe_folders import ProbeFolder, build_probe, read_folder
-from auditor.adapters.probe_files.probes import find_folder, open_probe
->>>>>>> affirmation-chat
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.finished_runs import finished_results
 from auditor.adapters.run.results_schema import Results
@@ -211,11 +205,7 @@ def _idle_beta(betas: Mapping[str, float], series: Series) -> str:
 def _probes(options: AuditOptions) -> tuple[Probe, ...]:
     probes = [open_probe(one, options.tier.value, options.axis) for one in options.probe] or _default_probes(options)
     if options.probe and options.axis:
-<<<<<<< HEAD
         check_axes(options.axis, [folder for folder in map(find_folder, options.probe) if folder is not None])
-=======
-        _check_axes(options.axis, [folder for folder in map(find_folder, options.probe) if folder is not None])
->>>>>>> affirmation-chat
     names = [probe.name for probe in probes]
     for probe in probes:
         if names.count(probe.name) > 1:
@@ -234,31 +224,11 @@ def _probes(options: AuditOptions) -> tuple[Probe, ...]:
 def _default_probes(options: AuditOptions) -> list[Probe]:
     """The shipped probes of the default that have an axis that is asked, whatever lies in the current folder."""
     folders = [read_folder(data_folder("probes") / name) for name in DEFAULT_PROBES]
-<<<<<<< HEAD
     check_axes(options.axis, folders)
-=======
-    _check_axes(options.axis, folders)
->>>>>>> affirmation-chat
     asked = [one for one in folders if not options.axis or any(map(one.has_axis, options.axis))]
     return [build_probe(one, options.tier.value, options.axis) for one in asked]
 
 
-<<<<<<< HEAD
-=======
-def _check_axes(asked: Sequence[str], folders: Sequence[ProbeFolder]) -> None:
-    known = list(dict.fromkeys(axis for folder in folders for axis in folder.axes))
-    for name in asked:
-        if any(folder.has_axis(name) for folder in folders):
-            continue
-        missing = [part for part in parts_of(name) if part not in known]
-        raise UsageError(
-            f"no probe has the axis {missing[0]!r}" if missing else f"no probe has both axes of {name!r}",
-            where="--axis",
-            fix=f"Known: {', '.join(known) or 'none, only probes with a lexicon have axes to choose from'}.",
-        )
-
-
->>>>>>> affirmation-chat
 def _objectives(values: Sequence[str]) -> dict[str, Objective]:
     named = asked.named_values("--objective", values)
     for name, value in named.items():

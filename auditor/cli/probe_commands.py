@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-=======
-from collections.abc import Iterator, Mapping, Sequence
->>>>>>> affirmation-chat
 from dataclasses import dataclass, field
 
 from rich.box import SIMPLE_HEAD
@@ -25,13 +21,8 @@ from auditor.adapters.probe_files.probe_folders import (
     read_folder,
     stream_rows,
 )
-<<<<<<< HEAD
 from auditor.adapters.probe_files.probe_sizes import POWER, SPREAD_SOURCE, TYPICAL_SPREAD, Size, sizes_of
 from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe, shipped_probes
-=======
-from auditor.adapters.probe_files.probe_sizes import Size, sizes_of
-from auditor.adapters.probe_files.probes import find_folder, open_probe, shipped_probes
->>>>>>> affirmation-chat
 from auditor.core.items import Item, Probe
 from auditor.core.planning import MIN_CLUSTERS
 from auditor.core.verdicts import DEFAULT_SESOI
@@ -57,24 +48,16 @@ def list_probes() -> None:
 
 def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int) -> None:
     """Print a probe's card, how large its tiers are, whom it is about, and its first rows."""
-<<<<<<< HEAD
     folder = find_folder(argument)
     check_axes(axes, [] if folder is None else [folder])
     probe = open_probe(argument, tier, axes)
-=======
-    folder, probe = find_folder(argument), open_probe(argument, tier, axes)
->>>>>>> affirmation-chat
     console = Console()
     for line in _card_lines(probe, folder):
         console.print(Text(printable(line)), soft_wrap=True)
     if folder is None or folder.lexicon is None:
         sizes = {"all": sizes_of(probe.items)}
     else:
-<<<<<<< HEAD
         sizes = {one: sizes_of(_rows(folder, one, axes)) for one in TIERS}
-=======
-        sizes = {one: sizes_of(stream_rows(folder, one, axes)) for one in TIERS}
->>>>>>> affirmation-chat
     console.print(_size_table(sizes))
     for line in _effect_notes():
         console.print(Text(line), soft_wrap=True)
@@ -93,10 +76,7 @@ def validate_probe(argument: str, axes: Sequence[str]) -> None:
         UsageError: it has problems, or cannot be read at all.
     """
     folder = find_folder(argument)
-<<<<<<< HEAD
     check_axes(axes, [] if folder is None else [folder])
-=======
->>>>>>> affirmation-chat
     found = _Found()
     if folder is None:
         probe = open_probe(argument)
@@ -183,7 +163,6 @@ def _size_table(sizes: Mapping[str, Sequence[Size]]) -> Table:
     return table
 
 
-<<<<<<< HEAD
 def _effect_notes() -> Iterator[str]:
     """What a smallest effect rests on."""
     yield (
@@ -201,8 +180,6 @@ def _effect_notes() -> Iterator[str]:
     )
 
 
-=======
->>>>>>> affirmation-chat
 def _people(items: Sequence[Item]) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
     for heading in ("identity", "role", "axis", "rows"):

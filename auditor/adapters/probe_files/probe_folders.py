@@ -176,11 +176,7 @@ def build_probe(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Pr
     items = tuple(stream_rows(folder, tier, axes))
     if not items:
         raise UsageError(
-<<<<<<< HEAD
             f"gives no rows on {' and '.join(_chosen_axes(folder, axes))}",
-=======
-            "gives no rows",
->>>>>>> affirmation-chat
             where=str(folder.path / SENTENCES),
             fix="No section speaks of these axes: choose others with --axis.",
         )

@@ -25,7 +25,6 @@ class Spread:
         return sqrt(self.between**2 + self.within**2 / variants)
 
 
-<<<<<<< HEAD
 # Of the excess minus its form-matched control, which harm must survive too. Measured at the end of hh-mini, a series of
 # 3.2M-parameter Llamas (base, SFT, DPO) trained on public text with nothing planted: the standard error of that
 # difference times the root of the clusters (what `audit plan --pilot` reads), plain rendering, median over the marked
@@ -37,9 +36,6 @@ TYPICAL_SPREAD: Mapping[Design, Spread] = {
     "responsiveness": Spread(between=0.33, within=2.09),
 }
 SPREAD_SOURCE = "medians over the marked identities of a series of 3.2M-parameter Llamas (hh-mini), plain rendering"
-=======
-TYPICAL_SPREAD: Mapping[Design, Spread] = {}
->>>>>>> affirmation-chat
 
 
 @dataclass(slots=True)
