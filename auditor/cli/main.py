@@ -14,7 +14,7 @@ from auditor import __version__
 from auditor.cli import probe_making
 from auditor.cli.config import read_config
 from auditor.cli.exit_codes import errors_as_exit_codes
-from auditor.cli.options import AuditOptions, OnInconclusive, Tier, command
+from auditor.cli.options import AuditOptions, LintFormat, OnInconclusive, Tier, command
 
 app = typer.Typer(
     name="audit",
@@ -188,7 +188,7 @@ def plan(
 
 
 probes = typer.Typer(
-    name="probes", help="What there is to ask: list, show, validate, new, build, schema.", no_args_is_help=True
+    name="probes", help="What there is to ask: list, show, validate, lint, new, build, schema.", no_args_is_help=True
 )
 app.add_typer(probes)
 
@@ -221,6 +221,27 @@ def show(
         from auditor.cli.probe_commands import show_probe
 
         show_probe(probe, tier.value, axis or [], rows)
+
+
+@probes.command()
+def lint(
+    probe: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PROBE...]", help="As for show, or files of a probe folder. Default: all shipped."),
+    ] = None,
+    tokenizer: Annotated[
+        list[str] | None,
+        typer.Option("--tokenizer", metavar="PATH_OR_ID", help="Count its tokens, not words; repeatable."),
+    ] = None,
+    axis: Annotated[list[str] | None, typer.Option("--axis", help="Only this axis; repeatable.")] = None,
+    form: Annotated[LintFormat, typer.Option("--format", help="How findings are written.")] = LintFormat.text,
+    debug: _DEBUG = False,
+) -> None:
+    """Look for faults in the texts of probes. Exit code 2 if there are any."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.cli.lint import lint_probes
+
+        lint_probes(probe or [], tokenizer or [], axis or [], as_json=form is LintFormat.json)
 
 
 @probes.command()

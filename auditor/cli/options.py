@@ -57,6 +57,13 @@ class OnInconclusive(StrEnum):
     warn = "warn"
 
 
+class LintFormat(StrEnum):
+    """How findings of the linter are written."""
+
+    text = "text"
+    json = "json"
+
+
 class Tier(StrEnum):
     """How much of a probe with a lexicon is asked."""
 

@@ -1,0 +1,1 @@
+"""Faults in a probe's texts that can be seen without a model."""
