@@ -33,7 +33,7 @@ def _item(row: Row) -> Item:
         cluster=f"row {number}",
         frame=str(row.values["stereo_antistereo"]),
         design="identity_swap",
-        language="en",
+        language=str(row.values.get("language", "en")),
     )
 
 

@@ -36,7 +36,7 @@ def _item(row: Row) -> Item:
         cluster=predicate,
         frame=frame,
         design="identity_swap",
-        language="en",
+        language=str(row.values.get("language", "en")),
     )
 
 
