@@ -22,7 +22,7 @@ _TABLES: Mapping[tuple[str, ...], Callable[[TableFile], Probe]] = {
     crows_pairs.COLUMNS: crows_pairs.read_crows_pairs,
     winogender.COLUMNS: winogender.read_winogender,
     # Its categories are files of their own, and several of them are several probes.
-    bbq.COLUMNS: lambda table: bbq.read_bbq([table], f"bbq_{table.path.stem}".lower()),
+    bbq.COLUMNS: lambda table: bbq.read_bbq([table], f"bbq_{table.name}".lower()),
     tango.COLUMNS: tango.read_tango,
     preferences.COLUMNS: preferences.read_preferences,
 }
