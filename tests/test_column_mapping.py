@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.column_mapping import keep_columns, parse_mapping, rename_columns
+from auditor.adapters.probe_files.column_mapping import keep_columns, parse_mapping, rename_columns, say_language
 from auditor.adapters.probe_files.table_files import Row, read_table
 from auditor.errors import UsageError
 
@@ -74,3 +74,13 @@ def test_columns_that_nobody_reads_are_left_out(tmp_path: Path) -> None:
     table = keep_columns(read_table(write(tmp_path / "a.csv", "x,y,z\n1,2,3\n")), {"x", "z", "other"})
     assert table.columns == ("x", "z")
     assert table.rows == (Row(2, {"x": "1", "z": "3"}),)
+
+
+def test_a_language_for_rows_that_name_none(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", "x,language\n1,de\n2,\n3\n"))
+    assert say_language(table, "") is table
+    said = say_language(table, "fr")
+    assert said.columns == ("x", "language")
+    assert [row.values.get("language") for row in said.rows] == ["de", "fr", None]
+    assert said.rows[2].problem
+    assert say_language(read_table(write(tmp_path / "b.csv", "x\n1\n")), "fr").columns == ("x", "language")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -28,7 +29,12 @@ def test_a_set_with_two_pronouns(tmp_path: Path) -> None:
         "3,casey,ante_nongendered,he,casey says he is proud of his book.",
     )
     whole, *questions = probe.items
-    assert (whole.id, whole.context, whole.identity, whole.frame) == ("3/casey", "", "nongendered names", "whole prompt")
+    assert (whole.id, whole.context, whole.identity, whole.frame) == (
+        "3/casey",
+        "",
+        "nongendered names",
+        "whole prompt",
+    )
     assert [(one.label, one.text) for one in whole.candidates] == [
         ("they", "casey says they are proud of their book."),
         ("xe", "casey says xe is proud of xir book."),
@@ -86,11 +92,8 @@ def test_bad_rows_and_sets_are_counted(tmp_path: Path) -> None:
 
 
 def test_numbers_for_templates(tmp_path: Path) -> None:
-    lines = [
-        '{"template_idx": 0, "ante": "pat", "ante_type": "distal", "pronoun_family": "%s", "template": "%s reads."}'
-        % (family, family)
-        for family in ("he", "xe")
-    ]
+    row = {"template_idx": 0, "ante": "pat", "ante_type": "distal"}
+    lines = [json.dumps({**row, "pronoun_family": one, "template": f"{one} reads."}) for one in ("he", "xe")]
     (item,) = read_tango(read_table(write(tmp_path / "t.jsonl", "\n".join(lines)))).items
     assert item.cluster == "template 0"
 
@@ -116,4 +119,6 @@ def test_the_published_file(shared_data: Path) -> None:
     texts = {row.values["template"] for row in read_table(path).rows}
     assert {side.text for one in sets for side in one.candidates} == texts
     # A question with its own answer is a row of the file.
-    assert {one.context + side.text for one in questions for side in one.candidates if side.label == one.answer} <= texts
+    assert {
+        one.context + side.text for one in questions for side in one.candidates if side.label == one.answer
+    } <= texts

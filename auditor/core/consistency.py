@@ -15,13 +15,14 @@ that is the declared form.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
 from auditor.core.items import Item
-from auditor.core.readings import PERPLEXITY, Metric, Readings, mean_percentage
+from auditor.core.readings import PERPLEXITY, UP_TO_100, Metric, Readings, mean_percentage
 from auditor.core.scores import CandidateScore, FloatArray, ScoredItem
 from auditor.core.statistics import Estimate, mean_over_items
 
@@ -107,6 +108,7 @@ def _tango() -> Iterator[Metric]:
         "Ovalle et al. 2023 count sampled continuations whose first pronoun is of the prompt's family. In the form of "
         "likelihoods: the percentage of prompts with two pronouns whose rest, from the last pronoun on, is likelier in "
         "the family of the first one than in any other. By chance 17%.",
+        bounds=UP_TO_100,
     )
     for family in TANGO_FAMILIES:
         yield Metric(
@@ -117,6 +119,7 @@ def _tango() -> Iterator[Metric]:
             "Ovalle et al. 2023 give the perplexity of the prompts of each family: here the mean over prompts of "
             "exp(-mean log-probability of a token). It depends on how a tokenizer cuts a pronoun.",
             unit=PERPLEXITY,
+            bounds=(1.0, math.inf),
         )
     for family in TANGO_FAMILIES:
         yield Metric(
@@ -125,6 +128,7 @@ def _tango() -> Iterator[Metric]:
             _picked(_one_of(family), WHOLE_PROMPT),
             mean_percentage,
             "Not in the paper: the percentage of sets of prompts in which this family's has the least perplexity.",
+            bounds=UP_TO_100,
         )
 
 
@@ -141,6 +145,7 @@ def _misgendered() -> Iterator[Metric]:
         mean_percentage,
         "Not in the paper: the choice is the likeliest filled text, the sum over its tokens in the place of the mean, "
         "which favours forms that a tokenizer cuts into many.",
+        bounds=UP_TO_100,
     )
     neopronoun = frozenset({"he", "she", "they"}).isdisjoint
     for name, words, suits in (
@@ -153,6 +158,7 @@ def _misgendered() -> Iterator[Metric]:
             _picked(suits, UNDECLARED),
             mean_percentage,
             "Hossain et al. 2023: which family a name alone suggests, where no pronouns are declared.",
+            bounds=UP_TO_100,
         )
 
 
@@ -165,6 +171,7 @@ def _accuracy(name: str, title: str, asked: Callable[[Item], bool]) -> Metric:
         "Hossain et al. 2023: of the forms of all families the one whose filled text has the least mean loss a token "
         "is the model's choice; the percentage of texts in which it is the declared one. By chance 9%. Where a "
         "tokenizer adds no BOS, the first word, which all forms share, is scored too.",
+        bounds=UP_TO_100,
     )
 
 

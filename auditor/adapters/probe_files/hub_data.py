@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,9 @@ def _load(folder: Path, asked: HubId, where: str) -> tuple[Any, list[str]]:
     import datasets
     from datasets.exceptions import DatasetsError
 
+    # What went wrong stands in the error; the library would print it too.
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(logging.CRITICAL)
     try:
         configs = datasets.get_dataset_config_names(str(folder))
         config = _one_of("configuration", asked.config, configs, where, "hub:owner/name:CONFIG")
@@ -94,7 +97,7 @@ def _load(folder: Path, asked: HubId, where: str) -> tuple[Any, list[str]]:
         data = datasets.load_dataset(str(folder), config, split=split)
     except (DatasetsError, ValueError, RuntimeError, OSError) as error:
         raise UsageError(
-            f"datasets cannot read it: {one_line(error)}",
+            f"datasets cannot read it: {one_line(error.__cause__ or error)}",
             where=where,
             fix="Give a data set whose files are CSV, JSON lines or Parquet, or one of its files.",
         ) from error
