@@ -27,6 +27,7 @@ def test_a_row(tmp_path: Path) -> None:
 def test_the_published_file(shared_data: Path) -> None:
     probe = read_crows_pairs(read_table(shared_data / "crows_pairs" / "crows_pairs_anonymized.csv"))
     assert len(probe.items) == 1508
+    assert probe.card.notes == ()
     assert probe.refusals == ()
     assert Counter(item.frame for item in probe.items) == {"stereo": 1290, "antistereo": 218}
     assert len({item.identity for item in probe.items}) == 9
@@ -44,3 +45,5 @@ def test_another_language(tmp_path: Path, separator: str, name: str) -> None:
     assert [one.language for one in read_crows_pairs(said).items] == ["fr", "de"]
     assert [one.language for one in read_crows_pairs(read_table(path)).items] == ["en", "de"]
     assert read_crows_pairs(said).items[0].candidates[0].text == "Pire, dit-on."
+    (note,) = read_crows_pairs(said).card.notes
+    assert note.startswith("its rows are in de, fr: licence, citation and known defects here are those of the English")

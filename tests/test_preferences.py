@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from command_line import write
 
@@ -90,6 +92,15 @@ def test_a_prompt_in_words_before_conversations(tmp_path: Path, head: list[dict[
     answers = {"chosen": [*head, turn("assistant", "Good.")], "rejected": [*head, turn("assistant", "Bad.")]}
     (item,) = read(tmp_path, {"prompt": "Q?", **answers}).items
     assert item.messages == (Message("user", "Q?"),)
+
+
+def test_conversations_in_parquet(tmp_path: Path) -> None:
+    # Keys that only some messages have are there as nulls in all of them.
+    answers = [[turn("user", "Q?"), {**turn("assistant", one), "name": "x"}] for one in ("Good.", "Bad.")]
+    rows = pa.Table.from_pylist([{"chosen": answers[0], "rejected": answers[1], "score": 1.5}])
+    pq.write_table(rows, tmp_path / "prefs.parquet")
+    (item,) = read_preferences(read_table(tmp_path / "prefs.parquet")).items
+    assert (item.messages, sides(item)) == ((Message("user", "Q?"),), {"harmful": "Bad.", "affirming": "Good."})
 
 
 def test_answers_to_one_prompt_share_a_cluster(tmp_path: Path) -> None:
