@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.adapters.probe_files.probe_folders import Tier
-from auditor.adapters.probe_files.public_sets import collect, read_lines, text_problem
+from auditor.adapters.probe_files.public_sets import collect, joint_sha256, read_lines, text_problem
 from auditor.adapters.probe_files.table_files import TableFile, read_table
 from auditor.core.consistency import FORMS, MISGENDERED_METRICS, UNDECLARED, label_of
 from auditor.core.items import Candidate, Card, Item, Probe
@@ -77,7 +77,7 @@ def read_misgendered(folder: Path, tier: Tier = "standard", name: str = "misgend
                     yield from ((template.where, one) for one in _items(template, kind, person, families))
 
     hashes = [pronouns.sha256, *hashes, *(table.sha256 for table in tables)]
-    return collect(name, _card(hashlib.sha256(" ".join(hashes).encode()).hexdigest(), tier), entries())
+    return collect(name, _card(joint_sha256(hashes), tier), entries())
 
 
 def _families(table: TableFile) -> Mapping[str, Mapping[str, str]]:
