@@ -168,5 +168,5 @@ def test_what_the_hub_answers_is_about_the_probe(monkeypatch: pytest.MonkeyPatch
 def test_what_was_fetched_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_data, "fetch_data", lambda *_, **__: Snapshot(folder, "c0ffee", "owner/name"))
     table = read_hub_data("hub:owner/name:plain#test", offline=False)
-    assert table.name == "name-plain-test"
+    assert (table.name, table.source) == ("name-plain-test", "hub:owner/name:plain#test at c0ffee")
     assert [row.values["prompt"] for row in table.rows] == ["Q4?"]

@@ -126,7 +126,7 @@ def test_packed(tmp_path: Path, name: str, line: int) -> None:
     path = write(tmp_path / f"{name}.gz", gzip.compress(content))
     table = read_table(path)
     assert table.rows == (Row(line, {"x": "word"}),)
-    assert (table.name, suffix_of(path)) == ("rows.v2", Path(name).suffix)
+    assert (table.name, table.source, suffix_of(path)) == ("rows.v2", path.name, Path(name).suffix)
     assert table.header == (line == 2)
     assert table.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 

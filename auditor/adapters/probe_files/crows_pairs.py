@@ -41,7 +41,7 @@ def _item(row: Row) -> Item:
 def _card(table: TableFile) -> Card:
     return Card(
         title="CrowS-Pairs",
-        source=table.path.name,
+        source=table.source,
         sha256=table.sha256,
         licence="CC BY-SA 4.0",
         citation="Nangia, Vania, Bhalerao & Bowman 2020, EMNLP 2020, arXiv 2010.00133",

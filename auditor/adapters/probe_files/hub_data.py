@@ -60,12 +60,14 @@ def read_hub_data(argument: str, *, offline: bool) -> TableFile:
     """
     asked = parse_hub_id(argument)
     where = f"--probe {argument}"
-    folder = Path(asked.name)
+    folder, origin = Path(asked.name), argument
     if not folder.is_dir():
         try:
-            folder = fetch_data(asked.name, asked.revision or None, offline=offline).folder
+            snapshot = fetch_data(asked.name, asked.revision or None, offline=offline)
         except ModelLoadError as error:
             raise UsageError(error.what, where=where, fix=error.fix) from error
+        # A branch moves on; the commit that was read does not.
+        folder, origin = snapshot.folder, f"{argument} at {snapshot.commit}"
     elif asked.revision:
         raise UsageError("a folder has no revisions", where=where, fix="Leave the revision out.")
     data, parts = _load(folder, asked, where)
@@ -78,7 +80,9 @@ def read_hub_data(argument: str, *, offline: bool) -> TableFile:
             yield Row(number, {name: value for name, value in record.items() if value is not None and value != ""})
 
     name = "-".join([Path(asked.name).resolve().name, *parts])
-    return TableFile(Path(argument), tuple(data.column_names), rows, content.hexdigest(), "row", called=name)
+    return TableFile(
+        Path(argument), tuple(data.column_names), rows, content.hexdigest(), "row", called=name, origin=origin
+    )
 
 
 def _load(folder: Path, asked: HubId, where: str) -> tuple[Any, list[str]]:

@@ -91,7 +91,7 @@ def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
             f"{rows_as_clusters} rows name no cluster and count as independent; paraphrases of one predicate "
             "are not, and intervals are then too narrow"
         )
-    base = card or Card(title=table.path.name, source=table.path.name, sha256=table.sha256)
+    base = card or Card(title=table.source, source=table.source, sha256=table.sha256)
     return Probe(name, tuple(items), replace(base, notes=tuple(notes)))
 
 

@@ -141,7 +141,7 @@ def _turns(value: Sequence[Any]) -> list[Message]:
 def _card(table: TableFile, *, dialogues: bool) -> Card:
     return Card(
         title=f"Preference data, {table.name}",
-        source=table.path.name,
+        source=table.source,
         sha256=table.sha256,
         licence="of the file's own source; HH-RLHF itself is MIT" if dialogues else "of the file's own source",
         citation="in the format of HH-RLHF: Bai et al. 2022, arXiv 2204.05862" if dialogues else "",

@@ -45,7 +45,7 @@ class TableFile:
         sha256: of the file as it lies.
         counted: what a row's number counts.
         header: columns stand in one place for all rows; otherwise every row names its own.
-        called: its name where the path does not tell.
+        called, origin: its name, and where its rows come from, where the path does not tell.
     """
 
     path: Path
@@ -55,11 +55,17 @@ class TableFile:
     counted: Literal["line", "row"] = "line"
     header: bool = True
     called: str = ""
+    origin: str = ""
 
     @property
     def name(self) -> str:
         """The file's name without what says how it is written."""
         return self.called or _unpacked(self.path).stem
+
+    @property
+    def source(self) -> str:
+        """Where its rows come from, for a card."""
+        return self.origin or self.path.name
 
     @property
     def rows(self) -> tuple[Row, ...]:

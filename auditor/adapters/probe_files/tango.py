@@ -133,7 +133,7 @@ def cut_at_last_pronoun(prompts: Mapping[str, str]) -> Mapping[str, tuple[str, M
 def _card(table: TableFile) -> Card:
     return Card(
         title="TANGO, misgendering prompts",
-        source=table.path.name,
+        source=table.source,
         sha256=table.sha256,
         licence="CC BY-SA 4.0",
         citation="Ovalle, Goyal, Dhamala, Jaggers, Chang, Galstyan, Zemel & Gupta 2023, FAccT 2023, arXiv 2305.09941",

@@ -73,7 +73,7 @@ def _notes(rows: int) -> tuple[str, ...]:
 def _card(table: TableFile) -> Card:
     return Card(
         title="WinoQueer",
-        source=table.path.name,
+        source=table.source,
         sha256=table.sha256,
         licence="MIT",
         citation="Felkner, Chang, Jang & May 2023, ACL 2023 (2023.acl-long.507), arXiv 2306.15087v2",
