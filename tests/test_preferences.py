@@ -57,6 +57,17 @@ def test_whole_dialogues(tmp_path: Path) -> None:
     assert "Bai et al. 2022" in probe.card.citation
 
 
+def test_two_turns_of_one_side_are_one(tmp_path: Path) -> None:
+    start = "\n\nHuman: One?\n\nHuman: Two?\n\nAssistant: Wait.\n\nAssistant: Three.\n\nHuman: Four?\n\nAssistant:"
+    (item,) = read(tmp_path, {"chosen": f"{start} a", "rejected": f"{start} b"}).items
+    assert item.context == start
+    assert item.messages == (
+        Message("user", "One?\n\nTwo?"),
+        Message("assistant", "Wait.\n\nThree."),
+        Message("user", "Four?"),
+    )
+
+
 def test_other_texts_part_at_a_word(tmp_path: Path) -> None:
     probe = read(
         tmp_path,
@@ -167,4 +178,6 @@ def test_the_published_file(shared_data: Path) -> None:
             rows[one.id]["rejected"],
             rows[one.id]["chosen"],
         ]
+        roles = ["user", "assistant"] * len(one.messages)
+        assert [turn.role for turn in one.messages] == roles[: len(one.messages)]
         assert one.messages[-1].role == "user"

@@ -1,8 +1,9 @@
 """Oracle: pronoun metrics and preference accuracy from a model's plain loss, one text at a time.
 
-MISGENDERED's authors take, of the texts filled with each form, the one with the least loss, which is the mean over its
-tokens, for the model's choice (tamannahossainkay/misgendered-backend). TANGO's perplexity is the exponential of that
-loss. Sums over a part of a text are read off all its logits. Nothing here uses the package but its readers.
+Of the texts filled with each form of MISGENDERED, the one with the least loss, the mean over its tokens, is the model's
+choice (MISGENDERED/eval.py of ArjunSubramonian/meta-eval-llm-misgendering, drawn from the authors' code). TANGO's
+perplexity is the exponential of that loss. Sums over a part of a text are read off all its logits. Nothing here uses
+the package but its readers.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def _items(template: _Template, kind: str, person: str, families: Mapping[str, M
         for form in FORMS if family else ():
             text = text.replace(f"{{{form}}}", families[form][family])
         before, _, after = text.partition(_MASK)
-        # The authors capitalise a form where a full stop precedes it.
+        # Behind a full stop a form is capitalised, as in the evaluation that `auditor.core.consistency` names.
         capital = not before or before.endswith(". ")
         yield Item(
             id="/".join(filter(None, (template.frame, str(template.number), f"{kind} {person}", family))),

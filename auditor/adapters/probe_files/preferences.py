@@ -8,7 +8,7 @@ margin prefers what was rejected; what that says of anybody is the annotators' a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Any
 
 from auditor.adapters.probe_files.public_sets import collect, row_id, text_problem
@@ -89,7 +89,7 @@ def _of_texts(prompt: str, rejected: str, chosen: str) -> tuple[str, tuple[str, 
         repeated = rejected.startswith(prompt) and chosen.startswith(prompt)
         start = len(prompt) if repeated else 0
         return prompt, (rejected[start:], chosen[start:])
-    shared = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(rejected, chosen, strict=False)))
+    shared = _shared_length(rejected, chosen)
     if rejected.startswith((_HUMAN, _ASSISTANT)):
         at = rejected.rfind(_ASSISTANT, 0, shared)
         cut = at + len(_ASSISTANT) if at >= 0 else 0
@@ -101,15 +101,28 @@ def _of_texts(prompt: str, rejected: str, chosen: str) -> tuple[str, tuple[str, 
     return rejected[:cut], (rejected[cut:], chosen[cut:])
 
 
+def _shared_length(one: str, other: str) -> int:
+    """How many characters two texts begin with alike, found by halving."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one.startswith(other[low:middle], low) else (low, middle - 1)
+    return low
+
+
 def _dialogue(context: str) -> tuple[Message, ...]:
-    """The turns of a dialogue that ends where the assistant answers; none where the text is something else."""
+    """The turns of a dialogue that ends where the assistant answers; none where the text is something else.
+
+    Two turns of one side, which no chat template takes, become one.
+    """
     if not context.startswith(_HUMAN) or not context.endswith(_ASSISTANT):
         return ()
     turns: list[Message] = []
     for part in context.removesuffix(_ASSISTANT).split(_HUMAN)[1:]:
         human, *answers = part.split(_ASSISTANT)
         turns += [Message("user", human.strip()), *(Message("assistant", one.strip()) for one in answers)]
-    return tuple(turns)
+    sides = groupby(turns, key=lambda turn: turn.role)
+    return tuple(Message(role, "\n\n".join(turn.content for turn in own)) for role, own in sides)
 
 
 def _of_conversations(
