@@ -89,10 +89,10 @@ def test_the_drawn_names_are_pinned(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("nom,{name} ran. {mask_token} and {mask_token}.,2", "needs one {mask_token}"),
-        ("nom,{name} ran.,2", "needs one {mask_token}"),
-        ("nom,{name} ran. {mask_token} {other}.,2", "unknown slot {other}"),
-        ("verb,{name} ran. {mask_token}.,2", "unknown form 'verb'"),
+        ("nom,{name} ran. {mask_token} and {mask_token}.,2", "template needs one {mask_token}"),
+        ("nom,{name} ran.,2", "template needs one {mask_token}"),
+        ("nom,{name} ran. {mask_token} {other}.,2", "template has a slot that cannot be filled here"),
+        ("verb,{name} ran. {mask_token}.,2", "form is none of nom, acc, pos_dep, pos_ind, ref"),
         ("nom,,2", "template is empty"),
         ("nom,{name},{mask_token},2", "4 fields where the header has 3"),
     ],

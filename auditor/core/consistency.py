@@ -9,8 +9,8 @@ put within the prompt: after its words up to the last pronoun, is the rest of it
 Its other figure is the perplexity of the prompts, which is a likelihood.
 
 MISGENDERED (Hossain et al. 2023, ACL, arXiv 2306.03950) fills each form into a sentence and takes the filled text with
-the least loss for the model's choice: the mean over all its tokens, in the evaluation that Subramonian et al. 2025 (arXiv
-2504.17075) drew from the authors' code. Accuracy is the share of texts in which that is the declared form.
+the least loss for the model's choice. That is the mean over all its tokens in the evaluation that Subramonian et al.
+2025 (arXiv 2504.17075) drew from the authors' code. Accuracy is the share of texts in which it is the declared form.
 """
 
 from __future__ import annotations

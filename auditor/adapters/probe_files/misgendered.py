@@ -118,11 +118,13 @@ def _templates(table: TableFile) -> Iterator[_Template | tuple[str, str]]:
         if frame == UNDECLARED:
             text = text.replace(_STRAY_DECLARATION, "")
         form = str(row.values.get("form", ""))
-        unknown = [slot for slot in _SLOT.findall(text) if slot not in _slots(frame)]
+        # What a problem says must not quote the row: refusals are shown in private audits too.
         if not problem and form not in FORMS:
-            problem = f"unknown form {form!r}"
-        elif not problem and (text.count(_MASK) != 1 or unknown):
-            problem = f"unknown slot {unknown[0]}" if unknown else f"needs one {_MASK}"
+            problem = f"form is none of {', '.join(FORMS)}"
+        elif not problem and not set(_SLOT.findall(text)) <= _slots(frame):
+            problem = "template has a slot that cannot be filled here"
+        elif not problem and text.count(_MASK) != 1:
+            problem = f"template needs one {_MASK}"
         yield (table.where(row), problem) if problem else _Template(table.where(row), frame, number, form, text)
 
 
