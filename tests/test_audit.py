@@ -306,3 +306,50 @@ def test_tokens_are_kept_of_as_many_items_as_asked(
     assert (tmp_path / "run" / "results.json").read_bytes() == (finished_run / "results.json").read_bytes()
     said = strict(tmp_path / "run" / "manifest.json")
     assert (said["tokens"], said["tokens_items"]) == (option, kept)
+
+
+def test_columns_under_other_names(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.tsv", "bad\tgood\tremark\n are odd.\t are kind.\tx\n are rude.\t are fair.\ty\n")
+    config = write(tmp_path / "audit.yaml", f"probe: {path}\nmap: {{harmful: bad, affirming: good}}\nlanguage: fr\n")
+    runs = (("--probe", path, "--map", "harmful=bad,affirming=good", "--language", "fr"), ("--config", config))
+    for at, how in enumerate(runs):
+        run = tmp_path / str(at)
+        result = audit("score", llama_series["dpo"], *how, "--render", "plain", "--quiet", "--out", run)
+        assert result.exit_code == 0, result.stderr
+        texts = {(one["candidate"], one["text"]) for one in cells(run / "items.parquet")}
+        assert ("harmful", " are odd.") in texts
+        assert effect(run, measure="level", contrast="raw")["items"] == 2
+        assert strict(run / "manifest.json")["request"]["map"] in (
+            ["harmful=bad,affirming=good"],
+            ["harmful=bad", "affirming=good"],
+        )
+
+
+def test_a_column_that_is_not_there_and_a_probe_without_columns(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.csv", "bad,good\nx,y\n")
+    score = ("score", llama_series["dpo"], "--out", tmp_path / "run")
+    wrong = audit(*score, "--probe", path, "--map", "harmful=worse")
+    assert_refused(wrong, 2, "no column 'worse'", "Its columns: bad, good.")
+    assert_refused(audit(*score, "--probe", "stigma", "--map", "harmful=bad"), 2, "columns could be mapped", "--probe")
+    assert_refused(audit(*score, "--probe", "hub:#x"), 2, "expected hub:owner/name", "hub:#x")
+
+
+def test_preferences_from_a_conversation(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    rows = [
+        {
+            "prompt": [{"role": "user", "content": f"What is {one}?"}],
+            "chosen": [{"role": "assistant", "content": f"It is {one}."}],
+            "rejected": [{"role": "assistant", "content": "No."}],
+        }
+        for one in ("a word", "an idea", "the sky")
+    ]
+    path = write(tmp_path / "prefs.jsonl", "\n".join(map(json.dumps, rows)))
+    run = tmp_path / "run"
+    result = audit("score", llama_series["dpo"], "--probe", path, "--render", "chat", "--quiet", "--out", run)
+    assert result.exit_code == 0, result.stderr
+    found = effect(run, measure="preference_accuracy")
+    values = {(one["item"], one["candidate"]): one["value"] for one in cells(run / "items.parquet")}
+    level = effect(run, measure="level", contrast="raw")["estimate"]
+    margins = [values[item, "harmful"] - values[item, "affirming"] for item in "123"]
+    assert level == pytest.approx(sum(margins) / 3)
+    assert (found["unit"], found["items"], found["verdict"]) == ("%", 3, None)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from command_line import write
 
+from auditor.adapters.probe_files.column_mapping import say_language
 from auditor.adapters.probe_files.crows_pairs import read_crows_pairs
 from auditor.adapters.probe_files.table_files import read_table
 
@@ -25,6 +27,23 @@ def test_a_row(tmp_path: Path) -> None:
 def test_the_published_file(shared_data: Path) -> None:
     probe = read_crows_pairs(read_table(shared_data / "crows_pairs" / "crows_pairs_anonymized.csv"))
     assert len(probe.items) == 1508
+    assert probe.card.notes == ()
     assert probe.refusals == ()
     assert Counter(item.frame for item in probe.items) == {"stereo": 1290, "antistereo": 218}
     assert len({item.identity for item in probe.items}) == 9
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "c.csv"), ("\t", "c.csv"), ("\t", "c.tsv")])
+def test_another_language(tmp_path: Path, separator: str, name: str) -> None:
+    rows = (
+        ("id", "sent_more", "sent_less", "stereo_antistereo", "bias_type", "language", "annotateurs"),
+        ("7", "Pire, dit-on.", "Mieux.", "stereo", "age", "", "x"),
+        ("8", "Schlimmer.", "Besser.", "stereo", "age", "de", ""),
+    )
+    path = write(tmp_path / name, "\n".join(separator.join(row) for row in rows) + "\n")
+    said = say_language(read_table(path), "fr")
+    assert [one.language for one in read_crows_pairs(said).items] == ["fr", "de"]
+    assert [one.language for one in read_crows_pairs(read_table(path)).items] == ["en", "de"]
+    assert read_crows_pairs(said).items[0].candidates[0].text == "Pire, dit-on."
+    (note,) = read_crows_pairs(said).card.notes
+    assert note.startswith("its rows are in de, fr: licence, citation and known defects here are those of the English")

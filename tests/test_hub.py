@@ -38,7 +38,7 @@ FILES = {
 
 @dataclass
 class FakeHub:
-    """A hub of one repository, ``org/model``; what it answers can be changed while it runs."""
+    """A hub of one model, ``org/model``, and one data set, ``org/data``; its answers can be changed while it runs."""
 
     files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     api_status: int = 200
@@ -60,9 +60,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, body: bool) -> None:
         path = unquote(urlsplit(self.path).path)
         self.state.asked.append(path)
-        if path.startswith("/api/models/org/model"):
+        if path.startswith(("/api/models/org/model", "/api/datasets/org/data")):
             self.api(path)
-        elif path.startswith(f"/org/model/resolve/{COMMIT}/"):
+        elif path.startswith((f"/org/model/resolve/{COMMIT}/", f"/datasets/org/data/resolve/{COMMIT}/")):
             self.file(path.split(f"{COMMIT}/", 1)[1], body)
         else:
             self.fail(404, "RepoNotFound")
@@ -300,3 +300,27 @@ def test_environment_variables_of_a_fresh_process(fake_hub: FakeHub, tmp_path: P
     environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
     offline = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert "this run is offline" in offline.stderr
+
+
+def test_tables_of_a_data_set(fake_hub: FakeHub) -> None:
+    fake_hub.files = {
+        "README.md": b"---\n---\n",
+        "data/test.jsonl.gz": b"packed",
+        "data/test.parquet": b"rows",
+        "load.py": b"raise SystemExit",
+        "picture.png": b"x",
+    }
+    snapshot = hub.fetch_data("org/data")
+    assert snapshot.commit == COMMIT
+    assert _names(snapshot.folder) == {"README.md", "data/test.jsonl.gz", "data/test.parquet"}
+    fake_hub.asked.clear()
+    assert hub.fetch_data("org/data", offline=True).folder == snapshot.folder
+    assert fake_hub.asked == []
+
+
+def test_no_such_data_set(fake_hub: FakeHub) -> None:
+    with pytest.raises(ModelLoadError, match="no such repository"):
+        hub.fetch_data("org/other")
+    with pytest.raises(ModelLoadError, match="this run is offline"):
+        hub.fetch_data("org/data", "v2", offline=True)
+    assert fake_hub.asked

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from command_line import pairs_csv, write
 
-from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe, shipped_probes
+from auditor.adapters.probe_files.probes import (
+    Reading,
+    check_axes,
+    find_folder,
+    is_table,
+    open_probe,
+    shipped_probes,
+)
 from auditor.errors import UsageError
 
 CARD = (
@@ -86,3 +93,46 @@ def test_broken_neighbour_of_no_public_set(tmp_path: Path) -> None:
     write(tmp_path / "x.csv", b"\xff")
     with pytest.raises(UsageError, match="not UTF-8"):
         open_probe(str(tmp_path))
+
+
+def test_columns_under_other_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.csv", "bad,good,who,remark\nare odd,are kind,x,first\nare rude,are fair,y,second\n")
+    with pytest.raises(UsageError, match="unknown column 'bad'"):
+        open_probe(str(path))
+    probe = open_probe(str(path), reading=Reading({"harmful": "bad", "affirming": "good", "identity": "who"}, "de"))
+    assert [(one.identity, one.candidates[0].text, one.language) for one in probe.items] == [
+        ("x", "are odd", "de"),
+        ("y", "are rude", "de"),
+    ]
+    assert is_table(str(path))
+    assert not is_table(str(tmp_path))
+
+
+def test_a_public_set_under_other_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.tsv", "plus\tmoins\tsens\ttype\nPire.\tMieux.\tstereo\tage\n")
+    columns = {"sent_more": "plus", "sent_less": "moins", "stereo_antistereo": "sens", "bias_type": "type"}
+    probe = open_probe(str(path), reading=Reading(columns, "fr"))
+    assert (probe.name, probe.items[0].language) == ("crows_pairs", "fr")
+
+
+def test_a_misspelt_name_to_map_to(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.csv", "bad,good\nare odd,are kind\n")
+    with pytest.raises(UsageError, match="unknown column 'harmfull'"):
+        open_probe(str(path), reading=Reading({"harmfull": "bad", "affirming": "good"}))
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "items"),
+    [
+        ("tango", "tango", 1200),
+        ("misgendered", "misgendered", 6650),
+        ("hh_rlhf/harmless-base", "test", 2308),
+        ("hh_rlhf/harmless-base/test.jsonl.gz", "test", 2308),
+    ],
+)
+def test_published_places(shared_data: Path, place: str, name: str, items: int) -> None:
+    path = shared_data / place
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    probe = open_probe(str(path), "quick")
+    assert (probe.name, len(probe.items)) == (name, items)

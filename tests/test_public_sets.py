@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.public_sets import collect, joint_sha256, read_lines, read_public_set, row_id
+from auditor.adapters.probe_files.public_sets import (
+    collect,
+    joint_sha256,
+    read_lines,
+    read_public_set,
+    row_id,
+    say_translation,
+)
 from auditor.adapters.probe_files.table_files import Row, read_table
 from auditor.core.items import Candidate, Card, Item, Probe
 from auditor.errors import UsageError
@@ -63,3 +70,11 @@ def test_lines_of_any_system(tmp_path: Path) -> None:
     assert lines == ["one", "two\u2028still", ""]
     with pytest.raises(UsageError, match="not UTF-8"):
         read_lines(write(tmp_path / "t.txt", b"\xff"))
+
+
+def test_what_is_all_english_is_no_translation() -> None:
+    sides = (Candidate("harmful", "a"), Candidate("affirming", "b"))
+    english = Probe("t", (Item("1", sides, language="en"),), CARD)
+    assert say_translation(english) is english
+    mixed = say_translation(Probe("t", (*english.items, Item("2", sides, language="nl")), CARD))
+    assert [note.split(":")[0] for note in mixed.card.notes] == ["its rows are in nl"]

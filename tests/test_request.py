@@ -50,7 +50,8 @@ OTHER: dict[str, Any] = {
     "limit": 3, "seed": 1, "render": Render.chat, "chat_template": Path("t"), "system": "s", "template_arg": ["a=1"],
     "end": End.eos, "reference": ["a=b"], "objective": ["a=dpo"], "beta": ["1"], "sesoi": 1.0, "private": True,
     "device": "cpu", "dtype": "bfloat16", "device_map": "auto", "allow_mixed_precision": True,
-    "trust_remote_code": True, "allow_pickle": True, "tier": Tier.quick, "axis": ["gender"],
+    "trust_remote_code": True, "allow_pickle": True, "tier": Tier.quick, "axis": ["gender"], "map": ["a=b"],
+    "language": "fr",
 }  # fmt: skip
 SAME: dict[str, Any] = {
     "config": Path("c"), "probe": ["p"], "batch_size": "4", "no_cache": True, "out": Path("o"), "dry_run": True,

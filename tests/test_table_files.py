@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.table_files import Row, read_table
+from auditor.adapters.probe_files.table_files import Row, read_table, suffix_of
 from auditor.errors import UsageError
 
 
@@ -97,3 +98,53 @@ def test_rows_can_be_read_again_and_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert [row.values["x"] for row in table.stream()] == values
     assert [row.line for row in table.stream()] == [row.line for row in table.rows]
     assert table.rows[0].line == (2 if name.endswith("csv") else 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", "x\ty\na;b,c\td\n"),
+        ("a.csv", "x\ty\na;b,c\td\n"),
+        ("a.csv", 'x;y\n"a;b,c";d\n'),
+        ("a.csv", 'x,y\n"a;b,c",d\n'),
+    ],
+    ids=["tsv", "tabs", "semicolons", "commas"],
+)
+def test_separators(tmp_path: Path, name: str, content: str) -> None:
+    table = read_table(write(tmp_path / name, content))
+    assert table.rows == (Row(2, {"x": "a;b,c", "y": "d"}),)
+
+
+def test_a_comma_in_the_header_is_the_separator(tmp_path: Path) -> None:
+    assert read_table(write(tmp_path / "a.csv", "x;y,z\n1,2\n")).columns == ("x;y", "z")
+    assert read_table(write(tmp_path / "one.csv", "x\n1;2\n")).rows == (Row(2, {"x": "1;2"}),)
+
+
+@pytest.mark.parametrize(("name", "line"), [("rows.v2.csv", 2), ("rows.v2.jsonl", 1)])
+def test_packed(tmp_path: Path, name: str, line: int) -> None:
+    content = b"x\nword\n" if line == 2 else b'{"x": "word"}\n'
+    path = write(tmp_path / f"{name}.gz", gzip.compress(content))
+    table = read_table(path)
+    assert table.rows == (Row(line, {"x": "word"}),)
+    assert (table.name, table.source, suffix_of(path)) == ("rows.v2", path.name, Path(name).suffix)
+    assert table.header == (line == 2)
+    assert table.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("cut", [slice(0, 12), slice(4, None), slice(0, 0)])
+def test_half_a_packed_file(tmp_path: Path, cut: slice) -> None:
+    path = write(tmp_path / "a.csv.gz", gzip.compress(b"x\n" + b"word\n" * 100)[cut])
+    if not path.read_bytes():
+        # Nothing packed is nothing unpacked.
+        with pytest.raises(UsageError, match="the file is empty"):
+            read_table(path)
+        return
+    with pytest.raises(UsageError, match="not a whole gzip file") as caught:
+        read_table(path)
+    assert caught.value.where == str(path)
+
+
+def test_unknown_kinds_packed_or_not(tmp_path: Path) -> None:
+    for name in ("a.txt", "a.txt.gz", "a.gz"):
+        with pytest.raises(UsageError, match="unknown kind of file"):
+            read_table(write(tmp_path / name, gzip.compress(b"x")))

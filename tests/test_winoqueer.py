@@ -60,3 +60,10 @@ def test_a_part_of_the_data_set_is_said_to_be_one(tmp_path: Path) -> None:
     )
     (note,) = read_winoqueer(read_table(path)).card.notes
     assert note.startswith("the file holds 1 of the published 45,540 rows")
+
+
+def test_another_language(tmp_path: Path) -> None:
+    head = "Gender_ID_x,Gender_ID_y,sent_x,sent_y,language\n"
+    path = write(tmp_path / "w.csv", head + "homo,hetero,homo's zijn raar.,hetero's zijn raar.,nl\n")
+    (item,) = read_winoqueer(read_table(path)).items
+    assert (item.language, item.surface, item.cluster) == ("nl", "homo's", "zijn raar")

@@ -30,8 +30,9 @@ from auditor.adapters.hf.shared_settings import (
 )
 from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.printable import on_one_line, printable
+from auditor.adapters.probe_files.column_mapping import parse_mapping
 from auditor.adapters.probe_files.probe_folders import build_probe, read_folder
-from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe
+from auditor.adapters.probe_files.probes import Reading, check_axes, find_folder, is_table, open_probe
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.finished_runs import finished_results
 from auditor.adapters.run.results_schema import Results
@@ -203,7 +204,13 @@ def _idle_beta(betas: Mapping[str, float], series: Series) -> str:
 
 
 def _probes(options: AuditOptions) -> tuple[Probe, ...]:
-    probes = [open_probe(one, options.tier.value, options.axis) for one in options.probe] or _default_probes(options)
+    reading = Reading(parse_mapping(options.map), options.language, options.offline)
+    if reading.columns and not any(map(is_table, options.probe)):
+        raise UsageError(
+            "no probe is a file whose columns could be mapped", where="--map", fix="Name one with --probe."
+        )
+    asked_for = [open_probe(one, options.tier.value, options.axis, reading) for one in options.probe]
+    probes = asked_for or _default_probes(options)
     if options.probe and options.axis:
         check_axes(options.axis, [folder for folder in map(find_folder, options.probe) if folder is not None])
     names = [probe.name for probe in probes]

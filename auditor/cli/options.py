@@ -100,12 +100,22 @@ class AuditOptions:
     probe: Annotated[
         list[str],
         _option(
-            "--probe", "Pair file, folder or name of a shipped probe; repeatable. Default: stigma, affirmation.", _WHAT
+            "--probe",
+            "Pair file, public data set, folder, hub:owner/name or shipped probe; repeatable. Default: stigma, "
+            "affirmation.",
+            _WHAT,
         ),
     ] = field(default_factory=list)
-    tier: Annotated[Tier, _option("--tier", "How much of probes with a lexicon: see audit probes list.", _WHAT)] = (
-        Tier.standard
-    )
+    map: Annotated[
+        list[str],
+        _option("--map", "NAME=COLUMN,...: a probe file's columns under other names, harmful=stereotype.", _WHAT),
+    ] = field(default_factory=list)
+    language: Annotated[
+        str, _option("--language", "BCP 47 tag of a probe file's rows that name none, such as fr.", _WHAT)
+    ] = ""
+    tier: Annotated[
+        Tier, _option("--tier", "How much of probes with a lexicon, and of MISGENDERED: see audit probes list.", _WHAT)
+    ] = Tier.standard
     axis: Annotated[
         list[str],
         _option(

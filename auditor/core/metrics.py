@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from auditor.core.bbq_metrics import BBQ_METRICS
+from auditor.core.consistency import MISGENDERED_METRICS, TANGO_METRICS
 from auditor.core.holisticbias_metrics import HOLISTICBIAS_METRICS
 from auditor.core.readings import UP_TO_100, Metric, share_positive
 from auditor.core.scores import CandidateScore, FloatArray, ScoredItem
@@ -89,5 +90,15 @@ METRICS: dict[str, Metric] = {
         *STEREOSET_METRICS,
         *WINOGENDER_METRICS,
         *HOLISTICBIAS_METRICS,
+        *TANGO_METRICS,
+        *MISGENDERED_METRICS,
+        _share(
+            "preference_accuracy",
+            "Preference accuracy",
+            lambda scored: -sentence_difference(scored),
+            "The percentage of pairs whose chosen answer is likelier than the rejected one, summed over tokens: the "
+            "ranking accuracy of Chen et al. 2024, arXiv 2405.19534. The accuracy of an implicit reward is another: it "
+            "compares with the reference. 50% is no preference.",
+        ),
     )
 }

@@ -16,8 +16,8 @@ from auditor.core.items import Item
 from auditor.core.scores import FloatArray, ScoredItem
 from auditor.core.statistics import NO_INTERVAL, Estimate, IntArray, Interval, mean_over_clusters, mean_over_items
 
-PERCENT, POINTS = "%", "points of 100"
-METRIC_UNITS = (PERCENT, POINTS)
+PERCENT, POINTS, PERPLEXITY = "%", "points of 100", "perplexity"
+METRIC_UNITS = (PERCENT, POINTS, PERPLEXITY)
 UP_TO_100 = (0.0, 100.0)
 
 

@@ -24,6 +24,7 @@ _ALWAYS = ("*.json", "*.model", "*.jinja", "*.txt", "*.tiktoken", "README.md")
 _WEIGHTS = ("*.safetensors",)
 _PICKLES = ("*.bin", "*.pt")
 _CODE = ("*.py",)
+_DATA = ("README.md", "*.json", "*.jsonl", "*.csv", "*.tsv", "*.parquet", "*.gz")
 # Weights in subfolders belong to other formats and to intermediate checkpoints.
 _NEVER = ("*/*.safetensors", "*/*.bin", "*/*.pt", "consolidated*.safetensors", "training_args.bin", "optimizer.*")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -74,6 +75,18 @@ def fetch(
     return Snapshot(folder, folder.name, repo_id)
 
 
+def fetch_data(repo_id: str, revision: str | None = None, *, offline: bool = False) -> Snapshot:
+    """Download the tables of a data set's repository and its card, or find them in the cache.
+
+    Raises:
+        ModelLoadError, StorageError: as `fetch`.
+    """
+    where = f"{repo_id}@{revision}" if revision else repo_id
+    with _explained(repo_id, where, offline):
+        folder = _download(repo_id, revision, list(_DATA), offline, None, kind="dataset")
+    return Snapshot(folder, folder.name, repo_id)
+
+
 def describe_weights(snapshot: Snapshot, entry: str, *, offline: bool) -> WeightFiles:
     """What the headers of safetensors files on the hub say of weights that were not downloaded.
 
@@ -101,13 +114,19 @@ def describe_weights(snapshot: Snapshot, entry: str, *, offline: bool) -> Weight
 
 
 def _download(
-    repo_id: str, revision: str | None, patterns: list[str], offline: bool, progress: Progress | None
+    repo_id: str,
+    revision: str | None,
+    patterns: list[str],
+    offline: bool,
+    progress: Progress | None,
+    kind: str = "model",
 ) -> Path:
     from huggingface_hub import snapshot_download
 
     return Path(
         snapshot_download(
             repo_id,
+            repo_type=kind,
             revision=revision,
             endpoint=os.environ.get("HF_ENDPOINT") or None,
             local_files_only=offline,

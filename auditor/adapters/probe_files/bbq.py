@@ -161,7 +161,7 @@ def _notes(items: Sequence[Item], published: bool) -> Iterator[str]:
 def _card(tables: Sequence[TableFile]) -> Card:
     return Card(
         title="BBQ",
-        source=", ".join(one.path.name for one in tables),
+        source=", ".join(one.source for one in tables),
         sha256=joint_sha256([one.sha256 for one in tables]),
         licence="CC BY 4.0",
         citation="Parrish, Chen, Nangia, Padmakumar, Phang, Thompson, Htut & Bowman 2022, Findings of ACL, "

@@ -6,7 +6,7 @@ side is ``sent_more`` in both directions of the data set.
 
 from __future__ import annotations
 
-from auditor.adapters.probe_files.public_sets import read_public_set, row_id
+from auditor.adapters.probe_files.public_sets import read_public_set, row_id, say_translation
 from auditor.adapters.probe_files.table_files import Row, TableFile
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 
@@ -14,8 +14,9 @@ COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 
 
 def read_crows_pairs(table: TableFile, name: str = "crows_pairs") -> Probe:
-    """Read the published file; rows that are not a pair are refused and counted."""
-    return read_public_set(table, name, _card(table), columns=COLUMNS, sides=("sent_more", "sent_less"), item_of=_item)
+    """Read the published file or a translation; rows that are not a pair are refused and counted."""
+    sides = ("sent_more", "sent_less")
+    return say_translation(read_public_set(table, name, _card(table), columns=COLUMNS, sides=sides, item_of=_item))
 
 
 def _item(row: Row) -> Item:
@@ -33,14 +34,14 @@ def _item(row: Row) -> Item:
         cluster=f"row {number}",
         frame=str(row.values["stereo_antistereo"]),
         design="identity_swap",
-        language="en",
+        language=str(row.values.get("language", "en")),
     )
 
 
 def _card(table: TableFile) -> Card:
     return Card(
         title="CrowS-Pairs",
-        source=table.path.name,
+        source=table.source,
         sha256=table.sha256,
         licence="CC BY-SA 4.0",
         citation="Nangia, Vania, Bhalerao & Bowman 2020, EMNLP 2020, arXiv 2010.00133",

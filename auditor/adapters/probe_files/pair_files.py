@@ -91,7 +91,7 @@ def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
             f"{rows_as_clusters} rows name no cluster and count as independent; paraphrases of one predicate "
             "are not, and intervals are then too narrow"
         )
-    base = card or Card(title=table.path.name, source=table.path.name, sha256=table.sha256)
+    base = card or Card(title=table.source, source=table.source, sha256=table.sha256)
     return Probe(name, tuple(items), replace(base, notes=tuple(notes)))
 
 
@@ -159,11 +159,10 @@ def _check_columns(table: TableFile) -> None:
     unknown = [name for name in table.columns if name not in COLUMNS]
     if unknown:
         # A CSV's columns stand in its header; a key of a JSON line stands on that line.
-        header = table.path.suffix.lower() != ".jsonl"
         row = next((row for row in table.stream() if unknown[0] in row.values), None)
         raise UsageError(
             f"unknown column {unknown[0]!r}",
-            where=str(table.path) if header or row is None else table.where(row),
+            where=str(table.path) if table.header or row is None else table.where(row),
             fix=f"Known columns: {', '.join(COLUMNS)}.",
         )
     sides = {HARMFUL, AFFIRMING} <= set(table.columns)

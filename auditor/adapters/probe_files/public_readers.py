@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from auditor.adapters.probe_files import bbq, crows_pairs, winogender, winoqueer
+from auditor.adapters.probe_files import bbq, crows_pairs, preferences, tango, winogender, winoqueer
 from auditor.adapters.probe_files.holisticbias import FILES, is_holisticbias, read_holisticbias
+from auditor.adapters.probe_files.misgendered import is_misgendered, read_misgendered
+from auditor.adapters.probe_files.probe_folders import Tier
 from auditor.adapters.probe_files.public_sets import read_json
 from auditor.adapters.probe_files.stereoset import is_stereoset, read_stereoset
 from auditor.adapters.probe_files.table_files import TableFile
@@ -20,7 +22,9 @@ _TABLES: Mapping[tuple[str, ...], Callable[[TableFile], Probe]] = {
     crows_pairs.COLUMNS: crows_pairs.read_crows_pairs,
     winogender.COLUMNS: winogender.read_winogender,
     # Its categories are files of their own, and several of them are several probes.
-    bbq.COLUMNS: lambda table: bbq.read_bbq([table], f"bbq_{table.path.stem}".lower()),
+    bbq.COLUMNS: lambda table: bbq.read_bbq([table], f"bbq_{table.name}".lower()),
+    tango.COLUMNS: tango.read_tango,
+    preferences.COLUMNS: preferences.read_preferences,
 }
 
 
@@ -41,7 +45,7 @@ def read_tables(tables: Sequence[TableFile]) -> Probe | None:
     return reader(known[0]) if reader else None
 
 
-def read_untabled(path: Path) -> Probe | None:
+def read_untabled(path: Path, tier: Tier = "standard") -> Probe | None:
     """A set published as something else than a table: a file of it, or the folder; None where it is no known one's.
 
     Raises:
@@ -50,6 +54,8 @@ def read_untabled(path: Path) -> Probe | None:
     folder = path if path.is_dir() else path.parent
     if is_holisticbias(folder) and (path.is_dir() or path.name in FILES):
         return read_holisticbias(folder)
+    if is_misgendered(path):
+        return read_misgendered(path, tier)
     if not path.is_dir():
         return _read_file(path)
     listed = files_in(path)

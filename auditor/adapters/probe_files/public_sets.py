@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from auditor.adapters.probe_files.table_files import Row, TableFile, check_utf8, content_of, unique_keys
@@ -46,6 +47,18 @@ def collect(name: str, card: Card, entries: Iterable[tuple[str, Item | str]]) ->
         detail = found if isinstance(found, str) else f"its id {found.id!r} stands in the file already"
         refusals.append(Refusal("unreadable_row", f"{where}: {detail}", name))
     return Probe(name, tuple(items.values()), card, tuple(refusals))
+
+
+def say_translation(probe: Probe) -> Probe:
+    """The same probe; if it is not all English, with a note that the card is the original's."""
+    languages = sorted({item.language for item in probe.items} - {"en"})
+    if not languages:
+        return probe
+    note = (
+        f"its rows are in {', '.join(languages)}: licence, citation and known defects here are those of the English "
+        "original, and those of the translation hold beside them"
+    )
+    return replace(probe, card=replace(probe.card, notes=(*probe.card.notes, note)))
 
 
 def row_id(row: Row) -> str:

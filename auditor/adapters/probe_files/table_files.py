@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from auditor.errors import UsageError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+_PACKED = ".gz"
 
 # csv's own limit is 128 kB a field; a long item is the scorer's to refuse, not the parser's.
 _LONGEST_FIELD = 2**31 - 1
@@ -39,12 +42,30 @@ class TableFile:
 
     Attributes:
         stream: reads the rows from the first on, each time it is called; nothing keeps them.
+        sha256: of the file as it lies.
+        counted: what a row's number counts.
+        header: columns stand in one place for all rows; otherwise every row names its own.
+        called, origin: its name, and where its rows come from, where the path does not tell.
     """
 
     path: Path
     columns: tuple[str, ...]
     stream: Callable[[], Iterator[Row]]
     sha256: str
+    counted: Literal["line", "row"] = "line"
+    header: bool = True
+    called: str = ""
+    origin: str = ""
+
+    @property
+    def name(self) -> str:
+        """The file's name without what says how it is written."""
+        return self.called or _unpacked(self.path).stem
+
+    @property
+    def source(self) -> str:
+        """Where its rows come from, for a card."""
+        return self.origin or self.path.name
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -53,7 +74,7 @@ class TableFile:
 
     def where(self, row: Row) -> str:
         """File and line, for error messages."""
-        return f"{self.path}, {'row' if self.path.suffix.lower() == '.parquet' else 'line'} {row.line}"
+        return f"{self.path}, {self.counted} {row.line}"
 
 
 def read_table(path: Path) -> TableFile:
@@ -63,21 +84,52 @@ def read_table(path: Path) -> TableFile:
         UsageError: it cannot be opened, is not UTF-8, or is not what its suffix says.
     """
     content, sha256 = content_of(path)
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     # From the bytes that were hashed, so that the hash is of what was read.
+    content = _unpack(path, content)
     if suffix == ".parquet":
-        return TableFile(path, *_parquet(path, content), sha256)
+        return TableFile(path, *_parquet(path, content), sha256, "row")
     if suffix in (".csv", ".tsv"):
-        delimiter = "\t" if suffix == ".tsv" else ","
+        delimiter = "\t" if suffix == ".tsv" else _delimiter(content)
         check_utf8(path, content)
         return TableFile(path, _csv_header(path, content, delimiter), lambda: _csv(content, delimiter), sha256)
     if suffix == ".jsonl":
         check_utf8(path, content)
         columns = dict.fromkeys(name for row in _jsonl(content) for name in row.values)
-        return TableFile(path, tuple(columns), lambda: _jsonl(content), sha256)
+        return TableFile(path, tuple(columns), lambda: _jsonl(content), sha256, header=False)
     raise UsageError(
-        f"unknown kind of file {path.suffix!r}", where=str(path), fix=f"Give one of {', '.join(SUFFIXES)}."
+        f"unknown kind of file {suffix!r}",
+        where=str(path),
+        fix=f"Give one of {', '.join(SUFFIXES)}, or one of these packed as {_PACKED}.",
     )
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix that says how rows are written, in small letters; that of packing is none."""
+    return _unpacked(path).suffix.lower()
+
+
+def _unpacked(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() == _PACKED else path
+
+
+def _unpack(path: Path, content: bytes) -> bytes:
+    if path.suffix.lower() != _PACKED:
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(
+            f"not a whole gzip file: {error}", where=str(path), fix="Fetch it again, or give it unpacked."
+        ) from error
+
+
+def _delimiter(content: bytes) -> str:
+    """The comma; without one in the header, what stands there oftener of those that spreadsheets write instead."""
+    header = content[: content.find(b"\n") + 1 or None]
+    if b"," not in header and (b";" in header or b"\t" in header):
+        return ";" if header.count(b";") > header.count(b"\t") else "\t"
+    return ","
 
 
 def content_of(path: Path) -> tuple[bytes, str]:

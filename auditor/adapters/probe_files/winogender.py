@@ -66,7 +66,7 @@ def _item(occupation: str, participant: str, answer: str, texts: dict[str, str])
 def _card(table: TableFile) -> Card:
     return Card(
         title="Winogender",
-        source=table.path.name,
+        source=table.source,
         sha256=table.sha256,
         licence="MIT",
         citation="Rudinger, Naradowsky, Leonard & Van Durme 2018, NAACL 2018, arXiv 1804.09301",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from difflib import SequenceMatcher
 
-from auditor.adapters.probe_files.public_sets import read_public_set, row_id
+from auditor.adapters.probe_files.public_sets import read_public_set, row_id, say_translation
 from auditor.adapters.probe_files.table_files import Row, TableFile
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 
@@ -20,8 +20,9 @@ _SINGULAR = {"is": "are", "has": "have", "does": "do", "doesn't": "don't", "isn'
 
 
 def read_winoqueer(table: TableFile, name: str = "winoqueer") -> Probe:
-    """Read the published file or a part of it; rows that are not a pair are refused and counted."""
-    return read_public_set(table, name, _card(table), columns=COLUMNS, sides=("sent_x", "sent_y"), item_of=_item)
+    """Read the published file, a part or a translation; rows that are not a pair are refused and counted."""
+    sides = ("sent_x", "sent_y")
+    return say_translation(read_public_set(table, name, _card(table), columns=COLUMNS, sides=sides, item_of=_item))
 
 
 def _item(row: Row) -> Item:
@@ -36,7 +37,7 @@ def _item(row: Row) -> Item:
         cluster=predicate,
         frame=frame,
         design="identity_swap",
-        language="en",
+        language=str(row.values.get("language", "en")),
     )
 
 
@@ -72,7 +73,7 @@ def _notes(rows: int) -> tuple[str, ...]:
 def _card(table: TableFile) -> Card:
     return Card(
         title="WinoQueer",
-        source=table.path.name,
+        source=table.source,
         sha256=table.sha256,
         licence="MIT",
         citation="Felkner, Chang, Jang & May 2023, ACL 2023 (2023.acl-long.507), arXiv 2306.15087v2",
