@@ -14,6 +14,7 @@ from auditor import __version__
 from auditor.cli import probe_making
 from auditor.cli.config import read_config
 from auditor.cli.exit_codes import errors_as_exit_codes
+from auditor.cli.external_options import AnalyseOptions, RequestsOptions
 from auditor.cli.options import AuditOptions, LintFormat, OnInconclusive, Tier, command
 
 app = typer.Typer(
@@ -28,6 +29,12 @@ _CHECKPOINTS = Annotated[
     typer.Argument(
         metavar="[NAME=]MODEL...",
         help="Checkpoints in training order: hub ids, id@revision, folders, adapters, NAME=BASE+ADAPTER.",
+    ),
+]
+_FILES = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[NAME=]FILE...", help="Scores in training order: CSV, JSONL or Parquet, a file or several."
     ),
 ]
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -59,6 +66,40 @@ app.command("score")(
         _score,
         "score",
         "Score one checkpoint: compare with a series of one.",
+    )
+)
+
+
+def _requests(checkpoints: list[str], options: RequestsOptions) -> None:
+    with errors_as_exit_codes(debug=options.debug):
+        from auditor.cli.requests import run_requests
+
+        run_requests(checkpoints, options)
+
+
+def _analyse(files: list[str], options: AnalyseOptions) -> None:
+    with errors_as_exit_codes(debug=options.debug):
+        from auditor.cli.analyse import run_analyse
+
+        run_analyse(files, options)
+
+
+app.command("requests")(
+    command(
+        inspect.Parameter("checkpoints", inspect.Parameter.KEYWORD_ONLY, annotation=_CHECKPOINTS),
+        _requests,
+        "requests",
+        "Write the token ids that another engine is to score; needs tokenizers, no weights.",
+        RequestsOptions,
+    )
+)
+app.command("analyse")(
+    command(
+        inspect.Parameter("files", inspect.Parameter.KEYWORD_ONLY, annotation=_FILES),
+        _analyse,
+        "analyse",
+        "Analyse scores made elsewhere: what audit requests asked for, or bare log-probabilities and rewards.",
+        AnalyseOptions,
     )
 )
 
