@@ -84,3 +84,16 @@ def test_a_file_without_sense(tmp_path: Path, content: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         mapping(file=tmp_path / "none.yaml")
+
+
+def test_the_file_in_the_documentation(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parent.parent / "docs" / "external-scores.md").read_text(encoding="utf-8")
+    lines = text[text.index("    quantity: logprob") :].split("\n\n")[0].splitlines()
+    found = mapping(
+        quantity=None, file=write(tmp_path / "map.yaml", "\n".join(line.removeprefix("    ") for line in lines))
+    )
+    assert (found.quantity, found.column("checkpoint"), found.sides) == (
+        "logprob",
+        "model",
+        {"rejected": "harmful", "chosen": "affirming"},
+    )

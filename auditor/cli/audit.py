@@ -102,13 +102,13 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     if options.dry_run:
         print_dry_run(scorer, audit.probes, audit.files, audit.policy, audit.forward)
         return
-    _show_first(audit, scorer, options, progress)
+    _show_first(audit, options, progress)
     request = _request_of(checkpoints, options, audit)
     if not options.no_cache and (results := _finished(request, audit, hashes)) is not None:
         progress.note("nothing to do: this audit is complete, and neither weights nor probes have changed since")
         _show(request.out / REPORT, results, (), options)
         return
-    folder = _open_folder(request, options, audit, scorer)
+    folder = _open_folder(request, options, audit)
     engine = request.engine
     stores = AuditStores(cache, folder.path)
     scorer.keep_in = lambda fingerprint, dtype: KeptScores(
@@ -178,10 +178,10 @@ def _access(options: AuditOptions, device: str) -> LoadPolicy:
     )
 
 
-def _show_first(audit: _Audit, scorer: HFScorer, options: AuditOptions, progress: RichProgress) -> None:
+def _show_first(audit: _Audit, options: AuditOptions, progress: RichProgress) -> None:
     """Print the first item as every checkpoint will read it, the scored part between bars."""
     if not options.private:
-        for render, text in scorer.first_rendered(audit.probes).items():
+        for render, text in audit.rendering.first_rendered(audit.probes[0].items[0]).items():
             shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]} [...] {text[-_SHOWN // 2 :]}"
             progress.note(f"first item, {render}: {shown}")
 
@@ -208,7 +208,7 @@ def _finished(request: _Request, audit: _Audit, hashes: WeightHashes) -> Results
     )
 
 
-def _open_folder(request: _Request, options: AuditOptions, audit: _Audit, scorer: HFScorer) -> RunFolder:
+def _open_folder(request: _Request, options: AuditOptions, audit: _Audit) -> RunFolder:
     manifest = manifest_of(
         request_id=request.identity,
         request={**request.values, "sesoi": audit.rule.sesoi},
@@ -219,7 +219,7 @@ def _open_folder(request: _Request, options: AuditOptions, audit: _Audit, scorer
         files={name: describe_files(one) for name, one in audit.files.items()},
         renders=audit.rendering.renders,
         renders_reason=audit.rendering.reason,
-        first_rendered={} if options.private else scorer.first_rendered(audit.probes),
+        first_rendered={} if options.private else audit.rendering.first_rendered(audit.probes[0].items[0]),
     )
     return RunFolder(request.out, manifest, private=options.private, tokens=request.tokens)
 
