@@ -383,7 +383,7 @@ def test_a_gate_holds_bare_scores(bare_run: Path) -> None:
     assert "trans women" in result.stdout
     result = audit("diff", bare_run, bare_run)
     assert result.exit_code == 0, result.stderr
-    assert "cannot be compared in nats" in result.stdout
+    assert "cannot be compared in nats: bare scores have no tokens to compare" in result.stdout
 
 
 def test_published_metrics_of_bare_scores(tmp_path: Path) -> None:
