@@ -11,11 +11,10 @@ from typing import Annotated
 import typer
 
 from auditor import __version__
-from auditor.cli import probe_making
+from auditor.cli import external_commands, probe_making
 from auditor.cli.config import read_config
 from auditor.cli.exit_codes import errors_as_exit_codes
-from auditor.cli.external_options import AnalyseOptions, RequestsOptions
-from auditor.cli.options import AuditOptions, LintFormat, OnInconclusive, Tier, command
+from auditor.cli.options import CHECKPOINTS, AuditOptions, LintFormat, OnInconclusive, Tier, command
 
 app = typer.Typer(
     name="audit",
@@ -24,19 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_CHECKPOINTS = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="[NAME=]MODEL...",
-        help="Checkpoints in training order: hub ids, id@revision, folders, adapters, NAME=BASE+ADAPTER.",
-    ),
-]
-_FILES = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="[NAME=]FILE...", help="Scores in training order: CSV, JSONL or Parquet, a file or several."
-    ),
-]
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 _MODEL = Annotated[str, typer.Argument(metavar="[NAME=]MODEL", help="One checkpoint.")]
 
@@ -54,7 +40,7 @@ def _score(model: str, options: AuditOptions) -> None:
 
 app.command("compare")(
     command(
-        inspect.Parameter("checkpoints", inspect.Parameter.KEYWORD_ONLY, annotation=_CHECKPOINTS),
+        inspect.Parameter("checkpoints", inspect.Parameter.KEYWORD_ONLY, annotation=CHECKPOINTS),
         _compare,
         "compare",
         "Compare checkpoints of one series: harm scores per identity, verdicts, report.",
@@ -70,38 +56,8 @@ app.command("score")(
 )
 
 
-def _requests(checkpoints: list[str], options: RequestsOptions) -> None:
-    with errors_as_exit_codes(debug=options.debug):
-        from auditor.cli.requests import run_requests
-
-        run_requests(checkpoints, options)
-
-
-def _analyse(files: list[str], options: AnalyseOptions) -> None:
-    with errors_as_exit_codes(debug=options.debug):
-        from auditor.cli.analyse import run_analyse
-
-        run_analyse(files, options)
-
-
-app.command("requests")(
-    command(
-        inspect.Parameter("checkpoints", inspect.Parameter.KEYWORD_ONLY, annotation=_CHECKPOINTS),
-        _requests,
-        "requests",
-        "Write the token ids that another engine is to score; needs tokenizers, no weights.",
-        RequestsOptions,
-    )
-)
-app.command("analyse")(
-    command(
-        inspect.Parameter("files", inspect.Parameter.KEYWORD_ONLY, annotation=_FILES),
-        _analyse,
-        "analyse",
-        "Analyse scores made elsewhere: what audit requests asked for, or bare log-probabilities and rewards.",
-        AnalyseOptions,
-    )
-)
+app.command("requests")(external_commands.requests)
+app.command("analyse")(external_commands.analyse)
 
 
 @app.command()

@@ -87,6 +87,13 @@ def option(flag: str, text: str, panel: str, **others: Any) -> Any:
     return typer.Option(flag, help=text, envvar=f"AUDIT_{name.upper()}", rich_help_panel=panel, **others)
 
 
+CHECKPOINTS = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[NAME=]MODEL...",
+        help="Checkpoints in training order: hub ids, id@revision, folders, adapters, NAME=BASE+ADAPTER.",
+    ),
+]
 WHAT, HOW, WHERE = "What is asked", "How it is computed", "Where it goes"
 
 
