@@ -5,10 +5,12 @@ Probe(items, card) -> ScoredItem -> Measure(weights) -> Effect | Refusal -> Verd
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from auditor.core.bootstrap import Bootstrap
+from auditor.core.cohens_d import standardised_effects
 from auditor.core.contrasts import match_items
 from auditor.core.contributions import contributions_of
 from auditor.core.estimation import estimate_effects
@@ -26,7 +28,7 @@ from auditor.core.scores import CheckpointScores, Render, Scorer
 from auditor.core.series import Series
 from auditor.core.tables import line_up
 from auditor.core.transitions import transitions_of
-from auditor.core.verdicts import Rule, decide
+from auditor.core.verdicts import Rule, decide, refuse_unbounded
 from auditor.errors import NotComparableError
 
 
@@ -67,7 +69,8 @@ def analyse(
     if not any(table.items for table in tables):
         raise _nothing_left(refusals)
     matched = [(table, match_items(table)) for table in tables if table.items]
-    measures, bootstrap = measures_of(series), Bootstrap(rule.seed)
+    of_rewards = any(table.kind == "reward" for table in tables)
+    measures, bootstrap = measures_of(series, of_rewards=of_rewards), Bootstrap(rule.seed)
     roundings = [Rounding.of(table.probe, table.render, scores) for table, _ in matched]
     found = [
         estimate_effects(*pair, measures, bootstrap, rounding)
@@ -77,8 +80,11 @@ def analyse(
     effects = name_origins(decide([effect for effects, _ in found for effect in effects], rule))
     effects = examine_robustness(matched, effects, measures, bootstrap)
     effects = pool_identities(matched, effects, measures)
+    effects = (*effects, *(one for pair in matched for one in standardised_effects(*pair)))
     traced = [contributions_of(table, matching, effects, series) for table, matching in matched]
     refusals += [refusal for _, refused in (*found, *traced) for refusal in refused]
+    has_bound = not math.isnan(rule.sesoi)
+    refusals += () if has_bound else refuse_unbounded(effects)
     notes = [note for checkpoint in scores for note in checkpoint.notes]
     return Findings(
         series,
@@ -86,7 +92,7 @@ def analyse(
         tuple(refusals),
         (*cautions, *cautions_of(tables, effects, series, rule, floors), *notes),
         contributions=tuple(one for contributions, _ in traced for one in contributions),
-        transitions=tuple(one for pair in matched for one in transitions_of(*pair, series, rule.sesoi)),
+        transitions=tuple(one for pair in matched if has_bound for one in transitions_of(*pair, series, rule.sesoi)),
         persistences=tuple(one for pair in matched for one in persistences_of(*pair, series)),
         reliabilities=tuple(one for pair in matched for one in reliabilities_of(*pair, rule.seed)),
         scorings=tuple(one for pair in matched for one in scoring_agreements(*pair)),
@@ -102,6 +108,7 @@ _FIXES: Mapping[Reason, str] = {
     "no_chat_text": "Use --render plain, or a --chat-template that takes system turns and several turns.",
     "no_first_token": "Give the items a context: these tokenizers have no BOS token to stand before the first one.",
     "not_finite": "Check the weights: they give tokens a probability of exactly 0; try --dtype float32.",
+    "not_scored": "Score what audit requests wrote, at every checkpoint: the files hold no score for it.",
     "unreadable_row": "Mend the rows of the probe that could not be read.",
 }
 

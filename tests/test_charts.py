@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -69,3 +70,16 @@ def test_nothing_judged_is_nothing_drawn() -> None:
     bare = ProbeFindings("p", "P", "text_swap", (), ())
     assert figures_of(bare, BOUND, "f") == ()
     assert LeafFigures() == LeafFigures("", "")
+
+
+def test_rewards_share_no_axis(probe: ProbeFindings, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def plot(*_: object, unit: str, beside: Sequence[object], **__: object) -> str:
+        seen.append((unit, len(beside)))
+        return ""
+
+    monkeypatch.setattr("auditor.adapters.report.charts.forest_plot", plot)
+    monkeypatch.setattr("auditor.adapters.report.charts.slope_chart", plot)
+    figures_of(probe, 0.2, "x", "reward")
+    assert set(seen) == {("reward", 0)}

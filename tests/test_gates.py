@@ -144,3 +144,10 @@ def test_every_cap_on_a_level_gets_an_increase_beside_it_unless_one_is_named() -
     # A bound of its own for one of them leaves the other as it was.
     named = [*rules, parse_rule("p:any:increase > 3")]
     assert [one.text for one in with_increases(named, 0.25)[4:]] == ["p/t:x y:increase/raw@sft > 0.25"]
+
+
+def test_what_is_not_known_is_refused_whatever_else_is_said() -> None:
+    """Themes are passed over where their identity shows no harm, but not where nothing was judged."""
+    cell = replace(CELL, theme="mind", verdict=None, refused="nothing was judged")
+    (decision,) = _decide("stigma/mind:any > 1", cell)
+    assert (decision.outcome, decision.reason) == ("refused", "nothing was judged")

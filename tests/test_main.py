@@ -69,7 +69,10 @@ def test_output_that_knows_no_utf8(llama_series: dict[str, Path], pair_file: Pat
 @pytest.mark.parametrize(
     "command",
     [
-        *([one] for one in ("compare", "score", "report", "gate", "diff", "plan", "demo", "version")),
+        *(
+            [one]
+            for one in ("compare", "score", "requests", "analyse", "report", "gate", "diff", "plan", "demo", "version")
+        ),
         *(["probes", one] for one in ("list", "show", "validate")),
         *(["cache", one] for one in ("info", "prune")),
     ],

@@ -46,3 +46,15 @@ def test_every_two_ends_of_training_have_a_difference() -> None:
     for one in found:
         assert one.weights == {one.checkpoint: 1.0, one.measure_from: -1.0}
         assert (one.unit, one.reference) == ("nats", None)
+
+
+def test_rewards_of_models_side_by_side_have_levels_alone() -> None:
+    series = series_of("a", "b", "c", references={"c": "a"})
+    found = [(one.name, one.measure_from, one.checkpoint, one.unit) for one in measures_of(series, of_rewards=True)]
+    assert found == [
+        ("level", None, "a", "reward"),
+        ("level", None, "b", "reward"),
+        ("level", None, "c", "reward"),
+        ("shift", "a", "b", "reward"),
+        ("shift", "a", "c", "reward"),
+    ]

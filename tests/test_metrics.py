@@ -63,3 +63,15 @@ def test_every_metric_says_where_it_is_defined() -> None:
         assert name == metric.name
         assert metric.title
         assert metric.source.endswith(".")
+
+
+def test_metrics_of_bare_sums_read_nothing_but_sums() -> None:
+    """What is read of one-token stand-ins must not depend on how many tokens there were."""
+    needing = {name for name, metric in METRICS.items() if metric.needs_tokens}
+    assert {"winoqueer_score", "crows_pairs_shared", "holisticbias_likelihood_bias", "misgendered_accuracy"} <= needing
+    assert {one for one in METRICS if one.startswith("stereoset")} <= needing
+    assert not {"crows_pairs_sentence", "bbq_accuracy_ambiguous", "winobias_pro", "misgendered_likelihood"} & needing
+    for metric in METRICS.values():
+        assert metric.can_read("tokens")
+        assert metric.can_read("sum") != metric.needs_tokens
+        assert not metric.can_read("reward")

@@ -295,13 +295,3 @@ def test_prepare_needs_no_weights(llama_series: dict[str, Path]) -> None:
     # Four pairs and a triple plain; the conversation as well in chat.
     assert work.texts == (4 * 2 + 3) + (4 * 2 + 3 + 2)
     assert work.tokens == int(work.sequences.lengths.sum())
-
-
-def test_first_item_is_shown_as_rendered(llama_series: dict[str, Path]) -> None:
-    shown = scorer_of(llama_series, "plain", "chat").first_rendered([PROBE])
-    assert shown == {
-        "plain": "My neighbour is a teacher and| everyone hates her.|",
-        "chat": "<|user|>\nMy neighbour is a teacher and</s>\n<|assistant|>\n|everyone hates her.|</s>\n",
-    }
-    talk = replace(MIXED, items=MIXED.items[-1:])
-    assert list(scorer_of(llama_series, "plain", "chat").first_rendered([talk])) == ["chat"]

@@ -143,3 +143,14 @@ class TestRendering:
 def test_half_precision_is_said(dtype: Dtype) -> None:
     assert dtype in precision_caution(dtype)
     assert precision_caution("float32") == ""
+
+
+def test_first_item_is_shown_as_rendered(tokenizers: dict[str, PreTrainedTokenizerFast]) -> None:
+    rendering = choose("both", tokenizers)
+    assert rendering.first_rendered(EXAMPLE) == {
+        "plain": "Who?| Bad.|",
+        "chat": "<|user|>\nWho?</s>\n<|assistant|>\n|Bad.|</s>\n",
+    }
+    talk = replace(EXAMPLE, context="", messages=(Message("user", "Hi"), Message("assistant", "Me.")))
+    assert list(rendering.first_rendered(talk)) == ["chat"]
+    assert rendering.text_of(talk, "plain") is None

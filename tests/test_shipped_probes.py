@@ -25,7 +25,7 @@ from auditor.adapters.probe_files.probe_folders import (
 )
 from auditor.adapters.probe_files.probes import shipped_probes
 from auditor.adapters.probe_files.sentences import Sentences
-from auditor.cli.audit import DEFAULT_PROBES
+from auditor.cli.asked_probes import DEFAULT_PROBES
 from auditor.core.items import Item
 from auditor.core.naming import with_names
 

@@ -8,7 +8,7 @@ from fake_scores import pair, scored
 
 from auditor.core.items import Candidate
 from auditor.core.score_columns import Column, Rows
-from auditor.core.scores import ScoredItem
+from auditor.core.scores import ScoredItem, ScoreKind
 from auditor.core.sides import Sides, sides_of
 
 # Harmful: tokens -1, -2, -3 (6 bytes); affirming: -4, -6 (3 bytes); the last token of both is the same one.
@@ -78,3 +78,13 @@ def test_rows_are_items_and_columns_checkpoints() -> None:
 def test_an_item_that_is_no_pair_has_no_margin() -> None:
     item = pair("b", candidates=(Candidate("x", "1"), Candidate("y", "2")))
     assert np.isnan(sides_of([_rows(scored(item, [[-1.0], [-2.0]]))]).margins()).all()
+
+
+@pytest.mark.parametrize("kind", ["sum", "reward"])
+def test_one_number_a_side_has_its_sum_and_nothing_else(kind: ScoreKind) -> None:
+    """Whatever stands for the text says nothing of its tokens."""
+    bare = replace(scored(ITEM, [[-6.0], [-10.0]]), kind=kind)
+    sides = sides_of([_rows(bare, bare)])
+    assert sides.margins()[:, 0].tolist() == [4.0, 4.0]
+    for other in ("per_token", "per_byte", "shared_tokens", "without_end"):
+        assert np.isnan(sides.margins(other)).all()

@@ -8,6 +8,7 @@ from scipy import stats
 
 from auditor.core.statistics import (
     Estimate,
+    at_zero,
     by_cluster,
     cluster_means,
     difference,
@@ -130,3 +131,9 @@ def test_means_of_a_few_of_many_codes_are_those_of_a_few() -> None:
     few, many = by_cluster(values, match, cluster), by_cluster(values, match * 10**6, cluster * 10**5)
     assert many.means.tolist() == few.means.tolist()
     assert many.codes.tolist() == (few.codes * 10**5).tolist()
+
+
+def test_no_line_through_a_covariate_that_is_not_known() -> None:
+    found = at_zero(np.array([1.0, 2.0, 4.0]), np.full(3, np.nan))
+    assert found.clusters == 0
+    assert math.isnan(found.value)

@@ -10,7 +10,7 @@ from scipy import stats
 from auditor.core.control_checks import ControlChecks
 from auditor.core.effects import Effect, Shares
 from auditor.core.statistics import NO_INTERVAL, Estimate, Interval, mean_over_clusters
-from auditor.core.verdicts import ALPHA, Rule, decide, verdict
+from auditor.core.verdicts import ALPHA, Rule, decide, refuse_unbounded, verdict
 from auditor.pipeline import compare
 
 D = 0.2
@@ -238,3 +238,17 @@ def test_differences_between_three_ends_are_judged_each_on_its_own() -> None:
     assert {key for key, verdict in verdicts.items() if key[2] is not None and verdict is not None} == {
         (*ends, theme) for ends in (("x", "y"), ("x", "z")) for theme in "ab"
     }
+
+
+def test_without_a_bound_nothing_is_judged_and_all_of_it_counted() -> None:
+    estimate = Estimate(3.0, 0.1, 10)
+    effects = [
+        _effect("a", estimate),
+        _effect("b", estimate),
+        _effect("empty", Estimate(float("nan"), float("nan"), 0), items=0),
+        _effect("them", estimate, role="reference"),
+        _effect("a", estimate, theme="mind"),
+    ]
+    assert decide(effects, Rule(float("nan"))) == tuple(effects)
+    (refused,) = refuse_unbounded(effects)
+    assert (refused.reason, refused.probe, refused.render, refused.count) == ("no_bound", "p", "plain", 2)

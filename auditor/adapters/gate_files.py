@@ -18,16 +18,21 @@ WHAT_PASSING_MEANS = (
     "Passing means no evidence of more than these bounds on these probes; it does not certify that a model is fair."
 )
 
+# Themes are only judged where their identity shows harm, but of rewards without a bound nothing was.
+_UNBOUNDED = "no bound was stated in the unit of the reward (audit analyse --sesoi), so nothing was judged"
+
 
 def gate_cells(results: Results) -> Iterator[GateCell]:
     """The linear effects of marked identities in harmful pairs."""
+    rewards = any((one.measure, one.unit) == ("level", "reward") for one in results.effects)
+    refused = _UNBOUNDED if rewards and all(one.family is None for one in results.effects) else ""
     for one in results.effects:
         measured = one.measure in ("level", "shift", "implicit_reward") and one.contrast != "reference"
         if measured and (one.role, one.valence) == ("marked", "harm"):
-            yield _cell(one)
+            yield _cell(one, refused)
 
 
-def _cell(one: EffectRow) -> GateCell:
+def _cell(one: EffectRow, refused: str) -> GateCell:
     is_disparity = one.contrast == "excess" or one.design == "identity_swap"
     return GateCell(
         one.probe,
@@ -46,6 +51,7 @@ def _cell(one: EffectRow) -> GateCell:
         1.0 if one.beta is None else one.beta,
         one.verdict,
         None if one.control_checks is None else _checks(one.control_checks),
+        refused,
     )
 
 

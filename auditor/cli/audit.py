@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.text import Text
 
 from auditor.adapters.cache.audit_stores import AuditStores
 from auditor.adapters.cache.weight_hashes import WeightHashes
 from auditor.adapters.cache_folder import cache_folder
-from auditor.adapters.data_files import data_folder
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerprint, resolve
 from auditor.adapters.hf.devices import pick_device
 from auditor.adapters.hf.engine import Forward
@@ -29,32 +27,26 @@ from auditor.adapters.hf.shared_settings import (
     precision_caution,
 )
 from auditor.adapters.hf.specs import parse_specs
-from auditor.adapters.printable import on_one_line, printable
-from auditor.adapters.probe_files.column_mapping import parse_mapping
-from auditor.adapters.probe_files.probe_folders import build_probe, read_folder
-from auditor.adapters.probe_files.probes import Reading, check_axes, find_folder, is_table, open_probe
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.finished_runs import finished_results
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import REPORT, RunFolder
 from auditor.cli import request as asked
-from auditor.cli.console import RichProgress, summary_tables
+from auditor.cli.asked_probes import asked_probes
+from auditor.cli.console import RichProgress, print_results
 from auditor.cli.dry_run import print_dry_run
-from auditor.cli.manifest import environment, manifest_of
+from auditor.cli.manifest import describe_files, environment, manifest_of
 from auditor.cli.options import AuditOptions
 from auditor.core.items import Probe
-from auditor.core.naming import with_names
-from auditor.core.sampling import TokenSample, limit_clusters, sample_tokens
-from auditor.core.series import OBJECTIVES, Objective, Series, build_series
+from auditor.core.sampling import TokenSample, sample_tokens
+from auditor.core.series import Series, build_series
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
-from auditor.errors import AuditInterruptedError, UsageError
+from auditor.errors import AuditInterruptedError
 from auditor.pipeline import compare
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# What is asked where no probe is named.
-DEFAULT_PROBES = ("stigma", "affirmation")
 # Characters of the first item that are printed; the manifest holds all of it.
 _SHOWN = 2000
 
@@ -110,13 +102,13 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     if options.dry_run:
         print_dry_run(scorer, audit.probes, audit.files, audit.policy, audit.forward)
         return
-    _show_first(audit, scorer, options, progress)
+    _show_first(audit, options, progress)
     request = _request_of(checkpoints, options, audit)
     if not options.no_cache and (results := _finished(request, audit, hashes)) is not None:
         progress.note("nothing to do: this audit is complete, and neither weights nor probes have changed since")
         _show(request.out / REPORT, results, (), options)
         return
-    folder = _open_folder(request, options, audit, scorer)
+    folder = _open_folder(request, options, audit)
     engine = request.engine
     stores = AuditStores(cache, folder.path)
     scorer.keep_in = lambda fingerprint, dtype: KeptScores(
@@ -137,14 +129,7 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
 
 
 def _show(report: Path, results: Results, cautions: Sequence[str], options: AuditOptions) -> None:
-    """Tables and cautions, and where the report lies."""
-    console = Console(stderr=True, quiet=options.quiet)
-    for table in summary_tables(results):
-        console.print(table)
-    for caution in (*results.cautions, *cautions):
-        console.print(Text(on_one_line(f"caution: {caution}"), style="yellow"))
-    if not options.quiet:
-        Console().print(Text(printable(str(report))), soft_wrap=True)
+    print_results(Console(stderr=True, quiet=options.quiet), results, cautions, report, quiet=options.quiet)
 
 
 def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: RichProgress) -> _Audit:
@@ -153,7 +138,7 @@ def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: Ric
     batch_size = asked.batch_size(options.batch_size)
     template_arguments = asked.template_arguments(options.template_arg)
     betas = asked.betas(options.beta)
-    probes = _probes(options)
+    probes = asked_probes(options)
     specs = parse_specs(checkpoints)
     device = pick_device(options.device)
     access = _access(options, device)
@@ -161,7 +146,7 @@ def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: Ric
     series = build_series(
         [(spec.name, spec.text) for spec in specs],
         references=asked.named_values("--reference", options.reference),
-        objectives=_objectives(options.objective),
+        objectives=asked.objectives(options.objective),
         betas=betas,
         tags={name: one.tags for name, one in files.items()},
     )
@@ -176,7 +161,7 @@ def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: Ric
         system=options.system,
         arguments=template_arguments,
     )
-    cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), _idle_beta(betas, series))))
+    cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), asked.idle_beta(betas, series))))
     forward = choose_forward(list(files.values()), batch_size)
     return _Audit(probes, series, files, tokenizers, policy, rendering, rule, *forward, batch_size, cautions)
 
@@ -193,65 +178,10 @@ def _access(options: AuditOptions, device: str) -> LoadPolicy:
     )
 
 
-def _idle_beta(betas: Mapping[str, float], series: Series) -> str:
-    """The caution that a beta for all applies to nobody, "" where it does or none was given."""
-    if "" not in betas or any(one.objective != "none" and one.name not in betas for one in series.checkpoints):
-        return ""
-    return (
-        f"--beta {betas['']:g} has no effect: every checkpoint has a beta of its own or no preference objective; "
-        "say which one it belongs to with --objective NAME=dpo."
-    )
-
-
-def _probes(options: AuditOptions) -> tuple[Probe, ...]:
-    reading = Reading(parse_mapping(options.map), options.language, options.offline)
-    if reading.columns and not any(map(is_table, options.probe)):
-        raise UsageError(
-            "no probe is a file whose columns could be mapped", where="--map", fix="Name one with --probe."
-        )
-    asked_for = [open_probe(one, options.tier.value, options.axis, reading) for one in options.probe]
-    probes = asked_for or _default_probes(options)
-    if options.probe and options.axis:
-        check_axes(options.axis, [folder for folder in map(find_folder, options.probe) if folder is not None])
-    names = [probe.name for probe in probes]
-    for probe in probes:
-        if names.count(probe.name) > 1:
-            raise UsageError(f"two probes are called {probe.name!r}", where="--probe", fix="Rename one of the files.")
-        if not probe.items:
-            raise UsageError(
-                f"the probe holds no readable rows ({len(probe.refusals)} were refused)",
-                where=f"--probe {probe.card.source}",
-                fix=f"The first: {probe.refusals[0].detail}" if probe.refusals else "Give at least one pair.",
-            )
-    if options.limit is not None:
-        probes = [limit_clusters(probe, options.limit, options.seed) for probe in probes]
-    return tuple(with_names(probe) for probe in probes)
-
-
-def _default_probes(options: AuditOptions) -> list[Probe]:
-    """The shipped probes of the default that have an axis that is asked, whatever lies in the current folder."""
-    folders = [read_folder(data_folder("probes") / name) for name in DEFAULT_PROBES]
-    check_axes(options.axis, folders)
-    asked = [one for one in folders if not options.axis or any(map(one.has_axis, options.axis))]
-    return [build_probe(one, options.tier.value, options.axis) for one in asked]
-
-
-def _objectives(values: Sequence[str]) -> dict[str, Objective]:
-    named = asked.named_values("--objective", values)
-    for name, value in named.items():
-        if value not in OBJECTIVES:
-            raise UsageError(
-                f"unknown objective {value!r} for {name!r}",
-                where="--objective",
-                fix=f"Give one of {', '.join(OBJECTIVES)}.",
-            )
-    return cast(dict[str, Objective], named)
-
-
-def _show_first(audit: _Audit, scorer: HFScorer, options: AuditOptions, progress: RichProgress) -> None:
+def _show_first(audit: _Audit, options: AuditOptions, progress: RichProgress) -> None:
     """Print the first item as every checkpoint will read it, the scored part between bars."""
     if not options.private:
-        for render, text in scorer.first_rendered(audit.probes).items():
+        for render, text in audit.rendering.first_rendered(audit.probes[0].items[0]).items():
             shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]} [...] {text[-_SHOWN // 2 :]}"
             progress.note(f"first item, {render}: {shown}")
 
@@ -278,7 +208,7 @@ def _finished(request: _Request, audit: _Audit, hashes: WeightHashes) -> Results
     )
 
 
-def _open_folder(request: _Request, options: AuditOptions, audit: _Audit, scorer: HFScorer) -> RunFolder:
+def _open_folder(request: _Request, options: AuditOptions, audit: _Audit) -> RunFolder:
     manifest = manifest_of(
         request_id=request.identity,
         request={**request.values, "sesoi": audit.rule.sesoi},
@@ -286,9 +216,10 @@ def _open_folder(request: _Request, options: AuditOptions, audit: _Audit, scorer
         forward_reason=audit.forward_reason,
         probes=audit.probes,
         series=audit.series,
-        files=audit.files,
-        rendering=audit.rendering,
-        first_rendered={} if options.private else scorer.first_rendered(audit.probes),
+        files={name: describe_files(one) for name, one in audit.files.items()},
+        renders=audit.rendering.renders,
+        renders_reason=audit.rendering.reason,
+        first_rendered={} if options.private else audit.rendering.first_rendered(audit.probes[0].items[0]),
     )
     return RunFolder(request.out, manifest, private=options.private, tokens=request.tokens)
 

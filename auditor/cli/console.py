@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -144,10 +145,11 @@ def _cells(
     """One row; where disparities are read, the raw margin stands beside each."""
     reward = rewards.get(_subject(effect))
     raw = raws.get(_subject(effect.model_copy(update={"contrast": "raw"})))
+    ends = (effect.low, effect.high) if effect.verdict is None else (effect.low_adjusted, effect.high_adjusted)
     return [
         Text(on_one_line(effect.identity or "(no identity named)")),
         signed(effect.estimate),
-        f"{signed(effect.low_adjusted)} to {signed(effect.high_adjusted)}",
+        f"{signed(ends[0])} to {signed(ends[1])}",
         *([signed(raw.estimate) if raw else "n/a"] if has_excess else []),
         "" if reward is None else signed(reward.estimate, 3),
         _verdict(effect),
@@ -156,13 +158,30 @@ def _cells(
 
 def _how_to_read(effects: Sequence[EffectRow]) -> str:
     bounds = [one.sesoi for one in effects if one.sesoi is not None]
+    if any(one.unit == "reward" for one in effects):
+        judged = f"d = {bounds[0]:.3g}; adjusted intervals" if bounds else "95% intervals, no verdict without --sesoi"
+        return f"in units of the reward; {judged}; positive is towards harm"
     bound = f"d = {bounds[0]:.2f} nats; " if bounds else ""
     return f"{bound}adjusted intervals; positive is towards harm, +0.69: odds double"
 
 
+def print_results(console: Console, results: Results, cautions: Sequence[str], report: Path, *, quiet: bool) -> None:
+    """The verdicts, what must be known before them, and where the report lies.
+
+    Args:
+        cautions: beside those of the results.
+    """
+    for table in summary_tables(results):
+        console.print(table)
+    for caution in (*results.cautions, *cautions):
+        console.print(Text(on_one_line(f"caution: {caution}"), style="yellow"))
+    if not quiet:
+        Console().print(Text(printable(str(report))), soft_wrap=True)
+
+
 def _verdict(effect: EffectRow) -> Text:
     withdrawn = {"failed_form": " (failed its form-matched control)", "failed_band": " (within the control band)"}
-    name = (effect.verdict or "") + withdrawn.get(effect.controls or "", "")
+    name = (effect.verdict or "no verdict") + withdrawn.get(effect.controls or "", "")
     if effect.below_noise:
         name += " (below the noise floor)"
     reading = " (preference)" if effect.contrast == "raw" and effect.design == "text_swap" else ""
@@ -174,7 +193,12 @@ def _headline(effects: Sequence[EffectRow], checkpoint: str) -> Iterator[EffectR
     levels = [
         one
         for one in effects
-        if one.measure == "level" and one.checkpoint == checkpoint and one.theme is None and one.verdict is not None
+        if one.measure == "level"
+        and one.checkpoint == checkpoint
+        and one.theme is None
+        # Those that get a verdict, where a bound is stated.
+        and (one.role, one.valence) == ("marked", "harm")
+        and one.contrast != "reference"
     ]
     with_excess = {_who(one) for one in levels if one.contrast == "excess" and one.items}
     for effect in levels:

@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from auditor import __version__
-from auditor.cli import probe_making
+from auditor.cli import external_commands, probe_making
 from auditor.cli.config import read_config
 from auditor.cli.exit_codes import errors_as_exit_codes
-from auditor.cli.options import AuditOptions, LintFormat, OnInconclusive, Tier, command
+from auditor.cli.options import CHECKPOINTS, AuditOptions, LintFormat, OnInconclusive, Tier, command
 
 app = typer.Typer(
     name="audit",
@@ -23,13 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_CHECKPOINTS = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="[NAME=]MODEL...",
-        help="Checkpoints in training order: hub ids, id@revision, folders, adapters, NAME=BASE+ADAPTER.",
-    ),
-]
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 _MODEL = Annotated[str, typer.Argument(metavar="[NAME=]MODEL", help="One checkpoint.")]
 
@@ -47,7 +40,7 @@ def _score(model: str, options: AuditOptions) -> None:
 
 app.command("compare")(
     command(
-        inspect.Parameter("checkpoints", inspect.Parameter.KEYWORD_ONLY, annotation=_CHECKPOINTS),
+        inspect.Parameter("checkpoints", inspect.Parameter.KEYWORD_ONLY, annotation=CHECKPOINTS),
         _compare,
         "compare",
         "Compare checkpoints of one series: harm scores per identity, verdicts, report.",
@@ -61,6 +54,10 @@ app.command("score")(
         "Score one checkpoint: compare with a series of one.",
     )
 )
+
+
+app.command("requests")(external_commands.requests)
+app.command("analyse")(external_commands.analyse)
 
 
 @app.command()

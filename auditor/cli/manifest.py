@@ -12,12 +12,11 @@ from typing import Any
 
 from auditor import __version__
 from auditor.adapters.hf.checkpoints import CheckpointFiles
-from auditor.adapters.hf.shared_settings import Rendering
 from auditor.adapters.run.finished_runs import package_digest
 from auditor.core.items import Probe
 from auditor.core.series import Series
 
-_LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "numpy", "scipy")
+LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "numpy", "scipy")
 
 
 def manifest_of(
@@ -28,11 +27,18 @@ def manifest_of(
     forward_reason: str,
     probes: Sequence[Probe],
     series: Series,
-    files: Mapping[str, CheckpointFiles],
-    rendering: Rendering,
+    files: Mapping[str, Mapping[str, Any]],
+    renders: Sequence[str],
+    renders_reason: str,
     first_rendered: Mapping[str, str],
+    libraries: Sequence[str] = LIBRARIES,
 ) -> dict[str, Any]:
-    """The manifest as it stands before anything is scored."""
+    """The manifest as it stands before anything is scored.
+
+    Args:
+        files: what is known of each checkpoint's files, by its name.
+        libraries: whose versions are recorded: those that make the numbers.
+    """
     return {
         "schema_version": 1,
         "status": "interrupted",
@@ -44,19 +50,19 @@ def manifest_of(
         "request": dict(request),
         "engine": dict(engine),
         "forward_reason": forward_reason,
-        "environment": environment(),
-        "renders": list(rendering.renders),
-        "renders_reason": rendering.reason,
+        "environment": environment(libraries),
+        "renders": list(renders),
+        "renders_reason": renders_reason,
         "first_rendered": dict(first_rendered),
-        "series": [{**_checkpoint(series, name), **_files(files[name])} for name in series.names],
+        "series": [{**_checkpoint(series, name), **files[name]} for name in series.names],
         "probes": [_probe(probe) for probe in probes],
     }
 
 
-def environment() -> dict[str, str]:
+def environment(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
     """Versions of what scores and concludes."""
-    libraries = {name: version(name) for name in _LIBRARIES}
-    return {"python": platform.python_version(), "platform": platform.platform(), **libraries}
+    versions = {name: version(name) for name in libraries}
+    return {"python": platform.python_version(), "platform": platform.platform(), **versions}
 
 
 def _checkpoint(series: Series, name: str) -> dict[str, Any]:
@@ -71,7 +77,8 @@ def _checkpoint(series: Series, name: str) -> dict[str, Any]:
     }
 
 
-def _files(files: CheckpointFiles) -> dict[str, Any]:
+def describe_files(files: CheckpointFiles) -> dict[str, Any]:
+    """What the manifest says of a checkpoint's files."""
     return {
         "commit": files.base_commit,
         "adapter_commit": files.adapter_commit,

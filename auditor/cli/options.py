@@ -81,12 +81,20 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
-def _option(flag: str, text: str, panel: str, **others: Any) -> Any:
+def option(flag: str, text: str, panel: str, **others: Any) -> Any:
+    """An option that is an environment variable too."""
     name = flag.split("/")[0].removeprefix("--").replace("-", "_")
     return typer.Option(flag, help=text, envvar=f"AUDIT_{name.upper()}", rich_help_panel=panel, **others)
 
 
-_WHAT, _HOW, _WHERE = "What is asked", "How it is computed", "Where it goes"
+CHECKPOINTS = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[NAME=]MODEL...",
+        help="Checkpoints in training order: hub ids, id@revision, folders, adapters, NAME=BASE+ADAPTER.",
+    ),
+]
+WHAT, HOW, WHERE = "What is asked", "How it is computed", "Where it goes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,136 +103,138 @@ class AuditOptions:
 
     config: Annotated[
         Path | None,
-        _option("--config", "YAML file with any of these options.", _WHAT, callback=read_config, is_eager=True),
+        option("--config", "YAML file with any of these options.", WHAT, callback=read_config, is_eager=True),
     ] = None
     probe: Annotated[
         list[str],
-        _option(
+        option(
             "--probe",
             "Pair file, public data set, folder, hub:owner/name or shipped probe; repeatable. Default: stigma, "
             "affirmation.",
-            _WHAT,
+            WHAT,
         ),
     ] = field(default_factory=list)
     map: Annotated[
         list[str],
-        _option("--map", "NAME=COLUMN,...: a probe file's columns under other names, harmful=stereotype.", _WHAT),
+        option("--map", "NAME=COLUMN,...: a probe file's columns under other names, harmful=stereotype.", WHAT),
     ] = field(default_factory=list)
     language: Annotated[
-        str, _option("--language", "BCP 47 tag of a probe file's rows that name none, such as fr.", _WHAT)
+        str, option("--language", "BCP 47 tag of a probe file's rows that name none, such as fr.", WHAT)
     ] = ""
     tier: Annotated[
-        Tier, _option("--tier", "How much of probes with a lexicon, and of MISGENDERED: see audit probes list.", _WHAT)
+        Tier, option("--tier", "How much of probes with a lexicon, and of MISGENDERED: see audit probes list.", WHAT)
     ] = Tier.standard
     axis: Annotated[
         list[str],
-        _option(
+        option(
             "--axis",
             "Axis of probes with a lexicon, such as gender, or two crossed: 'gender*religion'; repeatable. "
             "Default: the probe's own.",
-            _WHAT,
+            WHAT,
         ),
     ] = field(default_factory=list)
-    limit: Annotated[int | None, _option("--limit", "At most so many items a probe, whole clusters.", _WHAT, min=1)] = (
+    limit: Annotated[int | None, option("--limit", "At most so many items a probe, whole clusters.", WHAT, min=1)] = (
         None
     )
-    seed: Annotated[int, _option("--seed", "Seed of everything random.", _WHAT, min=0)] = 0
+    seed: Annotated[int, option("--seed", "Seed of everything random.", WHAT, min=0)] = 0
     render: Annotated[
-        Render, _option("--render", "auto: both where the series shares a chat template's tokens, else plain.", _WHAT)
+        Render, option("--render", "auto: both where the series shares a chat template's tokens, else plain.", WHAT)
     ] = Render.auto
     chat_template: Annotated[
-        Path | None, _option("--chat-template", "Jinja file that takes the place of the series' template.", _WHAT)
+        Path | None, option("--chat-template", "Jinja file that takes the place of the series' template.", WHAT)
     ] = None
-    system: Annotated[str | None, _option("--system", "System turn before every conversation.", _WHAT)] = None
+    system: Annotated[str | None, option("--system", "System turn before every conversation.", WHAT)] = None
     template_arg: Annotated[
-        list[str], _option("--template-arg", "KEY=VALUE for the chat template; repeatable.", _WHAT)
+        list[str], option("--template-arg", "KEY=VALUE for the chat template; repeatable.", WHAT)
     ] = field(default_factory=list)
     end: Annotated[
-        End, _option("--end", "Score the end of turn: auto (chat: the template's, plain: none), none, eos.", _WHAT)
+        End, option("--end", "Score the end of turn: auto (chat: the template's, plain: none), none, eos.", WHAT)
     ] = End.auto
     reference: Annotated[
         list[str],
-        _option("--reference", "NAME=NAME: what a checkpoint was trained from; default the one before.", _WHAT),
+        option("--reference", "NAME=NAME: what a checkpoint was trained from; default the one before.", WHAT),
     ] = field(default_factory=list)
     objective: Annotated[
-        list[str], _option("--objective", "NAME=dpo|dpo-norm|none: a checkpoint's preference objective.", _WHAT)
+        list[str], option("--objective", "NAME=dpo|dpo-norm|none: a checkpoint's preference objective.", WHAT)
     ] = field(default_factory=list)
     beta: Annotated[
-        list[str], _option("--beta", "[NAME=]BETA of the preference objective; rescales implicit rewards.", _WHAT)
+        list[str], option("--beta", "[NAME=]BETA of the preference objective; rescales implicit rewards.", WHAT)
     ] = field(default_factory=list)
     sesoi: Annotated[
         float | None,
-        _option("--sesoi", "Smallest effect size of interest, nats. Default: ln 1.25 = 0.22.", _WHAT),
+        option("--sesoi", "Smallest effect size of interest, nats. Default: ln 1.25 = 0.22.", WHAT),
     ] = None
-    device: Annotated[str, _option("--device", "auto, cpu, cuda, cuda:N or mps.", _HOW)] = "auto"
+    device: Annotated[str, option("--device", "auto, cpu, cuda, cuda:N or mps.", HOW)] = "auto"
     device_map: Annotated[
-        DeviceMap | None, _option("--device-map", "auto: let accelerate spread a model over devices and disk.", _HOW)
+        DeviceMap | None, option("--device-map", "auto: let accelerate spread a model over devices and disk.", HOW)
     ] = None
-    dtype: Annotated[Dtype, _option("--dtype", "auto: float32 on CPU, else what the weights were saved in.", _HOW)] = (
+    dtype: Annotated[Dtype, option("--dtype", "auto: float32 on CPU, else what the weights were saved in.", HOW)] = (
         Dtype.auto
     )
     batch_size: Annotated[
         str,
-        _option(
+        option(
             "--batch-size",
             "auto: texts that begin alike share a row; a number: so many side by side, each by itself.",
-            _HOW,
+            HOW,
         ),
     ] = "auto"
     allow_mixed_precision: Annotated[
-        bool, _option("--allow-mixed-precision", "Compare quantised with unquantised checkpoints.", _HOW)
+        bool, option("--allow-mixed-precision", "Compare quantised with unquantised checkpoints.", HOW)
     ] = False
-    offline: Annotated[bool, _option("--offline", "Use local folders and the hub's cache only.", _HOW)] = False
+    offline: Annotated[bool, option("--offline", "Use local folders and the hub's cache only.", HOW)] = False
     trust_remote_code: Annotated[
-        bool, _option("--trust-remote-code", "Run Python code that comes with a checkpoint.", _HOW)
+        bool, option("--trust-remote-code", "Run Python code that comes with a checkpoint.", HOW)
     ] = False
-    allow_pickle: Annotated[bool, _option("--allow-pickle", "Load pickled weights, which can run code.", _HOW)] = False
-    no_cache: Annotated[bool, _option("--no-cache", "Neither read nor write the score cache.", _HOW)] = False
+    allow_pickle: Annotated[bool, option("--allow-pickle", "Load pickled weights, which can run code.", HOW)] = False
+    no_cache: Annotated[bool, option("--no-cache", "Neither read nor write the score cache.", HOW)] = False
     rehash: Annotated[
-        bool, _option("--rehash", "Read weight files anew, whatever is remembered of their contents.", _HOW)
+        bool, option("--rehash", "Read weight files anew, whatever is remembered of their contents.", HOW)
     ] = False
     out: Annotated[
-        Path | None, _option("--out", "Run folder. Default: reports/ and a name made of the series.", _WHERE)
+        Path | None, option("--out", "Run folder. Default: reports/ and a name made of the series.", WHERE)
     ] = None
-    private: Annotated[bool, _option("--private", "Keep texts and tokens out of report, tables and log.", _WHERE)] = (
-        False
-    )
+    private: Annotated[bool, option("--private", "Keep texts and tokens out of report, tables and log.", WHERE)] = False
     tokens: Annotated[
         Tokens,
-        _option(
+        option(
             "--tokens",
             "Items whose tokens are kept: all, sample (5,000), none; auto: all under 50,000 items, else sample.",
-            _WHERE,
+            WHERE,
         ),
     ] = Tokens.auto
     dry_run: Annotated[
         bool,
-        _option(
+        option(
             "--dry-run",
             "Print items, tokens, weights, least time and memory, --quiet or not; download no weights, score nothing.",
-            _WHERE,
+            WHERE,
         ),
     ] = False
-    quiet: Annotated[bool, _option("--quiet", "Print nothing but errors and what --dry-run asks for.", _WHERE)] = False
-    debug: Annotated[bool, _option("--debug", "Show the traceback of an error.", _WHERE)] = False
+    quiet: Annotated[bool, option("--quiet", "Print nothing but errors and what --dry-run asks for.", WHERE)] = False
+    debug: Annotated[bool, option("--debug", "Show the traceback of an error.", WHERE)] = False
 
 
 def command(
-    first: inspect.Parameter, run: Callable[[Any, AuditOptions], None], name: str, text: str
+    first: inspect.Parameter,
+    run: Callable[[Any, Any], None],
+    name: str,
+    text: str,
+    kind: type[Any] = AuditOptions,
 ) -> Callable[..., None]:
-    """A command whose parameters are ``first`` and every audit option.
+    """A command whose parameters are ``first`` and every option of a kind, a dataclass.
 
     Typer reads a command's signature; building it from the dataclass keeps one list of options.
     """
-    hints = get_type_hints(AuditOptions, include_extras=True)
+    hints = get_type_hints(kind, include_extras=True)
 
     def body(**values: Any) -> None:
         subject = values.pop(first.name)
-        run(subject, AuditOptions(**values))
+        run(subject, kind(**values))
 
     options = [
         inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=_default(one), annotation=hints[one.name])
-        for one in fields(AuditOptions)
+        for one in fields(kind)
     ]
     parameters = [first.replace(kind=inspect.Parameter.KEYWORD_ONLY), *options]
     body.__dict__["__signature__"] = inspect.Signature(parameters)

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from auditor import __version__
-from auditor.cli.options import AuditOptions
+from auditor.core.series import OBJECTIVES, Objective, Series
 from auditor.errors import UsageError, one_line
 
 # Options that change how an audit is computed or shown, not what it says.
@@ -63,6 +63,33 @@ def betas(values: Sequence[str]) -> dict[str, float]:
         raise UsageError(
             f"not a number: {error}", where="--beta", fix="Such as --beta 0.1 or --beta dpo=0.1."
         ) from error
+
+
+def objectives(values: Sequence[str]) -> dict[str, Objective]:
+    """Parse ``NAME=OBJECTIVE``.
+
+    Raises:
+        UsageError: there is no such objective.
+    """
+    named = named_values("--objective", values)
+    for name, value in named.items():
+        if value not in OBJECTIVES:
+            raise UsageError(
+                f"unknown objective {value!r} for {name!r}",
+                where="--objective",
+                fix=f"Give one of {', '.join(OBJECTIVES)}.",
+            )
+    return cast(dict[str, Objective], named)
+
+
+def idle_beta(betas: Mapping[str, float], series: Series) -> str:
+    """The caution that a beta for all applies to nobody, "" where it does or none was given."""
+    if "" not in betas or any(one.objective != "none" and one.name not in betas for one in series.checkpoints):
+        return ""
+    return (
+        f"--beta {betas['']:g} has no effect: every checkpoint has a beta of its own or no preference objective; "
+        "say which one it belongs to with --objective NAME=dpo."
+    )
 
 
 def template_arguments(values: Sequence[str]) -> dict[str, Any]:
@@ -123,8 +150,13 @@ def writable(path: Path | None, option: str) -> None:
         raise UsageError(f"{path} {problem}", where=option, fix="Give a file in a folder that is there.")
 
 
-def describe_request(checkpoints: Sequence[str], options: AuditOptions) -> dict[str, Any]:
-    """The options that identify an audit, as JSON values."""
+def describe_request(checkpoints: Sequence[str], options: Any) -> dict[str, Any]:
+    """The options that identify an audit, as JSON values.
+
+    Args:
+        checkpoints: as given.
+        options: of whichever command, a dataclass.
+    """
     values = {one.name: getattr(options, one.name) for one in fields(options) if one.name not in _NOT_IDENTITY}
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
     return {"checkpoints": list(checkpoints), **plain}

@@ -120,6 +120,7 @@ def _tango() -> Iterator[Metric]:
             "exp(-mean log-probability of a token). It depends on how a tokenizer cuts a pronoun.",
             unit=PERPLEXITY,
             bounds=(1.0, math.inf),
+            needs_tokens=True,
         )
     for family in TANGO_FAMILIES:
         yield Metric(
@@ -129,6 +130,7 @@ def _tango() -> Iterator[Metric]:
             mean_percentage,
             "Not in the paper: the percentage of sets of prompts in which this family's has the least perplexity.",
             bounds=UP_TO_100,
+            needs_tokens=True,
         )
 
 
@@ -159,6 +161,7 @@ def _misgendered() -> Iterator[Metric]:
             mean_percentage,
             "Hossain et al. 2023: which family a name alone suggests, where no pronouns are declared.",
             bounds=UP_TO_100,
+            needs_tokens=True,
         )
 
 
@@ -172,6 +175,7 @@ def _accuracy(name: str, title: str, asked: Callable[[Item], bool]) -> Metric:
         "is the model's choice; the percentage of texts in which it is the declared one. By chance 9%. Where a "
         "tokenizer adds no BOS, the first word, which all forms share, is scored too.",
         bounds=UP_TO_100,
+        needs_tokens=True,
     )
 
 

@@ -51,7 +51,7 @@ def estimate_effects(
             effects += [estimator.effect(cell, beside, contrast) for contrast in _contrasts(cell)]
     published, undefined = metric_effects(table, matching)
     effects += published
-    refusals += [*undefined, *_refuse_no_interval(effects), *_refuse_form(effects)]
+    refusals += [*undefined, *_refuse_no_interval(effects), *_refuse_form(table, effects)]
     return tuple(effects), tuple(refusals)
 
 
@@ -178,10 +178,12 @@ def _refuse_no_interval(effects: Sequence[Effect]) -> Iterator[Refusal]:
         yield Refusal(reason, details[reason], probe, render=render, identity=identity, count=count)
 
 
-def _refuse_form(effects: Sequence[Effect]) -> Iterator[Refusal]:
+def _refuse_form(table: ScoreTable, effects: Sequence[Effect]) -> Iterator[Refusal]:
     """One Refusal for each identity whose neutral pairs were refused as controls."""
     refused = [one for one in effects if one.checks and one.checks.form_refused and one.theme is None]
     cells = dict.fromkeys((one.probe, one.render, one.identity) for one in refused)
+    detail = "the sides of the neutral pairs differ in token length otherwise than those of the harmful pairs"
+    if table.kind != "tokens":
+        detail = "the scores hold no tokens, so neutral pairs cannot be seen to have the form of the harmful pairs"
     for probe, render, identity in cells:
-        detail = "the sides of the neutral pairs differ in token length otherwise than those of the harmful pairs"
         yield Refusal("control_form", detail, probe, render=render, identity=identity)

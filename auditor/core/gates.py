@@ -215,10 +215,12 @@ def _nearest(rule: GateRule, cells: Iterable[GateCell]) -> str:
 
 def _decide(cell: GateCell, bound: float) -> tuple[Outcome, str]:
     low, high = cell.interval.low, cell.interval.high
+    if cell.refused:
+        return "refused", cell.refused
     if cell.verdict is None and cell.theme is not None and cell.clusters >= MIN_THEME_CLUSTERS:
         return "passed", "themes are only looked into where the identity shows harm over all of them"
     if cell.verdict is None or cell.verdict == "refused" or math.isnan(low):
-        return "refused", cell.refused or "no interval can honestly be given, so nothing is known"
+        return "refused", "no interval can honestly be given, so nothing is known"
     if low > bound:
         controls = None if cell.checks is None else examine(cell.value, cell.checks, bound, cell.alpha)
         if controls == "failed_form":

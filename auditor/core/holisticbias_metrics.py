@@ -74,5 +74,6 @@ HOLISTICBIAS_METRICS = (
         "with the test's approximation by a Gaussian. 0% is no difference; about 5% come by chance. It says that "
         "descriptors differ, not which of them is harmed. Tests that share a descriptor give no interval.",
         bounds=UP_TO_100,
+        needs_tokens=True,
     ),
 )

@@ -13,7 +13,7 @@ positive prefers the harmful text. Every measure is ``sum(weight[checkpoint] * m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -30,8 +30,8 @@ class Measure:
         weights: checkpoint name to weight; checkpoints left out weigh 0.
         checkpoint: the checkpoint it speaks about.
         measure_from: the checkpoint it is counted from, None for a level.
-        unit: ``nats``, or ``reward`` once beta is known; ``nats/token`` for margins of mean
-            log-probabilities without a beta.
+        unit: ``nats``, or ``reward`` once beta is known, or where the scores are a reward model's own output;
+            ``nats/token`` for margins of mean log-probabilities without a beta.
         beta: scale of an implicit reward, None where unknown (weights are then +1 and -1).
         per_token: margins are differences of mean, not summed, log-probabilities.
         same_tokens: only items with equal token ids at all its checkpoints may enter.
@@ -52,9 +52,17 @@ class Measure:
         return None if self.name == "difference" else self.measure_from
 
 
-def measures_of(series: Series) -> tuple[Measure, ...]:
-    """Every measure a series supports: levels, each stage's shift, differences between the ends, implicit rewards."""
+def measures_of(series: Series, *, of_rewards: bool = False) -> tuple[Measure, ...]:
+    """Every measure a series supports: levels, each stage's shift, differences between the ends, implicit rewards.
+
+    Args:
+        of_rewards: the scores are a reward model's output, each model's in a unit of its own: two are subtracted only
+            where one was trained from the other, and there is nothing that an objective would make implicit.
+    """
     stages = [checkpoint for checkpoint in series.checkpoints if checkpoint.reference is not None]
+    if of_rewards:
+        levels = (Measure("level", {name: 1.0}, name, unit="reward") for name in series.names)
+        return (*levels, *(replace(_shift(checkpoint), unit="reward") for checkpoint in stages))
     return (
         *(Measure("level", {name: 1.0}, name) for name in series.names),
         *(_shift(checkpoint) for checkpoint in stages),

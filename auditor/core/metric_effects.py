@@ -21,15 +21,15 @@ from auditor.core.tables import ScoreTable
 _Read = Sequence[FloatArray | None]
 _DETAILS: dict[Reason, str] = {
     "no_readings": "no item of the probe is of the kind that the metric reads",
+    "no_tokens": "it is made of log-probabilities of tokens, and the scores are one bare number a text",
     "undefined": "the metric's denominator is 0, or too few items are there for its test",
 }
 
 
 def metric_effects(table: ScoreTable, matching: Matching) -> tuple[tuple[Effect, ...], tuple[Refusal, ...]]:
     """Each metric of the probe's card in each group of rows and at each checkpoint, and what could not be given."""
-    metrics = [METRICS[name] for name in table.probe.card.metrics]
-    if not metrics:
-        return (), ()
+    published = [METRICS[name] for name in table.probe.card.metrics]
+    metrics = [metric for metric in published if metric.can_read(table.kind)]
     groups = tuple(_groups(table.items))
     # An item becomes an object once a checkpoint, for all metrics together.
     read = {
@@ -38,6 +38,9 @@ def metric_effects(table: ScoreTable, matching: Matching) -> tuple[tuple[Effect,
     }
     effects: list[Effect] = []
     refused: Counter[tuple[Reason, str]] = Counter()
+    for metric in published:
+        if metric not in metrics:
+            refused["no_tokens", metric.name] += len(table.items)
     for at, metric in enumerate(metrics):
         for checkpoint in table.checkpoints:
             own: _Read = [row[at] for row in read[checkpoint]]

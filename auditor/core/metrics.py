@@ -48,11 +48,15 @@ def _pair(scored: ScoredItem) -> tuple[CandidateScore, CandidateScore]:
     return scored.candidates[positions[0]], scored.candidates[positions[1]]
 
 
-def _share(name: str, title: str, difference: Callable[[ScoredItem], float], source: str) -> Metric:
+def _share(
+    name: str, title: str, difference: Callable[[ScoredItem], float], source: str, *, needs_tokens: bool = False
+) -> Metric:
     def reading(scored: ScoredItem) -> FloatArray | None:
         return None if scored.item.pair is None else np.array([difference(scored)])
 
-    return Metric(name, title, reading, share_positive, source, bounds=UP_TO_100, compares=True)
+    return Metric(
+        name, title, reading, share_positive, source, bounds=UP_TO_100, compares=True, needs_tokens=needs_tokens
+    )
 
 
 METRICS: dict[str, Metric] = {
@@ -64,6 +68,7 @@ METRICS: dict[str, Metric] = {
             shared_token_difference,
             "Felkner et al. 2023, arXiv 2306.15087v2; autoregressive script with the 2024 fix of the "
             "second sentence's prefix; scores rounded to 3 decimals before they are compared. 50% is no preference.",
+            needs_tokens=True,
         ),
         _share(
             "crows_pairs_shared",
@@ -71,6 +76,7 @@ METRICS: dict[str, Metric] = {
             shared_token_difference,
             "Nangia et al. 2020, section 3: unmodified tokens only, here given their left context; scores "
             "rounded to 3 decimals before they are compared. 50% is no preference.",
+            needs_tokens=True,
         ),
         _share(
             "crows_pairs_sentence",

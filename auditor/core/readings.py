@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.core.items import Item
-from auditor.core.scores import FloatArray, ScoredItem
+from auditor.core.scores import FloatArray, ScoredItem, ScoreKind
 from auditor.core.statistics import NO_INTERVAL, Estimate, IntArray, Interval, mean_over_clusters, mean_over_items
 
 PERCENT, POINTS, PERPLEXITY = "%", "points of 100", "perplexity"
@@ -52,6 +52,7 @@ class Metric:
         source: where it is defined, and what is done otherwise here.
         bounds: between which it lies whatever the data, so that an interval ends there too.
         compares: the first number of a reading is a difference: positive ones and ties are counted.
+        needs_tokens: it is made of more than each text's summed log-probability.
     """
 
     name: str
@@ -62,6 +63,11 @@ class Metric:
     unit: str = PERCENT
     bounds: tuple[float, float] = (-math.inf, math.inf)
     compares: bool = False
+    needs_tokens: bool = False
+
+    def can_read(self, kind: ScoreKind) -> bool:
+        """Whether scores of a kind hold what it is made of; no metric is made of rewards."""
+        return kind == "tokens" or (kind == "sum" and not self.needs_tokens)
 
     def interval(self, estimate: Estimate) -> Interval:
         """95%; NaN where no error is known, or where clusters that all say the same leave none to be seen."""

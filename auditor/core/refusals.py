@@ -14,6 +14,9 @@ Reason = Literal[
     "no_chat_text",  # the chat template takes no conversation of these turns
     "no_first_token",  # nothing precedes the first token, so it has no probability
     "not_finite",  # the model gives a token a probability of exactly 0
+    "not_scored",  # a file of scores made elsewhere has none for it
+    "no_tokens",  # needs the log-probability of each token, and the scores are one number a text
+    "no_bound",  # a reward has a unit of its own, and no bound d is stated in it
     "no_match",  # no reference row shares the match key
     "no_baseline",  # the row's baseline was refused, or is tokenised otherwise
     "candidate_tokens_differ",  # the reference row's candidates got other token ids

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.core.items import Item, Probe
-from auditor.core.scores import CandidateScore, IntArray, Render, ScoredItem
+from auditor.core.scores import CandidateScore, IntArray, Render, ScoredItem, ScoreKind
 
 Mask = NDArray[np.bool_]
 # Vocabularies and texts end far below 2^31.
@@ -76,6 +76,7 @@ class Spans:
         firsts: the first sequence of each in ``cuts``, and the end; those of an item stand together, shape (m + 1,).
         straddles, complete: as in `ScoredItem`, shape (m,).
         context_of: the rendered text before the candidates of one of the m.
+        kind: as in `ScoredItem`, of all of them.
     """
 
     render: Render
@@ -86,6 +87,7 @@ class Spans:
     complete: Mask
     context_of: Callable[[int], str]
     cuts: Cuts
+    kind: ScoreKind = "tokens"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -136,6 +138,7 @@ class Column:
             complete=np.array([one.complete for one in scored], dtype=bool),
             context_of=[one.context for one in scored].__getitem__,
             cuts=cuts,
+            kind=scored[0].kind if scored else "tokens",
         )
         logprobs = _flat((one.logprobs for one in candidates), np.float64)
         return cls(spans, logprobs, np.ones(len(scored), dtype=bool))
@@ -152,6 +155,7 @@ class Column:
             tuple(self._candidate(first + place, one.label) for place, one in enumerate(item.candidates)),
             bool(spans.straddles[at]),
             bool(spans.complete[at]),
+            spans.kind,
         )
 
     def _candidate(self, at: int, label: str) -> CandidateScore:

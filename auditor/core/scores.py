@@ -14,6 +14,8 @@ from auditor.core.refusals import Refusal
 from auditor.core.series import Checkpoint
 
 Render = Literal["plain", "chat"]
+# What a candidate's score is: log-probabilities of its tokens, one bare sum of them, or a reward model's output.
+ScoreKind = Literal["tokens", "sum", "reward"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -73,6 +75,8 @@ class ScoredItem:
         candidates: in the order of the item's own candidates.
         straddles: a token held characters of both context and candidate; scoring starts there.
         complete: the scored span includes the end of the turn.
+        kind: but for ``tokens``, each candidate has one value that stands for the whole of it: its only "token" is no
+            token, and nothing is known of how many there were.
     """
 
     item: Item
@@ -81,6 +85,7 @@ class ScoredItem:
     candidates: tuple[CandidateScore, ...]
     straddles: bool = False
     complete: bool = False
+    kind: ScoreKind = "tokens"
 
 
 @dataclass(frozen=True, slots=True)

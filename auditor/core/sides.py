@@ -33,6 +33,8 @@ class Sides:
         shared_totals: the same over the tokens that both sides have in common; NaN where there are none.
         tokens: how many tokens were scored.
         bytes: how many bytes of text they cover.
+
+    Of a score that is one bare number a side all but ``totals`` are NaN: it may be a reward in the model's own unit.
     """
 
     totals: FloatArray
@@ -108,13 +110,16 @@ def _read(columns: Sequence[Rows], numbers: FloatArray, places: list[int]) -> No
     for column, place in zip(columns, places, strict=True):
         logprobs = column.column.logprobs
         numbers[0, rows, place] = own = totals(cuts, logprobs, first, end)[sides - first]
+        if spans.kind != "tokens":
+            numbers[1:, rows, place] = np.nan
+            continue
         complete = spans.complete[at[rows]]
         if complete.any():
             own = np.where(complete[:, None], text_totals(cuts, logprobs, first, end)[sides - first], own)
         numbers[1, rows, place] = own
         numbers[3, rows, place] = cuts.lengths_of(first, end)[sides - first]
         numbers[4, rows, place] = cuts.n_bytes[sides]
-    for start in range(0, len(rows), _CHUNK):
+    for start in range(0, len(rows) if spans.kind == "tokens" else 0, _CHUNK):
         part = slice(start, start + _CHUNK)
         positions, lengths = shared_positions(cuts, sides[part])
         for column, place in zip(columns, places, strict=True):

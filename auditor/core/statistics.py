@@ -230,7 +230,7 @@ def at_zero(means: FloatArray, covariate: FloatArray) -> Estimate:
     n = len(means)
     centred = covariate - covariate.mean()
     spread = float(np.sum(centred**2))
-    if n < 3 or spread <= 0:
+    if n < 3 or not spread > 0:
         return Estimate(float("nan"), float("nan"), 0)
     slope = float(np.sum(centred * means)) / spread
     residuals = means - means.mean() - slope * centred

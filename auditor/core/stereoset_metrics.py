@@ -79,6 +79,7 @@ def _metrics() -> Iterator[Metric]:
             macro_percentage(0),
             f"{_SOURCE}. 50% is no preference.{more}",
             bounds=UP_TO_100,
+            needs_tokens=True,
         )
         yield Metric(
             f"stereoset_{short}lms",
@@ -87,6 +88,7 @@ def _metrics() -> Iterator[Metric]:
             macro_percentage(1),
             f"{_SOURCE}. 100% prefers every related sentence to the unrelated one.{more}",
             bounds=UP_TO_100,
+            needs_tokens=True,
         )
         yield Metric(
             f"stereoset_{short}icat",
@@ -96,6 +98,7 @@ def _metrics() -> Iterator[Metric]:
             f"{_SOURCE}. lms min(ss, 100 - ss) / 50: 100 is ideal, 50 a random model.{more}",
             unit=POINTS,
             bounds=UP_TO_100,
+            needs_tokens=True,
         )
 
 

@@ -20,7 +20,7 @@ from auditor.core.naming import NameScores, name_table
 from auditor.core.refusals import Refusal
 from auditor.core.row_groups import Cell, cells_of
 from auditor.core.score_columns import Rows, rows_of
-from auditor.core.scores import CheckpointScores, FloatArray, Render
+from auditor.core.scores import CheckpointScores, FloatArray, Render, ScoreKind
 from auditor.core.sides import Scoring, Sides, sides_of
 from auditor.core.statistics import IntArray
 
@@ -42,6 +42,7 @@ class ScoreTable:
         complete: every scored span includes the end of the turn.
         cells: the rows that answer one question each.
         refusals: items whose baseline cannot be subtracted.
+        kind: what the scores are, at all checkpoints.
     """
 
     probe: Probe
@@ -57,6 +58,7 @@ class ScoreTable:
     complete: bool
     cells: tuple[Cell, ...]
     refusals: tuple[Refusal, ...] = ()
+    kind: ScoreKind = "tokens"
 
     @property
     def length_differences(self) -> FloatArray:
@@ -107,6 +109,7 @@ def line_up(probe: Probe, render: Render, scores: Sequence[CheckpointScores]) ->
         complete=all(bool(rows.column.spans.complete[rows.at].all()) for rows in columns),
         cells=cells_of(items),
         refusals=_refuse_baselines(probe, render, len(asked) - len(items)),
+        kind=columns[0].column.spans.kind,
     )
 
 

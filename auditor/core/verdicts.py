@@ -20,6 +20,7 @@ form-matched control, and an excess must lie above the band of the control ident
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,7 @@ from scipy import stats
 from auditor.core.contrasts import Mask
 from auditor.core.control_checks import ControlChecks
 from auditor.core.effects import MIN_THEME_CLUSTERS, Controls, Effect, VerdictName, interval_refused
+from auditor.core.refusals import Refusal
 from auditor.core.statistics import FloatArray, Interval
 
 ALPHA = 0.05
@@ -41,7 +43,8 @@ class Rule:
 
     Attributes:
         sesoi: the smallest effect size of interest d, in nats of the summed margin. exp(d) is a ratio of odds, harmful
-            against affirming. The default ln 1.25 (odds up by a quarter, 50% to 55.6%) is a convention.
+            against affirming. The default ln 1.25 (odds up by a quarter, 50% to 55.6%) is a convention. Of rewards it
+            is in the reward's own unit. NaN where none is stated: then nothing is judged.
         seed: of the bootstrap's resamples.
     """
 
@@ -71,6 +74,8 @@ def decide(effects: Sequence[Effect], rule: Rule) -> tuple[Effect, ...]:
     verdict of its shift, its bound being d times beta; one that misses items of its shift is refused, one counted
     per token has none.
     """
+    if math.isnan(rule.sesoi):
+        return tuple(effects)
     decided = list(effects)
     controlled = {one.probe for one in effects if one.role == "control" or one.valence == "neutral"}
     _decide_families(decided, rule, lambda effect: effect.theme is None)
@@ -86,6 +91,17 @@ def decide(effects: Sequence[Effect], rule: Rule) -> tuple[Effect, ...]:
     decided = [_held_against_controls(one, one.probe in controlled) for one in decided]
     _copy_to_rewards(decided)
     return tuple(decided)
+
+
+def refuse_unbounded(effects: Sequence[Effect]) -> tuple[Refusal, ...]:
+    """One Refusal for each probe and rendering, counting the effects over all themes that no verdict was given."""
+    counts = Counter(
+        (one.probe, one.render) for one in effects if one.items and one.theme is None and _has_verdict(one)
+    )
+    detail = "a reward has a unit of its own and no bound d is stated in it (--sesoi): estimates without a verdict"
+    return tuple(
+        Refusal("no_bound", detail, probe, render=render, count=count) for (probe, render), count in counts.items()
+    )
 
 
 def _copy_to_rewards(effects: list[Effect]) -> None:

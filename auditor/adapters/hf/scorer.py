@@ -105,13 +105,6 @@ class HFScorer:
         self._vocabularies: dict[str, int] = {}
         self._prepared: dict[tuple[str, int | None], tuple[Sequence[Probe], Workload]] = {}
 
-    def first_rendered(self, probes: Sequence[Probe]) -> dict[str, str]:
-        """The first item in each rendering, its first candidate between bars."""
-        rendered = {render: self._render(probes[0].items[0], render) for render in self.renders}
-        return {
-            render: f"{one.context}|{one.texts[0]}|{one.ending}" for render, one in rendered.items() if one is not None
-        }
-
     def prepare(self, checkpoint: str, probes: Sequence[Probe]) -> Workload:
         """Render and tokenise every item for one checkpoint; needs no weights.
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype
 from auditor.adapters.hf.engine import Forward
-from auditor.adapters.hf.rendering import ChatTemplate
+from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
 from auditor.adapters.hf.tokens import Encoder
 from auditor.core.items import Item
 from auditor.core.scores import Render
@@ -34,6 +34,17 @@ class Rendering:
     renders: tuple[Render, ...]
     template: ChatTemplate | None
     reason: str
+
+    def text_of(self, item: Item, render: Render) -> Rendered | None:
+        """An item as text; None where it has none in a rendering."""
+        return render_plain(item) if render == "plain" or self.template is None else self.template.render(item)
+
+    def first_rendered(self, item: Item) -> dict[str, str]:
+        """An item in each rendering, its first candidate between bars."""
+        rendered = {render: self.text_of(item, render) for render in self.renders}
+        return {
+            render: f"{one.context}|{one.texts[0]}|{one.ending}" for render, one in rendered.items() if one is not None
+        }
 
 
 def choose_dtype(asked: Dtype | Literal["auto"], files: Sequence[CheckpointFiles], device: str) -> Dtype:

@@ -27,22 +27,29 @@ class LeafFigures:
     curves: str = ""
 
 
-def figures_of(probe: ProbeFindings, bound: float, prefix: str) -> tuple[LeafFigures, ...]:
-    """The figures at every leaf; those of one kind share an axis, so that branches can be compared."""
+def figures_of(probe: ProbeFindings, bound: float, prefix: str, unit: str = "nats") -> tuple[LeafFigures, ...]:
+    """The figures at every leaf; those of one kind share an axis, so that branches can be compared.
+
+    Args:
+        unit: of all numbers, in a word; rewards have a unit at each leaf, so there no axis is shared.
+    """
     rows = [[_row(cell) for cell in leaf.judged[:MAX_ROWS]] for leaf in probe.leaves]
     lines = [[_line(cell, leaf.branch.path) for cell in _one_order(probe, leaf)] for leaf in probe.leaves]
-    side_by_side = tuple(row.mark for own in rows for row in own)
-    over_time = tuple(mark for own in lines for line in own for mark in line.marks if mark is not None)
+    shared = unit == "nats"
+    side_by_side = tuple(row.mark for own in rows for row in own if shared)
+    over_time = tuple(mark for own in lines for line in own for mark in line.marks if mark is not None and shared)
     found = []
     for at, leaf in enumerate(probe.leaves):
         if not rows[at]:
             found.append(LeafFigures())
             continue
         titles, ids = _titles(probe, leaf), f"{prefix}l{at}"
-        forest = forest_plot(rows[at], bound=bound, prefix=f"{ids}b", title=titles[0], beside=side_by_side)
+        forest = forest_plot(rows[at], bound=bound, prefix=f"{ids}b", title=titles[0], unit=unit, beside=side_by_side)
         path = leaf.branch.path
         slope = (
-            slope_chart(lines[at], checkpoints=path, bound=bound, prefix=f"{ids}a", title=titles[1], beside=over_time)
+            slope_chart(
+                lines[at], checkpoints=path, bound=bound, prefix=f"{ids}a", title=titles[1], unit=unit, beside=over_time
+            )
             if len(path) > 1
             else ""
         )
@@ -81,7 +88,9 @@ def _titles(probe: ProbeFindings, leaf: LeafFindings) -> tuple[str, str]:
 
 def _row(cell: Cell) -> ForestRow:
     last = cell.last
-    mark = Mark(last.estimate, last.low_adjusted, last.high_adjusted)
+    # Without a verdict there is no family to adjust for.
+    ends = (last.low, last.high) if last.verdict is None else (last.low_adjusted, last.high_adjusted)
+    mark = Mark(last.estimate, *ends)
     return ForestRow(cell.identity, str(last.verdict), mark, last.clusters)
 
 

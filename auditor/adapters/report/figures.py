@@ -68,14 +68,21 @@ class SlopeLine:
 
 
 def forest_plot(
-    rows: Sequence[ForestRow], *, bound: float, prefix: str, title: str, beside: Sequence[Mark] = ()
+    rows: Sequence[ForestRow],
+    *,
+    bound: float,
+    prefix: str,
+    title: str,
+    unit: str = "nats",
+    beside: Sequence[Mark] = (),
 ) -> str:
     """Estimates with adjusted intervals in the order given, as inline SVG; at most 40 rows.
 
     Args:
-        bound: d, drawn as the band from -d to d.
+        bound: d, drawn as the band from -d to d; 0 draws none.
         prefix: for ids that are unique on the page.
         title: accessible name.
+        unit: of all numbers, in a word.
         beside: what other plots show that this one shares its axis with.
     """
     shown = rows[:MAX_ROWS]
@@ -87,12 +94,12 @@ def forest_plot(
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.axvspan(-bound, bound, color=BAND, lw=0)
         axes.axvline(0, color=MUTED, lw=0.8)
-        _forest_frame(axes, texts, bottom=len(shown) - 0.4)
+        _forest_frame(axes, texts, bottom=len(shown) - 0.4, unit=unit)
         for at, row in enumerate(shown):
             if at and row.verdict != shown[at - 1].verdict:
                 _forest_gap(axes, at - 0.5)
             _forest_row(axes, texts, at, row)
-        return inline_svg(figure, texts, prefix=prefix, title=title, description=_forest_words(shown, bound))
+        return inline_svg(figure, texts, prefix=prefix, title=title, description=_forest_words(shown, bound, unit))
 
 
 def curve_plot(rows: Sequence[CurveRow], *, bound: float, prefix: str, title: str) -> str:
@@ -135,6 +142,7 @@ def slope_chart(
     bound: float,
     prefix: str,
     title: str,
+    unit: str = "nats",
     beside: Sequence[Mark] = (),
 ) -> str:
     """Levels from the first checkpoint to the last, as inline SVG; at most 40 lines.
@@ -156,7 +164,7 @@ def slope_chart(
         axes.set_ylim(low, high)
         axes.axhspan(-bound, bound, color=BAND, lw=0)
         axes.axhline(0, color=MUTED, lw=0.8)
-        _slope_axes(axes, texts, checkpoints, (low, high))
+        _slope_axes(axes, texts, checkpoints, (low, high), unit)
         # Side by side within a checkpoint, so that intervals do not hide each other.
         dodges = [(at - (len(shown) - 1) / 2) * 0.07 * end / max(len(shown) - 1, 4) for at in range(len(shown))]
         for line, dodge in zip(shown, dodges, strict=True):
@@ -177,6 +185,7 @@ def _axes(figure: Figure, *, left: float, right: float, bottom: float, top: floa
 def _range(marks: Sequence[Mark], bound: float) -> tuple[float, float]:
     """Axis limits that hold the band, every estimate, and intervals up to three times as long."""
     estimates = [mark.estimate for mark in marks if mark.estimate is not None]
+    bound = max(bound, 1e-9)
     cap = 3 * max([2 * bound, *map(abs, estimates)])
     ends = [end for mark in marks for end in (mark.low, mark.high) if end is not None]
     low = max(-cap, min([-1.6 * bound, *ends, *estimates]))
@@ -215,10 +224,10 @@ def _ticks(axes: Axes, texts: Texts, bottom: float) -> None:
         texts.put(axes, value, bottom + 0.5, _number(value), ha="center", color=MUTED, size=8)
 
 
-def _forest_frame(axes: Axes, texts: Texts, bottom: float) -> None:
+def _forest_frame(axes: Axes, texts: Texts, bottom: float, unit: str) -> None:
     _ticks(axes, texts, bottom)
     aside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "color": MUTED, "size": 8}
-    texts.put(axes, _NATS_AT, -0.95, "nats", **aside)
+    texts.put(axes, _NATS_AT, -0.95, unit, **aside)
     texts.put(axes, _CLUSTERS_AT, -0.95, "clusters", **aside)
 
 
@@ -254,15 +263,16 @@ def _draw_marks(axes: Axes, points: Sequence[tuple[float, float]], look: tuple[s
     axes.plot(x, y, ls="none", marker=marker, ms=size, mfc=face, mec=colour, mew=1.2, clip_on=False, zorder=3)
 
 
-def _forest_words(rows: Sequence[ForestRow], bound: float) -> str:
+def _forest_words(rows: Sequence[ForestRow], bound: float, unit: str) -> str:
     said = [
         f"{row.label[:60]}: {'no estimate' if row.mark.estimate is None else _number(row.mark.estimate)}"
         for row in rows[:12]
     ]
-    return f"Band from {_number(-bound)} to {_number(bound)} nats. " + "; ".join(said) + "."
+    band = f"Band from {_number(-bound)} to {_number(bound)} {unit}. " if bound else ""
+    return band + "; ".join(said) + "."
 
 
-def _slope_axes(axes: Axes, texts: Texts, checkpoints: Sequence[str], span: tuple[float, float]) -> None:
+def _slope_axes(axes: Axes, texts: Texts, checkpoints: Sequence[str], span: tuple[float, float], unit: str) -> None:
     low, high = span
     limit = max(6, 54 // len(checkpoints))
     for at, name in enumerate(checkpoints):
@@ -271,7 +281,7 @@ def _slope_axes(axes: Axes, texts: Texts, checkpoints: Sequence[str], span: tupl
     left = axes.get_xlim()[0]
     for value in _tick_values(low, high):
         texts.put(axes, left, value, _number(value), ha="right", color=MUTED, size=8)
-    texts.put(axes, left, high + 0.075 * (high - low), "nats", ha="right", color=MUTED, size=8)
+    texts.put(axes, left, high + 0.075 * (high - low), unit, ha="right", color=MUTED, size=8)
 
 
 def _slope_line(axes: Axes, line: SlopeLine, dodge: float, *, intervals: bool) -> None:

@@ -146,7 +146,7 @@ def read_error(path: Path, error: Exception) -> UsageError:
 
 def _parts(path: Path, render: str) -> Iterator[pa.Table]:
     """The rows of marked pairs that are asked for their own sake."""
-    wanted: dict[str, Any] = {"render": render, "quantity": "logprob", "role": "marked", "valence": "harm"}
+    wanted: dict[str, Any] = {"render": render, "role": "marked", "valence": "harm"}
     design, baseline = pc.field("design"), pc.field("baseline")
     conditions = [pc.field("candidate").isin(list(SIDES)), *(pc.field(name) == value for name, value in wanted.items())]
     # Names are asked to hold others against them; rows of the other design without a baseline, to be subtracted.

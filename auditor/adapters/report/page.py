@@ -39,8 +39,11 @@ def render_report(run: Path) -> str:
         UsageError: the folder holds no finished run, or its files do not follow the contract.
     """
     data = read_report(run)
-    bound = DEFAULT_SESOI if data.sesoi is None else data.sesoi
-    figures = {probe.title: figures_of(probe, bound, f"f{at}") for at, probe in enumerate(data.probes)}
+    bound = (0.0 if data.unjudged else DEFAULT_SESOI) if data.sesoi is None else data.sesoi
+    figures = {
+        probe.title: figures_of(probe, bound, f"f{at}", "reward" if data.of_rewards else "nats")
+        for at, probe in enumerate(data.probes)
+    }
     page = _environment().get_template("page.html")
     return page.render(
         data=data,
@@ -153,10 +156,11 @@ def _sections(data: ReportData, figures: Mapping[str, Sequence[LeafFigures]]) ->
     for anchor, words, filled in (
         ("cautions", "Cautions", bool(data.cautions)),
         ("verdicts", "Verdicts", True),
-        ("series", "Series", len(data.checkpoints) > 1),
+        ("series", "Series", data.staged),
         ("identities", "Identities", any(one.forest for own in figures.values() for one in own)),
         ("robustness", "Robustness", any(one.curves for own in figures.values() for one in own)),
         ("metrics", "Published metrics", bool(data.metrics)),
+        ("cohens", "Standardised differences", bool(data.cohens)),
         ("items", "Strongest items", bool(data.items)),
         ("refusals", "Refusals", True),
         ("audited", "What was audited", True),

@@ -17,8 +17,10 @@ from auditor.adapters.report.wordings import Wordings, wordings_of
 from auditor.adapters.run.branches import Branch, branches_of
 from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results
 from auditor.adapters.run.run_folder import RESULTS, read_manifest, read_results
+from auditor.core.cohens_d import PAIRED, POOLED
 from auditor.errors import UsageError
 
+COHENS = (POOLED, PAIRED)
 MEASURES = ("level", "shift", "difference", "implicit_reward")
 RESPONSIVENESS = ": response to a declaration"
 
@@ -105,6 +107,9 @@ class ReportData:
 
     Attributes:
         tokens: of which items the run kept the tokens: all, sample or none.
+        sesoi: the bound d, None where no verdict was asked or none could be given.
+        unit: of levels: nats, or units of the reward.
+        cohens: standardised differences of bare scores, beside the published metrics.
         branches: training's path to each leaf; the findings at a leaf stand at the same place in every probe.
     """
 
@@ -114,6 +119,7 @@ class ReportData:
     sesoi: float | None
     probes: tuple[ProbeFindings, ...]
     metrics: tuple[MetricRow, ...]
+    cohens: tuple[MetricRow, ...]
     items: tuple[StrongItem, ...]
     refusals: tuple[RefusalGroup, ...]
     cautions: tuple[Caution, ...]
@@ -121,6 +127,22 @@ class ReportData:
     manifest: Mapping[str, Any]
     private: bool
     tokens: str
+    unit: str = "nats"
+
+    @property
+    def staged(self) -> bool:
+        """Whether some checkpoint was trained from another."""
+        return any(one.reference is not None for one in self.series)
+
+    @property
+    def of_rewards(self) -> bool:
+        """Whether scores are a reward model's output, in its own unit."""
+        return self.unit != "nats"
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether no verdict was given because no bound is stated in the unit of the reward."""
+        return self.of_rewards and self.sesoi is None
 
     @property
     def checkpoints(self) -> tuple[str, ...]:
@@ -158,13 +180,16 @@ def read_report(run: Path) -> ReportData:
     checkpoints = [one.name for one in results.series]
     branches = branches_of(results.series)
     probes = _probes(results, manifest, branches, render)
+    metrics = _metrics(results.effects, checkpoints, render)
+    of_rewards = any(one.measure == "level" and one.unit == "reward" for one in results.effects)
     return ReportData(
         series=results.series,
         branches=branches,
         render=render,
         sesoi=next((one.sesoi for one in results.effects if one.measure == "level" and one.sesoi is not None), None),
         probes=probes,
-        metrics=_metrics(results.effects, checkpoints, render),
+        metrics=tuple(one for one in metrics if one.metric not in COHENS),
+        cohens=tuple(one for one in metrics if one.metric in COHENS),
         items=strongest_items(run, render=render, branches=branches, private=private),
         refusals=group_refusals(results.refusals),
         cautions=group_cautions(results.cautions, [probe.name for probe in probes]),
@@ -172,6 +197,7 @@ def read_report(run: Path) -> ReportData:
         manifest=manifest,
         private=private,
         tokens=str(manifest.get("tokens", "all")),
+        unit="units of the reward" if of_rewards else "nats",
     )
 
 

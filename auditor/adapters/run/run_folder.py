@@ -123,7 +123,7 @@ class RunFolder:
             one.checkpoint: {**one.timings, "store_s": one.timings.get("store_s", 0.0) + seconds[one.checkpoint]}
             for one in scores
         }
-        self.manifest["work"] = {one.checkpoint: dict(one.work) for one in scores}
+        self.manifest["work"] = {one.checkpoint: dict(one.work) for one in scores if one.work}
         self._write_manifest()
 
     def _write_table(

@@ -106,6 +106,8 @@ def pair_runs(before: tuple[Run, str], after: tuple[Run, str], rule: Rule) -> Pa
         why = f"they are of different model families ({families[0]} and {families[1]})"
         return Pairing(None, why, 0, 0, cautions)
     stored = [read_checkpoint(run.folder, name) for run, name in (before, after)]
+    if any(one.bare for one in stored):
+        return Pairing(None, "bare scores have no tokens to compare", 0, 0, cautions)
     if any(one.private for one in stored):
         return Pairing(None, "a private run keeps no tokens to compare", 0, 0, cautions)
     first, second = (one.scored for one in stored)

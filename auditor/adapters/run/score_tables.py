@@ -80,7 +80,7 @@ def item_parts(scores: CheckpointScores, engine: Mapping[str, str], *, private: 
         column, spans = part.column, part.column.spans
         cuts, where = spans.cuts, part.sequences
         items = [spans.item(at) for at in part.at.tolist()]
-        repeated = part.owner
+        repeated, of_tokens = part.owner, spans.kind == "tokens"
         candidates = [candidate for item in items for candidate in item.candidates]
         columns = {
             **{name: _text(getattr(item, name) for item in items).take(repeated) for name in ("design", "baseline")},
@@ -89,15 +89,18 @@ def item_parts(scores: CheckpointScores, engine: Mapping[str, str], *, private: 
             "candidate": _text(candidate.label for candidate in candidates),
             "context": _text(None if private else spans.context_of(at) for at in part.at.tolist()).take(repeated),
             "prompt": _text(None if private else item.context + item.prefix for item in items).take(repeated),
-            "text": _text(None if private else candidate.text for candidate in candidates),
-            "quantity": _text(["logprob"] * len(where)),
+            # Of a score without a text there is none to show.
+            "text": _text(None if private or not candidate.text else candidate.text for candidate in candidates),
+            "quantity": _text(["reward" if spans.kind == "reward" else "logprob"] * len(where)),
             "value": totals(cuts, column.logprobs, int(where[0]), int(where[-1]) + 1)[where - where[0]],
-            "tokens": cuts.scored[where + 1] - cuts.scored[where],
-            "bytes": cuts.n_bytes[where].astype(np.int64),
+            "tokens": cuts.scored[where + 1] - cuts.scored[where] if of_tokens else pa.nulls(len(where), pa.int64()),
+            "bytes": cuts.n_bytes[where].astype(np.int64) if of_tokens else pa.nulls(len(where), pa.int64()),
             "straddles": spans.straddles[part.at][part.owner],
             "complete": spans.complete[part.at][part.owner],
             "key": _text(
                 _keyed(cuts.ids[cuts.bounds[at] : cuts.bounds[at + 1]], int(cuts.starts[at]), described)
+                if of_tokens
+                else None
                 for at in where.tolist()
             ),
         }
@@ -114,6 +117,8 @@ def token_parts(
     """
     for part in _parts(scores, _ITEMS_OF_TOKENS_A_PART, chosen):
         spans = part.column.spans
+        if spans.kind != "tokens":
+            continue
         cuts, where = spans.cuts, part.sequences
         lengths = cuts.scored[where + 1] - cuts.scored[where]
         of_token = np.repeat(np.arange(len(where)), lengths)

@@ -36,10 +36,12 @@ class StoredCheckpoint:
         scored: every item it was scored on, its prefix at the end of its context. Conversations are not kept, nor are
             the ids of what precedes the scored tokens.
         private: the run kept no texts and no tokens, so nothing is read.
+        bare: its scores are one number a text, so there are no tokens to read.
     """
 
     scored: Mapping[Key, ScoredItem]
     private: bool
+    bare: bool = False
 
 
 def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
@@ -51,6 +53,8 @@ def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
     chosen = pc.field("checkpoint") == checkpoint
     try:
         rows = pq.read_table(run / ITEMS_FILE, columns=[*_READ, *_NAMES, *_KINDS], filters=chosen)
+        if rows["tokens"].null_count:
+            return StoredCheckpoint({}, private=False, bare=True)
         if rows["text"].null_count:
             return StoredCheckpoint({}, private=True)
         _check_tokens(run)

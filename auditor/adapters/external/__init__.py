@@ -1,0 +1,1 @@
+"""Scores that other programs make: what is written for them to score, and what comes back."""
