@@ -63,6 +63,14 @@ def test_random_weights_were_not_accused(architecture: str) -> None:
     assert figures["form_contrast_covers_0"]["share"] >= 0.93
 
 
+def test_a_million_pairs_fit_into_memory_and_the_readme_says_so() -> None:
+    found = table("scale_pairs.json")
+    (run,) = found["runs"]
+    assert (found["checkpoints"], run["sequences"]) == (3, 2_000_000)
+    assert run["bytes"] < 4e9
+    assert f"into {run['bytes'] / 1e9:.1f} GB" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_intervals_cover_what_they_promise_and_the_readme_says_how_often() -> None:
     found = table("coverage.json")
     assert found["draws"] == 20_000
