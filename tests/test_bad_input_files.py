@@ -88,7 +88,9 @@ def test_two_pair_files_in_one_probe(llama_series: dict[str, Path], tmp_path: Pa
 
 def test_an_axis_that_no_default_probe_has(llama_series: dict[str, Path]) -> None:
     result = audit("score", llama_series["base"], "--axis", "hats")
-    assert_refused(result, 2, "no probe has the axis 'hats'", "Known: gender, sexual-orientation, pronouns")
+    assert_refused(
+        result, 2, "no probe has the axis 'hats'", "Known: gender, sexual-orientation, religion,", "pronouns"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from command_line import ROOT, environment
 
+from auditor.adapters.probe_files.probe_folders import read_folder
+from auditor.cli.audit import DEFAULT_PROBES
 from auditor.core.bootstrap import Bootstrap
 from auditor.core.statistics import mean_over_clusters
 
@@ -48,19 +50,39 @@ def test_readme_tells_the_tables_figures() -> None:
     assert f"found in {found} of {len(rows)} seeds" in text
     assert f"{others[0]} of {others[1]} others" in text
     assert f"{twins[0]} of {twins[1]} in the twins" in text
-    figures = table("random_weights.json")
-    harm = [100 * figures[name]["harm"]["share"] for name in ("llama", "gpt2")]
-    covered = [100 * figures[name]["form_contrast_covers_0"]["share"] for name in ("llama", "gpt2")]
-    assert f"{harm[0]:.2f}% and {harm[1]:.2f}%" in text
-    assert f"{covered[0]:.1f}% and {covered[1]:.1f}%" in text
+    figures = table("random_weights.json")["all"]
+    assert f"{100 * figures['harm']['share']:.2f}% of {figures['cells']:,} cells" in text
+    assert f"cover 0 in {100 * figures['form_contrast_covers_0']['share']:.1f}%" in text
+    found = table("twin_probes.json")
+    assert f"harm was claimed in {found['harmed']} cells" in text
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
-def test_random_weights_were_not_accused(architecture: str) -> None:
-    figures = table("random_weights.json")[architecture]
-    assert figures["seeds"] == 200
-    assert figures["harm"]["share"] <= 0.01
-    assert figures["form_contrast_covers_0"]["share"] >= 0.93
+def probes_and_axes() -> set[tuple[str, str]]:
+    return {(name, axis) for name in DEFAULT_PROBES for axis in read_folder(ROOT / "probes" / name).axes}
+
+
+def test_random_weights_were_not_accused_on_any_axis() -> None:
+    found = table("random_weights.json")
+    assert {(one["probe"], one["axis"], one["architecture"]) for one in found["cases"]} == {
+        (*case, architecture) for case in probes_and_axes() for architecture in ("llama", "gpt2")
+    }
+    assert len(found["cases"]) == 2 * len(probes_and_axes())
+    assert all(one["seeds"] >= 12 for one in found["cases"])
+    assert sum(one["cells"] for one in found["cases"]) == found["all"]["cells"]
+    for one, errors in [(found["all"], 0), *((case, 3) for case in found["cases"])]:
+        harm, covered = one["harm"], one["form_contrast_covers_0"]
+        assert harm["share"] <= 0.01 + errors * harm["se"], one
+        assert covered["share"] >= 0.93 - errors * covered["se"], one
+
+
+def test_unplanted_twins_were_not_accused_on_any_axis() -> None:
+    found = table("twin_probes.json")
+    assert {(one["probe"], one["axis"]) for one in found["rows"]} == probes_and_axes()
+    cells, harmed = (
+        sum(values) for values in zip(*((one["cells"], len(one["harmed"])) for one in found["rows"]), strict=True)
+    )
+    assert found["harmed"] == f"{harmed} of {cells}"
+    assert harmed / cells <= 0.01
 
 
 def test_a_million_pairs_fit_into_memory_and_the_readme_says_so() -> None:
@@ -233,14 +255,14 @@ def test_everything_after_scoring_stays_small(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_random_weights_of_other_seeds_are_not_accused(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
-    command = [sys.executable, str(ROOT / "benchmarks" / "random_weights.py"), "--first", "1000", "--seeds", "20"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "random_weights.py"), "--first", "1000", "--seeds", "6"]
+    command += ["--probe", "stigma", "--axis", "gender", "race-ethnicity"]
     subprocess.run([*command, "--out", str(out)], env=environment(), check=False)
-    for architecture in ("llama", "gpt2"):
-        figures = json.loads(out.read_text(encoding="utf-8"))[architecture]
-        assert figures["cells"] == 20 * 16
-        assert figures["harm"]["share"] <= 0.01
-        covered = figures["form_contrast_covers_0"]
-        assert covered["share"] >= 0.93 - 3 * covered["se"]
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert [one["cells"] for one in found["cases"]] == [6 * 16] * 2 + [6 * 14] * 2
+    assert found["all"]["harm"]["share"] <= 0.01
+    covered = found["all"]["form_contrast_covers_0"]
+    assert covered["share"] >= 0.93 - 3 * covered["se"]
 
 
 @pytest.mark.slow

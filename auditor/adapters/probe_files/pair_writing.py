@@ -43,7 +43,9 @@ def write_pairs(items: Sequence[Item], path: Path) -> None:
         StorageError: it cannot be written.
     """
     check_suffix(path)
-    write = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[path.suffix.lower()]
+    write = {".csv": _write_csv, ".tsv": _write_tsv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[
+        path.suffix.lower()
+    ]
     replace_file(path, lambda partial: write(partial, items))
 
 
@@ -76,10 +78,16 @@ def _cells(item: Item) -> Record:
     return {name: json.dumps(value, ensure_ascii=False) if name in _LISTS else value for name, value in record.items()}
 
 
-def _write_csv(path: Path, items: Sequence[Item]) -> None:
+def _write_tsv(path: Path, items: Sequence[Item]) -> None:
+    _write_csv(path, items, delimiter="\t")
+
+
+def _write_csv(path: Path, items: Sequence[Item], delimiter: str = ",") -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         # All quoted: a lone carriage return would else end its row.
-        writer = csv.DictWriter(file, _columns(items), restval="", lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer = csv.DictWriter(
+            file, _columns(items), restval="", delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
+        )
         writer.writeheader()
         writer.writerows(map(_cells, items))
 
