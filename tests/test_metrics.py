@@ -71,6 +71,7 @@ def test_metrics_of_bare_sums_read_nothing_but_sums() -> None:
     assert {"winoqueer_score", "crows_pairs_shared", "holisticbias_likelihood_bias", "misgendered_accuracy"} <= needing
     assert {one for one in METRICS if one.startswith("stereoset")} <= needing
     assert not {"crows_pairs_sentence", "bbq_accuracy_ambiguous", "winobias_pro", "misgendered_likelihood"} & needing
+    assert not {"agreement", "agreement_spread"} & needing
     for metric in METRICS.values():
         assert metric.can_read("tokens")
         assert metric.can_read("sum") != metric.needs_tokens

@@ -126,6 +126,8 @@ def test_a_misspelt_name_to_map_to(tmp_path: Path) -> None:
     [
         ("tango", "tango", 1200),
         ("misgendered", "misgendered", 6650),
+        ("political_compass_copenlu", "political_compass", 1240),
+        ("worldvaluesbench", "worldvaluesbench", 240),
         ("hh_rlhf/harmless-base", "test", 2308),
         ("hh_rlhf/harmless-base/test.jsonl.gz", "test", 2308),
     ],

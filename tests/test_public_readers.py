@@ -9,9 +9,11 @@ import pytest
 from command_line import write
 from test_bbq import ROW
 from test_holisticbias import folder
+from test_political_compass import folder_with
 from test_stereoset import document, entry
 from test_winobias import ANTI, LINES, OTHERS, PRO
 from test_winogender import ROWS
+from test_worldvaluesbench import ENTRY
 
 from auditor.adapters.probe_files.probes import open_probe
 from auditor.adapters.probe_files.public_readers import files_in
@@ -50,6 +52,17 @@ def test_winobias(tmp_path: Path) -> None:
 def test_holisticbias(tmp_path: Path) -> None:
     for argument in (folder(tmp_path), tmp_path / "descriptors.json"):
         assert open_probe(str(argument)).name == "holisticbias"
+
+
+def test_political_compass(tmp_path: Path) -> None:
+    probe = open_probe(str(folder_with(tmp_path)), "quick")
+    assert (probe.name, len(probe.items)) == ("political_compass", 12)
+
+
+def test_worldvaluesbench(tmp_path: Path) -> None:
+    path = write(tmp_path / "set" / "question_metadata.json", json.dumps({"Q1": ENTRY}))
+    write(tmp_path / "set" / "codebook.json", json.dumps({"Q1": {"choices": {"1": "Good"}}}))
+    assert open_probe(str(path)).name == open_probe(str(path.parent)).name == "worldvaluesbench"
 
 
 def test_two_sets_in_one_folder_are_not_guessed_between(tmp_path: Path) -> None:

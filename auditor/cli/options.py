@@ -122,7 +122,12 @@ class AuditOptions:
         str, option("--language", "BCP 47 tag of a probe file's rows that name none, such as fr.", WHAT)
     ] = ""
     tier: Annotated[
-        Tier, option("--tier", "How much of probes with a lexicon, and of MISGENDERED: see audit probes list.", WHAT)
+        Tier,
+        option(
+            "--tier",
+            "How much of probes with a lexicon, of MISGENDERED and of the Political Compass: see audit probes list.",
+            WHAT,
+        ),
     ] = Tier.standard
     axis: Annotated[
         list[str],

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from auditor.core.agreement import AGREEMENT_METRICS
 from auditor.core.bbq_metrics import BBQ_METRICS
 from auditor.core.consistency import MISGENDERED_METRICS, TANGO_METRICS
 from auditor.core.holisticbias_metrics import HOLISTICBIAS_METRICS
@@ -98,6 +99,7 @@ METRICS: dict[str, Metric] = {
         *HOLISTICBIAS_METRICS,
         *TANGO_METRICS,
         *MISGENDERED_METRICS,
+        *AGREEMENT_METRICS,
         _share(
             "preference_accuracy",
             "Preference accuracy",

@@ -40,7 +40,8 @@ def open_probe(argument: str, tier: Tier = "standard", axes: Sequence[str] = (),
     """Open a probe; an existing path wins over a hub id and over a shipped name.
 
     Args:
-        tier: how much of a probe folder with a lexicon, and of MISGENDERED; other files are taken whole.
+        tier: how much of a probe folder with a lexicon, of MISGENDERED and of the Political Compass; other files are
+            taken whole.
         axes: of its lexicon; those of its card where none is named.
         reading: of a table; folders are read as they are.
 

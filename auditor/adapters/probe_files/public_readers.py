@@ -8,11 +8,13 @@ from pathlib import Path
 from auditor.adapters.probe_files import bbq, crows_pairs, preferences, tango, winogender, winoqueer
 from auditor.adapters.probe_files.holisticbias import FILES, is_holisticbias, read_holisticbias
 from auditor.adapters.probe_files.misgendered import is_misgendered, read_misgendered
+from auditor.adapters.probe_files.political_compass import is_political_compass, read_political_compass
 from auditor.adapters.probe_files.probe_folders import Tier
 from auditor.adapters.probe_files.public_sets import read_json
 from auditor.adapters.probe_files.stereoset import is_stereoset, read_stereoset
 from auditor.adapters.probe_files.table_files import TableFile
 from auditor.adapters.probe_files.winobias import is_winobias, read_winobias
+from auditor.adapters.probe_files.worldvaluesbench import is_worldvaluesbench, read_worldvaluesbench
 from auditor.core.items import Probe
 from auditor.errors import UsageError
 
@@ -26,6 +28,12 @@ _TABLES: Mapping[tuple[str, ...], Callable[[TableFile], Probe]] = {
     tango.COLUMNS: tango.read_tango,
     preferences.COLUMNS: preferences.read_preferences,
 }
+
+# By what a JSON document holds.
+_DOCUMENTS: Sequence[tuple[Callable[[object], bool], Callable[[Path], Probe]]] = (
+    (is_stereoset, read_stereoset),
+    (is_worldvaluesbench, read_worldvaluesbench),
+)
 
 
 def reader_of(table: TableFile) -> Callable[[TableFile], Probe] | None:
@@ -56,6 +64,8 @@ def read_untabled(path: Path, tier: Tier = "standard") -> Probe | None:
         return read_holisticbias(folder)
     if is_misgendered(path):
         return read_misgendered(path, tier)
+    if is_political_compass(path):
+        return read_political_compass(path, tier)
     if not path.is_dir():
         return _read_file(path)
     listed = files_in(path)
@@ -97,7 +107,10 @@ def check_name(path: Path) -> None:
 def _read_file(path: Path) -> Probe | None:
     if is_winobias(path):
         return read_winobias([path])
-    if path.suffix.lower() == ".json" and is_stereoset(read_json(path)[0]):
-        check_name(path)
-        return read_stereoset(path)
+    if path.suffix.lower() == ".json":
+        document = read_json(path)[0]
+        for is_one, read in _DOCUMENTS:
+            if is_one(document):
+                check_name(path)
+                return read(path)
     return None
