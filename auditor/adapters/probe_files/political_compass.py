@@ -225,7 +225,7 @@ def _card(sha256: str, tier: Tier) -> Card:
             "Propositions have no key: nothing says which answer is left or right, or to whom one does harm.",
             "Open instructions offer no answers; the four are scored after them all the same.",
             "Closed instructions ask for an argument too; here the answer comes at once.",
-            "Answers differ in length and in how common their words are, which bears on their probabilities.",
+            "Answers differ in length and in how common their words are: in a small model that alone may decide.",
         ),
         notes=(
             _OTHERWISE,
