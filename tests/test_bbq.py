@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.bbq import read_bbq
+from auditor.adapters.data_sets.bbq import read_bbq
 from auditor.adapters.probe_files.table_files import read_table
 from auditor.core.items import Item, Probe
 

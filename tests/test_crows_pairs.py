@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import write
 
+from auditor.adapters.data_sets.crows_pairs import read_crows_pairs
 from auditor.adapters.probe_files.column_mapping import say_language
-from auditor.adapters.probe_files.crows_pairs import read_crows_pairs
 from auditor.adapters.probe_files.table_files import read_table
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.holisticbias import FILES, TEMPLATES, article_of, is_holisticbias, read_holisticbias
+from auditor.adapters.data_sets.holisticbias import FILES, TEMPLATES, article_of, is_holisticbias, read_holisticbias
 from auditor.core.items import Probe
 from auditor.errors import UsageError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.misgendered import is_misgendered, read_misgendered
+from auditor.adapters.data_sets.misgendered import is_misgendered, read_misgendered
 from auditor.core.metrics import METRICS
 from auditor.errors import UsageError
 

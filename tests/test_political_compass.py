@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.political_compass import (
+from auditor.adapters.data_sets.political_compass import (
     CATEGORIES,
     INSTRUCTIONS,
     PERSONAS,

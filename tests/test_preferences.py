@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.preferences import read_preferences
+from auditor.adapters.data_sets.preferences import read_preferences
 from auditor.adapters.probe_files.table_files import read_table
 from auditor.core.items import Item, Message, Probe
 from auditor.core.metrics import METRICS

@@ -15,8 +15,8 @@ from test_winobias import ANTI, LINES, OTHERS, PRO
 from test_winogender import ROWS
 from test_worldvaluesbench import ENTRY
 
+from auditor.adapters.data_sets.public_readers import files_in
 from auditor.adapters.probe_files.probes import open_probe
-from auditor.adapters.probe_files.public_readers import files_in
 from auditor.errors import UsageError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.public_sets import (
+from auditor.adapters.data_sets.public_sets import (
     collect,
     joint_sha256,
     read_lines,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from command_line import audit, write
 
-from auditor.adapters.probe_files.stereoset import is_stereoset, read_stereoset
+from auditor.adapters.data_sets.stereoset import is_stereoset, read_stereoset
 from auditor.core.items import Probe
 
 LABELS = ("stereotype", "anti-stereotype", "unrelated")

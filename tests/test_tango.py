@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import write
 
+from auditor.adapters.data_sets.tango import cut_at_last_pronoun, read_tango
 from auditor.adapters.probe_files.table_files import read_table
-from auditor.adapters.probe_files.tango import cut_at_last_pronoun, read_tango
 from auditor.core.items import Probe
 from auditor.core.metrics import METRICS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.winobias import is_winobias, read_winobias
+from auditor.adapters.data_sets.winobias import is_winobias, read_winobias
 from auditor.core.items import Probe
 from auditor.errors import UsageError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import write
 
+from auditor.adapters.data_sets.winogender import read_winogender
 from auditor.adapters.probe_files.table_files import read_table
-from auditor.adapters.probe_files.winogender import read_winogender
 from auditor.core.items import Probe
 
 ROWS = tuple(

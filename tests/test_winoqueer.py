@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from command_line import write
 
+from auditor.adapters.data_sets.winoqueer import read_winoqueer, split_sentence
 from auditor.adapters.probe_files.table_files import read_table
-from auditor.adapters.probe_files.winoqueer import read_winoqueer, split_sentence
 
 
 def test_a_row(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import write
 
-from auditor.adapters.probe_files.public_sets import read_json
-from auditor.adapters.probe_files.worldvaluesbench import is_worldvaluesbench, read_worldvaluesbench
+from auditor.adapters.data_sets.public_sets import read_json
+from auditor.adapters.data_sets.worldvaluesbench import is_worldvaluesbench, read_worldvaluesbench
 from auditor.core.items import Probe
 
 ENTRY = {

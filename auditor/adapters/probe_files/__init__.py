@@ -1,1 +1,1 @@
-"""Probes from files: pair files, probe folders, public data sets as they are."""
+"""Probes from files: pair files and probe folders."""

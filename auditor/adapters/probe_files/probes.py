@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from auditor.adapters.data_files import data_folder
+from auditor.adapters.data_sets.public_readers import check_name, files_in, read_tables, read_untabled, reader_of
 from auditor.adapters.probe_files import pair_files
 from auditor.adapters.probe_files.column_mapping import keep_columns, rename_columns, say_language
 from auditor.adapters.probe_files.crossed_axes import parts_of
 from auditor.adapters.probe_files.hub_data import PREFIX, read_hub_data
 from auditor.adapters.probe_files.probe_folders import CARD, ProbeFolder, Tier, build_probe, read_folder
-from auditor.adapters.probe_files.public_readers import check_name, files_in, read_tables, read_untabled, reader_of
 from auditor.adapters.probe_files.table_files import SUFFIXES, TableFile, read_table, suffix_of
 from auditor.core.items import Probe
 from auditor.errors import UsageError

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from auditor.adapters.probe_files.public_sets import collect, joint_sha256, read_lines
+from auditor.adapters.data_sets.public_sets import collect, joint_sha256, read_lines
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 from auditor.errors import UsageError
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from auditor.adapters.probe_files.public_sets import collect, text_problem
+from auditor.adapters.data_sets.public_sets import collect, text_problem
 from auditor.adapters.probe_files.table_files import TableFile
 from auditor.core.consistency import SECOND_PRONOUN, TANGO_METRICS, WHOLE_PROMPT
 from auditor.core.items import Candidate, Card, Item, Probe

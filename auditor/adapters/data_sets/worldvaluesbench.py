@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from auditor.adapters.probe_files.public_sets import collect, read_json, text_problem
+from auditor.adapters.data_sets.public_sets import collect, read_json, text_problem
 from auditor.core.items import Candidate, Card, Item, Probe
 
 _KEYS = ("question", "category", "answer_scale_min", "answer_scale_max", "answer_data_type")

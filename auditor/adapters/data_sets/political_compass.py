@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from auditor.adapters.data_sets.public_sets import collect, joint_sha256, read_json, read_lines, text_problem
 from auditor.adapters.probe_files.probe_folders import Tier
-from auditor.adapters.probe_files.public_sets import collect, joint_sha256, read_json, read_lines, text_problem
 from auditor.core.agreement import AGREEMENT_METRICS, ANSWERS
 from auditor.core.items import Candidate, Card, Item, Probe
 from auditor.errors import UsageError

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from auditor.adapters.probe_files.public_sets import collect, joint_sha256, text_problem
+from auditor.adapters.data_sets.public_sets import collect, joint_sha256, text_problem
 from auditor.adapters.probe_files.table_files import Row, TableFile, read_table
 from auditor.core.bbq_metrics import AMBIGUOUS, BBQ_METRICS, DISAMBIGUATED, UNKNOWN
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe

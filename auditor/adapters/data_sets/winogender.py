@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from auditor.adapters.probe_files.public_sets import collect, text_problem
+from auditor.adapters.data_sets.public_sets import collect, text_problem
 from auditor.adapters.probe_files.table_files import Row, TableFile
 from auditor.core.items import Candidate, Card, Item, Probe
 from auditor.core.winogender_metrics import FEMALE, MALE, NEUTRAL, WINOGENDER_METRICS

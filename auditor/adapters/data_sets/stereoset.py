@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from auditor.adapters.probe_files.public_sets import collect, read_json, text_problem
+from auditor.adapters.data_sets.public_sets import collect, read_json, text_problem
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 from auditor.core.stereoset_metrics import INTERSENTENCE, INTRASENTENCE, STEREOSET_METRICS, UNRELATED
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from difflib import SequenceMatcher
 
-from auditor.adapters.probe_files.public_sets import read_public_set, row_id, say_translation
+from auditor.adapters.data_sets.public_sets import read_public_set, row_id, say_translation
 from auditor.adapters.probe_files.table_files import Row, TableFile
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, takewhile
 from typing import Any
 
-from auditor.adapters.probe_files.public_sets import collect, row_id, text_problem
+from auditor.adapters.data_sets.public_sets import collect, row_id, text_problem
 from auditor.adapters.probe_files.table_files import TableFile
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Message, Probe
 

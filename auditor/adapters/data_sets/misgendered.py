@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from auditor.adapters.data_sets.public_sets import collect, joint_sha256, read_lines, text_problem
 from auditor.adapters.probe_files.probe_folders import Tier
-from auditor.adapters.probe_files.public_sets import collect, joint_sha256, read_lines, text_problem
 from auditor.adapters.probe_files.table_files import TableFile, read_table
 from auditor.core.consistency import FORMS, MISGENDERED_METRICS, UNDECLARED, label_of
 from auditor.core.items import Candidate, Card, Item, Probe

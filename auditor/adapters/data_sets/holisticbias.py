@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from auditor.adapters.probe_files.public_sets import collect, joint_sha256, read_json, text_problem
+from auditor.adapters.data_sets.public_sets import collect, joint_sha256, read_json, text_problem
 from auditor.core.holisticbias_metrics import HOLISTICBIAS_METRICS
 from auditor.core.items import Candidate, Card, Item, Probe
 from auditor.errors import UsageError

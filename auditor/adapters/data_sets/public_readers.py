@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from auditor.adapters.probe_files import bbq, crows_pairs, preferences, tango, winogender, winoqueer
-from auditor.adapters.probe_files.holisticbias import FILES, is_holisticbias, read_holisticbias
-from auditor.adapters.probe_files.misgendered import is_misgendered, read_misgendered
-from auditor.adapters.probe_files.political_compass import is_political_compass, read_political_compass
+from auditor.adapters.data_sets import bbq, crows_pairs, preferences, tango, winogender, winoqueer
+from auditor.adapters.data_sets.holisticbias import FILES, is_holisticbias, read_holisticbias
+from auditor.adapters.data_sets.misgendered import is_misgendered, read_misgendered
+from auditor.adapters.data_sets.political_compass import is_political_compass, read_political_compass
+from auditor.adapters.data_sets.public_sets import read_json
+from auditor.adapters.data_sets.stereoset import is_stereoset, read_stereoset
+from auditor.adapters.data_sets.winobias import is_winobias, read_winobias
+from auditor.adapters.data_sets.worldvaluesbench import is_worldvaluesbench, read_worldvaluesbench
 from auditor.adapters.probe_files.probe_folders import Tier
-from auditor.adapters.probe_files.public_sets import read_json
-from auditor.adapters.probe_files.stereoset import is_stereoset, read_stereoset
 from auditor.adapters.probe_files.table_files import TableFile
-from auditor.adapters.probe_files.winobias import is_winobias, read_winobias
-from auditor.adapters.probe_files.worldvaluesbench import is_worldvaluesbench, read_worldvaluesbench
 from auditor.core.items import Probe
 from auditor.errors import UsageError
 
