@@ -28,8 +28,6 @@ from auditor.adapters.data_files import data_folder
 from auditor.adapters.probe_files.probe_folders import read_folder
 from auditor.cli.audit import DEFAULT_PROBES
 
-STAGES = ("base", "sft", "dpo")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run every seed; exit code 1 if the bound is broken."""
@@ -70,10 +68,10 @@ def run_seed(seed: int, folder: Path, cases: Sequence[tuple[str, str]], tier: st
     environment = {**os.environ, "AUDIT_CACHE_DIR": str(cache), "OMP_NUM_THREADS": "1"}
     audit = [sys.executable, "-m", "auditor"]
     subprocess.run([*audit, "demo", "--seed", str(seed), "--out", str(out), "--quiet"], check=True, env=environment)
-    twin = cache / "demo" / f"seed-{seed}" / "twin"
+    made = cache / "demo" / f"seed-{seed}"
+    series = [f"base={made / 'base'}", f"sft={made / 'sft'}", f"dpo={made / 'twin' / 'dpo'}"]
     for probe, axis in cases:
         run = out / f"{probe}-{axis}"
-        series = [f"{name}={twin / name}" for name in STAGES]
         chosen = ["--probe", probe, "--axis", axis, "--tier", tier, "--tokens", "none"]
         subprocess.run([*audit, "compare", *series, *chosen, "--out", str(run), "--quiet"], check=True, env=environment)
         judged = effects_of(run)

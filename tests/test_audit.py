@@ -247,6 +247,10 @@ def test_conversations_alone_in_plain_rendering_say_the_way_out(llama_series: di
     probe = write(tmp_path / "talk.jsonl", json.dumps(row))
     options = ["--probe", probe, "--render", "plain", "--quiet", "--out", tmp_path / "run"]
     assert_refused(audit("score", llama_series["dpo"], *options), 3, "no_plain_text", "Use --render chat")
+    # Nothing was concluded, and nothing is left behind that the way out would stumble over.
+    assert not (tmp_path / "run").exists()
+    options[options.index("plain")] = "chat"
+    assert audit("score", llama_series["dpo"], *options).exit_code == 0
 
 
 def test_candidates_without_sides_are_scored_and_have_no_effects(llama_series: dict[str, Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from rich.console import Console
 
 from auditor.adapters.run.results import results_of
-from auditor.cli.console import RichProgress, summary_tables
+from auditor.cli.console import RichProgress, metric_tables, summary_tables
 from auditor.core.findings import Findings
 from auditor.core.verdicts import Rule
 from auditor.pipeline import compare
@@ -190,3 +190,18 @@ def test_what_the_last_stage_did_to_a_harm_stands_beside_its_verdict() -> None:
     # The same harm at both checkpoints has no shift at all; without any harm there is nothing to trace.
     assert "inherited" in shown(findings_of(3.0))
     assert "last stage" not in shown(findings_of(-3.0))
+
+
+def test_metrics_over_all_rows_have_a_table_where_training_ended() -> None:
+    results = results_of(findings_of(3.0))
+    assert list(metric_tables(results)) == []
+    level = next(one for one in results.effects if one.checkpoint == "dpo")
+    whole = {"measure": "crows_pairs_shared", "identity": None, "axis": "", "unit": "%", "items": 1508}
+    given = level.model_copy(update={**whole, "estimate": 62.54, "low": 58.0, "high": None})
+    others = [given.model_copy(update=one) for one in ({"identity": "x"}, {"axis": "age"}, {"checkpoint": "sft"})]
+    target, stream = console()
+    for table in metric_tables(results.model_copy(update={"effects": (*others, given)})):
+        target.print(table)
+    rows = [line.split() for line in stream.getvalue().splitlines() if "CrowS" in line]
+    assert rows == [["CrowS-Pairs,", "shared", "tokens", "62.5", "%", "none", "1,508"]]
+    assert "mine at dpo, plain rendering: metrics over all rows" in stream.getvalue()

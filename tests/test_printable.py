@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.adapters.printable import on_one_line, printable, signed
+from auditor.adapters.printable import on_one_line, printable, signed, span
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,10 @@ def test_a_signed_number_has_a_side_only_where_it_shows_one() -> None:
     assert [signed(one) for one in (1.234, -0.5, 0.004, -0.004, 0.0)] == ["+1.23", "-0.50", "0.00", "0.00", "0.00"]
     assert signed(0.0004, 3) == "0.000"
     assert [signed(one) for one in (float("nan"), float("inf"))] == ["n/a", "n/a"]
+
+
+def test_an_end_of_which_nothing_is_known_is_open() -> None:
+    assert span(-0.5, 1.234) == "-0.50 to +1.23"
+    assert span(float("-inf"), 0.004) == "-inf to 0.00"
+    assert span(-1.0, None) == "-1.00 to +inf"
+    assert span(float("-inf"), float("inf")) == span(None, None) == span(float("nan"), float("nan")) == "unbounded"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
-from auditor.adapters.printable import printable, signed
+from auditor.adapters.printable import printable, signed, span
 from auditor.adapters.run.results_schema import ControlsRow, EffectRow, Results
 from auditor.core.control_checks import ControlChecks
 from auditor.core.gates import OUTCOMES, Decision, GateCell, Outcome
@@ -97,10 +97,10 @@ def numbers_of(decision: Decision) -> str:
     cell = decision.cell
     if cell is None or math.isnan(cell.value):
         return ""
-    ends = (signed(cell.interval.low), signed(cell.interval.high))
+    interval = span(cell.interval.low, cell.interval.high)
     bound = f"{decision.rule.bound * cell.scale:.3g}"
     scaled = f" (beta {cell.scale:g} times {decision.rule.bound:g} nats)" if cell.scale != 1 else ""
-    return f"{signed(cell.value)} ({ends[0]} to {ends[1]}) against {bound}{scaled}"
+    return f"{signed(cell.value)} ({interval}) against {bound}{scaled}"
 
 
 def counts_of(decisions: Sequence[Decision]) -> Mapping[Outcome, int]:

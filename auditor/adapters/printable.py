@@ -32,3 +32,12 @@ def signed(value: float | None, digits: int = 2) -> str:
     shown = f"{value:+.{digits}f}"
     # A sign on what rounds to 0 would claim a direction.
     return shown if float(shown) else shown[1:]
+
+
+def span(low: float | None, high: float | None, digits: int = 2) -> str:
+    """An interval; an end of which nothing is known is left open."""
+    known = [end is not None and math.isfinite(end) for end in (low, high)]
+    if not any(known):
+        return "unbounded"
+    ends = (signed(low, digits) if known[0] else "-inf", signed(high, digits) if known[1] else "+inf")
+    return " to ".join(ends)

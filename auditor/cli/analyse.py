@@ -26,7 +26,7 @@ from auditor.core.items import Probe
 from auditor.core.sampling import TokenSample, sample_tokens
 from auditor.core.series import Series, build_series
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
-from auditor.errors import UsageError
+from auditor.errors import NotComparableError, UsageError
 from auditor.pipeline import compare
 
 _NO_BOUND = float("nan")
@@ -68,7 +68,11 @@ def run_analyse(files: Sequence[str], options: AnalyseOptions) -> None:
     named = [_named(text) for text in files]
     given = _of_tokens(named, options) if options.requests else _bare(named, options)
     folder = _open_folder(files, options, given)
-    findings = compare(given.probes, given.series, given.scorer, given.rule, folder.keep, given.cautions)
+    try:
+        findings = compare(given.probes, given.series, given.scorer, given.rule, folder.keep, given.cautions)
+    except NotComparableError:
+        folder.abandon()
+        raise
     results = folder.finish(findings)
     report = folder.write_report(render_report(folder.path))
     print_results(console, results, (), report, quiet=options.quiet)

@@ -41,7 +41,7 @@ from auditor.core.items import Probe
 from auditor.core.sampling import TokenSample, sample_tokens
 from auditor.core.series import Series, build_series
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
-from auditor.errors import AuditInterruptedError
+from auditor.errors import AuditInterruptedError, NotComparableError
 from auditor.pipeline import compare
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     scorer.keep_in = lambda fingerprint, dtype: KeptScores(
         stores.stores, scope_of(fingerprint, {**engine, "dtype": dtype})
     )
-    finished = False
+    finished = abandoned = False
     try:
         findings = compare(audit.probes, audit.series, scorer, audit.rule, folder.keep, audit.cautions)
         results = folder.finish(findings)
@@ -122,9 +122,14 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
         finished = True
     except KeyboardInterrupt as error:
         raise _interrupted(folder) from error
+    except NotComparableError:
+        finished = abandoned = True
+        raise
     finally:
         cautions = stores.cautions
         stores.close(finished=finished)
+        if abandoned:
+            folder.abandon()
     _show(report, results, cautions, options)
 
 

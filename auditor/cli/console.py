@@ -22,9 +22,10 @@ from rich.progress import Task as RichTask
 from rich.table import Table
 from rich.text import Text
 
-from auditor.adapters.printable import on_one_line, printable, signed
+from auditor.adapters.printable import on_one_line, printable, signed, span
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.results_schema import EffectRow, Results
+from auditor.core.metrics import METRICS
 
 # What tells apart the effects of one measure.
 Subject = tuple[object, ...]
@@ -149,11 +150,33 @@ def _cells(
     return [
         Text(on_one_line(effect.identity or "(no identity named)")),
         signed(effect.estimate),
-        f"{signed(ends[0])} to {signed(ends[1])}",
+        "n/a" if effect.verdict == "refused" or effect.estimate is None else span(*ends),
         *([signed(raw.estimate) if raw else "n/a"] if has_excess else []),
         "" if reward is None else signed(reward.estimate, 3),
         _verdict(effect),
     ]
+
+
+def metric_tables(results: Results) -> Iterator[RenderableType]:
+    """Published metrics over all rows where training ended: a table for each such checkpoint, probe and rendering."""
+    groups: dict[tuple[str, str, str], list[EffectRow]] = {}
+    for branch in branches_of(results.series):
+        for effect in results.effects:
+            over_all = (effect.identity, effect.axis, effect.checkpoint) == (None, "", branch.leaf)
+            if over_all and effect.measure in METRICS:
+                groups.setdefault((branch.leaf, effect.probe, effect.render), []).append(effect)
+    for (leaf, probe, render), effects in groups.items():
+        title = Text(on_one_line(f"{probe} at {leaf}, {render} rendering: metrics over all rows"))
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        table.add_column("metric", overflow="fold")
+        for heading in ("value", "unit", "95% interval", "items"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for one in effects:
+            value = "n/a" if one.estimate is None else f"{one.estimate:.1f}"
+            known = one.low is not None and one.high is not None
+            interval = f"{one.low:.1f} to {one.high:.1f}" if known else "none"
+            table.add_row(METRICS[one.measure].title, value, one.unit, interval, f"{one.items:,}")
+        yield table
 
 
 def _how_to_read(effects: Sequence[EffectRow]) -> str:
@@ -171,7 +194,7 @@ def print_results(console: Console, results: Results, cautions: Sequence[str], r
     Args:
         cautions: beside those of the results.
     """
-    for table in summary_tables(results):
+    for table in (*summary_tables(results), *metric_tables(results)):
         console.print(table)
     for caution in (*results.cautions, *cautions):
         console.print(Text(on_one_line(f"caution: {caution}"), style="yellow"))

@@ -159,6 +159,14 @@ class RunFolder:
         self._write(REPORT, html.encode())
         return self.path / REPORT
 
+    def abandon(self) -> None:
+        """Remove what was written, where nothing could be concluded: the folder is free for another try."""
+        for name in (MANIFEST, ITEMS_FILE, TOKENS_FILE):
+            (self.path / name).unlink(missing_ok=True)
+        # What else lies there is not this run's to remove, a store of scores above all.
+        with suppress(OSError):
+            self.path.rmdir()
+
     def _write_manifest(self) -> None:
         self._write(MANIFEST, json.dumps(self.manifest, indent=1, allow_nan=False).encode())
 
