@@ -35,7 +35,8 @@ def lost_items(folder: Path, results: Results) -> Iterator[str]:
     count = len({(one.probe, one.item) for own in lost.values() for one in own}) + unreadable + pairless
     if not count:
         return
-    reasons = [f"{reason} {_reason(own)}" for reason, own in lost.items()]
+    several = len({one.render for one in results.effects}) > 1
+    reasons = [f"{reason} {_reason(own, several=several)}" for reason, own in lost.items()]
     reasons += [f"{name} {own}" for name, own in (("unreadable_row", unreadable), ("no_pairs", pairless)) if own]
     asked = _asked(folder)
     of = "" if asked is None else f" of {asked + unreadable:,}"
@@ -47,10 +48,10 @@ def _is(one: RefusalRow, reason: Reason) -> bool:
     return one.reason == reason and one.item is not None and not is_name(one.item)
 
 
-def _reason(own: Collection[RefusalRow]) -> str:
-    """How many items, and in which rendering where it is not all of them."""
+def _reason(own: Collection[RefusalRow], *, several: bool) -> str:
+    """How many items, and in which rendering where there are several and it is not all of them."""
     renders = sorted({one.render or "" for one in own})
-    where = f" ({renders[0]} rendering)" if len(renders) == 1 and renders[0] else ""
+    where = f" ({renders[0]} rendering)" if several and len(renders) == 1 and renders[0] else ""
     return f"{len({(one.probe, one.item) for one in own}):,}{where}"
 
 
