@@ -108,7 +108,7 @@ _FIXES: Mapping[Reason, str] = {
     "no_chat_text": "Use --render plain, or a --chat-template that takes system turns and several turns.",
     "no_first_token": "Give the items a context: these tokenizers have no BOS token to stand before the first one.",
     "not_finite": "Check the weights: they give tokens a probability of exactly 0; try --dtype float32.",
-    "not_scored": "Score what audit requests wrote, at every checkpoint: the files hold no score for it.",
+    "not_scored": "Score every line of the requests, or fill every cell of the table, at every checkpoint.",
     "unreadable_row": "Mend the rows of the probe that could not be read.",
 }
 

@@ -18,6 +18,8 @@ from command_line import ROOT, assert_refused, audit, cells, environment, manife
 from request_factory import answer, lines_of
 from transformers import AutoModelForCausalLM
 
+from auditor.adapters.probe_files.probes import open_probe
+
 SCHEMAS = ROOT / "docs" / "schema"
 NAMES = ("base", "sft", "dpo")
 HEADER = {"format": "auditor-logprobs", "version": 1, "engine": "plain forward, float32"}
@@ -193,6 +195,8 @@ def test_what_an_engine_left_out_is_counted(answered: list[Path], asked: Path, p
     files = (answered[0], short, f"dpo={answered[2]}")
     result = audit("analyse", *files, "--requests", asked, "--probe", pair_file, "--out", out, "--quiet")
     assert result.exit_code == 0, result.stderr
+    loud = audit("analyse", *files, "--requests", asked, "--probe", pair_file, "--out", out)
+    assert "24 items refused: not_scored 1 (chat rendering)" in loud.stderr
     missing = [one for one in results(out)["refusals"] if one["reason"] == "not_scored"]
     last = lines_of(asked)[-1]
     assert [(one["checkpoint"], one["item"], one["render"], one["count"]) for one in missing] == [
@@ -211,7 +215,7 @@ def test_files_that_do_not_fit(answered: list[Path], asked: Path, pair_file: Pat
     bare = answer(tmp_path / "bare.jsonl", asked, lambda *_: -1.0)
     assert_refused(audit("analyse", bare, *given), 2, "which engine", "--engine")
     empty = write(tmp_path / "empty.jsonl", json.dumps(HEADER) + "\n")
-    assert_refused(audit("analyse", empty, *given), 3, "not_scored", "audit requests")
+    assert_refused(audit("analyse", empty, *given), 3, "not_scored", "every line of the requests")
     assert_refused(audit("analyse", tmp_path / "none.jsonl", *given), 2, "cannot be read")
     assert_refused(audit("analyse", answered[0], *given, "--limit", "6"), 2, "other items of it")
     assert_refused(audit("analyse", answered[0], *given, "--column", "harmful=x"), 2, "--requests there are none")
@@ -528,6 +532,123 @@ def test_two_samples_without_pairs(tmp_path: Path) -> None:
     assert found[0]["items"] == 50
     assert_sound(out)
     assert "Two samples of texts" in (out / "report.html").read_text(encoding="utf-8")
+
+
+TWO = ("--quantity", "reward", "--sesoi", "0.2")
+
+
+def two_csv(path: Path) -> Path:
+    return write(path, "group,score\n" + "".join(f"{side},{at}\n" for at in range(5) for side in "AB"))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--side", "harmful=A,affirming=typo"), ("no score is of a side 'typo'; found: A, B", "--side")),
+        (("--side", "harmful=A"), ("no score is of the side affirming; found: A, B",)),
+        (("--side", "harmful=x"), ("no score is of a side 'x'; found: A, B",)),
+        ((), ("no score is of the side harmful or affirming; found: A, B",)),
+    ],
+)
+def test_a_side_that_no_row_has(given: tuple[str, ...], words: tuple[str, ...], tmp_path: Path) -> None:
+    path = two_csv(tmp_path / "two.csv")
+    columns = ("--map", "candidate=group,value=score")
+    assert_refused(audit("analyse", f"rm={path}", *TWO, *columns, *given, "--out", tmp_path / "run"), 2, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_side_alone(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "id,bad,good\n1,2,1\n2,3,1\n")
+    given = (path, *TWO, "--out", tmp_path / "run", "--column", "rm.harmful=bad")
+    assert_refused(audit("analyse", *given), 2, "no score is of the side affirming; found: harmful")
+    assert_refused(
+        audit("analyse", *given, "--column", "two.harmful=good", "--column", "rm.affirming=good"), 3, "'two'"
+    )
+    assert_refused(audit("analyse", *given, "--column", "rm.affirming=good", "--side", "harmful=z"), 2, "side 'z'")
+
+
+def one_side(path: Path, values: dict[str, float], names: str = "id") -> Path:
+    rows = [f"{item},{value}" if names else str(value) for item, value in values.items()]
+    return write(path, "\n".join([f"{names},value" if names else "value", *rows]) + "\n")
+
+
+def test_partners_that_are_missing_are_counted_aloud(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    bad, good = ({f"q{at}": round(rng.normal(), 3) for at in range(count)} for count in (60, 30))
+    files = (f"rm.harmful={one_side(tmp_path / 'b.csv', bad)}", f"rm.affirming={one_side(tmp_path / 'g.csv', good)}")
+    out = tmp_path / "run"
+    result = audit("analyse", *files, *TWO, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert "30 of 60 items refused: not_scored 30" in " ".join(result.stderr.split())
+    assert "no_pairs" not in {one["reason"] for one in results(out)["refusals"]}
+    (level,) = effects(out, measure="level", contrast="raw")
+    assert level["estimate"] == pytest.approx(statistics.mean(bad[one] - good[one] for one in good), abs=1e-9)
+    page = tmp_path / "gate.md"
+    gate = audit("gate", out, "--fail-on", "scores:any:level/raw > 9", "--markdown", page)
+    assert gate.exit_code == 0, gate.stdout
+    assert "30 of 60 items refused: not_scored 30" in gate.stdout
+    assert "30 of 60 items refused" in page.read_text(encoding="utf-8")
+    quiet = audit("analyse", *files, *TWO, "--out", tmp_path / "other", "--quiet")
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+
+
+def test_rows_that_a_probe_could_not_read_are_counted_aloud(tmp_path: Path) -> None:
+    good = [{"prompt": f"question {at}?", "chosen": f"A kind answer {at}.", "rejected": "No."} for at in range(6)]
+    rows = [*good, {"prompt": "question?", "chosen": "x"}]
+    probe = write(tmp_path / "p.jsonl", "\n".join(map(json.dumps, rows)) + "\n")
+    ids = [item.id for item in open_probe(str(probe)).items]
+    lines = [f"{item},{side},{at}" for at, item in enumerate(ids) for side in ("harmful", "affirming")]
+    path = write(tmp_path / "rm.csv", "\n".join(["item,candidate,value", *lines]) + "\n")
+    result = audit("analyse", path, *TWO, "--probe", probe, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    assert "1 of 7 items refused: unreadable_row 1" in " ".join(result.stderr.split())
+
+
+def test_files_of_two_sides_without_a_common_id(tmp_path: Path) -> None:
+    sides = {"harmful": [1.0, 2.5, 3.0], "affirming": [0.0, 1.0, 0.5]}
+
+    def files(names: str) -> list[str]:
+        return [
+            f"rm.{side}={one_side(tmp_path / f'{side}.csv', {f'{side}{at}': one for at, one in enumerate(own)}, names)}"
+            for side, own in sides.items()
+        ]
+
+    assert_refused(
+        audit("analyse", *files("id"), *TWO, "--out", tmp_path / "run"), 3, "none of their ids match", "same id"
+    )
+    result = audit("analyse", *files(""), *TWO, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    assert {one["measure"] for one in effects(tmp_path / "run")} == {"cohens_d"}
+    gate = audit("gate", tmp_path / "run", "--fail-on", "two:any > 1")
+    assert gate.exit_code == 1
+    assert "holds no verdict or effect that a rule can be held to" in gate.stdout
+
+
+def test_an_unknown_side_is_named_where_it_stands(tmp_path: Path, pair_file: Path) -> None:
+    item = open_probe(str(pair_file)).items[0].id
+    rows = [f"{item},harmful,-1", f"{item},affirming,-2", f"{item},rejected,-3"]
+    path = write(tmp_path / "m.csv", "\n".join(["item,candidate,value", *rows]) + "\n")
+    given = ("--probe", pair_file, "--quantity", "logprob", "--out", tmp_path / "run")
+    assert_refused(audit("analyse", path, *given), 2, "no side 'rejected'", "m.csv, line 4")
+
+
+@pytest.mark.parametrize("given", [("--tier", "full"), ("--axis", "gender"), ("--limit", "3"), ("--language", "fr")])
+def test_what_chooses_items_of_a_probe_needs_one(given: tuple[str, str], tmp_path: Path) -> None:
+    path = long_csv(tmp_path / "x.csv", scores())
+    result = audit("analyse", path, *LONG, "--quantity", "logprob", *given, "--out", tmp_path / "run")
+    assert_refused(result, 2, f"{given[0]}", "no probe is given", "--probe")
+
+
+def test_constant_scores_are_remarked_on(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "id,bad,good,h,a\n" + "".join(f"{at},2,2,{at},1\n" for at in range(5)))
+    columns = [f"{name}={column}" for name, column in (("rm.harmful", "bad"), ("rm.affirming", "good"))]
+    columns += ["other.harmful=h", "other.affirming=a"]
+    given = [part for one in columns for part in ("--column", one)]
+    result = audit("analyse", path, *TWO, *given, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    said = " ".join(result.stderr.split())
+    assert "All scores of rm are the same number" in said
+    assert "All scores of other" not in said
 
 
 def test_a_reward_per_token_needs_tokens(tmp_path: Path) -> None:

@@ -347,10 +347,12 @@ def test_preferences_from_a_conversation(llama_series: dict[str, Path], tmp_path
         }
         for one in ("a word", "an idea", "the sky")
     ]
-    path = write(tmp_path / "prefs.jsonl", "\n".join(map(json.dumps, rows)))
+    lines = [*rows, {"prompt": rows[0]["prompt"], "chosen": rows[0]["chosen"]}]
+    path = write(tmp_path / "prefs.jsonl", "\n".join(map(json.dumps, lines)))
     run = tmp_path / "run"
-    result = audit("score", llama_series["dpo"], "--probe", path, "--render", "chat", "--quiet", "--out", run)
+    result = audit("score", llama_series["dpo"], "--probe", path, "--render", "chat", "--out", run)
     assert result.exit_code == 0, result.stderr
+    assert "1 of 4 items refused: unreadable_row 1" in " ".join(result.stderr.split())
     found = effect(run, measure="preference_accuracy")
     values = {(one["item"], one["candidate"]): one["value"] for one in cells(run / "items.parquet")}
     level = effect(run, measure="level", contrast="raw")["estimate"]

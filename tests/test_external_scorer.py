@@ -9,7 +9,7 @@ from fake_scores import pair, probe_of, series_of
 from request_factory import answer, requests_file
 from transformers import PreTrainedTokenizerFast
 
-from auditor.adapters.external.external_scorer import ExternalScorer, scores_of
+from auditor.adapters.external.external_scorer import ExternalScorer, is_constant, scores_of
 from auditor.adapters.external.logprob_files import read_logprobs
 from auditor.adapters.external.request_files import Requests, read_requests
 from auditor.core.items import Candidate, Item, Message
@@ -65,6 +65,14 @@ def test_items_without_all_scores_are_refused_and_named(asked: Requests) -> None
     }
     assert list(found.scored) == [("probe", "chat", "q1"), ("probe", "chat", "talk")]
     assert next(one for one in found.refusals if one.item == "q1").identity == "us"
+
+
+@pytest.mark.parametrize(("last", "constant"), [(-1.0, True), (-2.0, False)])
+def test_scores_that_are_all_the_same(asked: Requests, tmp_path: Path, last: float, constant: bool) -> None:
+    ids = [one for own in asked.sequences for one in own.places]
+    path = answer(tmp_path / "a.jsonl", asked.path, lambda one, _: last if one["id"] == ids[-1] else -1.0)
+    (found,) = read_logprobs(asked, [("a", path)], "mine")
+    assert is_constant(scores_of(asked, found)) is constant
 
 
 def test_scorer_looks_up() -> None:

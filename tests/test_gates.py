@@ -133,6 +133,12 @@ def test_a_rule_that_finds_nothing_says_what_there_is(rule: str, word: str) -> N
     assert f"no {word}" in decision.reason
 
 
+def test_a_run_without_effects_has_nothing_for_a_rule() -> None:
+    (decision,) = _decide("stigma:any > 1")
+    assert decision.outcome == "unmatched"
+    assert "the run holds no verdict or effect" in decision.reason
+
+
 def test_every_cap_on_a_level_gets_an_increase_beside_it_unless_one_is_named() -> None:
     rules = [parse_rule(one) for one in ("p/t: x y :level/raw@sft > 2", "p:any > 1", "p:any:shift > 1")]
     found = with_increases(rules, 0.25)

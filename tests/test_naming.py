@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fake_scores import pair, probe_of, scored
 
-from auditor.core.naming import NameScores, name_of, with_names
+from auditor.core.naming import NameScores, is_name, name_of, with_names
 
 
 def _rows() -> list:
@@ -90,3 +90,8 @@ def test_only_harmful_rows_are_asked_about() -> None:
     ]
     names = [item.context for item in with_names(probe_of(*_rows(), *neutral)).items if item.design == "naming"]
     assert names == ["I met some", ""]
+
+
+def test_ids_of_names_are_known() -> None:
+    assert is_name("naming/12")
+    assert not is_name("12")

@@ -41,5 +41,5 @@ def test_whole_checkpoints_are_as_always(llama_series: dict[str, Path]) -> None:
 
 def test_neither_weights_nor_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}), encoding="utf-8")
-    with pytest.raises(ModelLoadError):
+    with pytest.raises(ModelLoadError, match=r"holds no tokenizer\nGive a folder with tokenizer_config\.json"):
         resolve_tokenizer(parse_specs([str(tmp_path)])[0], POLICY)

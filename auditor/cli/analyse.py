@@ -11,11 +11,12 @@ from typing import Any
 from rich.console import Console
 
 from auditor.adapters.external.bare_scores import BareScores, read_bare_scores
-from auditor.adapters.external.external_scorer import ExternalScorer, scores_of
+from auditor.adapters.external.external_scorer import ExternalScorer, is_constant, scores_of
 from auditor.adapters.external.logprob_files import read_logprobs
 from auditor.adapters.external.request_files import read_requests
 from auditor.adapters.external.score_mapping import ScoreMapping, score_mapping
 from auditor.adapters.report.page import render_report
+from auditor.adapters.run.lost_items import lost_items
 from auditor.adapters.run.run_folder import RunFolder
 from auditor.cli import request as asked
 from auditor.cli.asked_probes import asked_probes, opened_probes
@@ -24,6 +25,7 @@ from auditor.cli.external_options import AnalyseOptions
 from auditor.cli.manifest import manifest_of
 from auditor.core.items import Probe
 from auditor.core.sampling import TokenSample, sample_tokens
+from auditor.core.scores import CheckpointScores
 from auditor.core.series import Series, build_series
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import NotComparableError, UsageError
@@ -33,6 +35,8 @@ _NO_BOUND = float("nan")
 _LIBRARIES = ("numpy", "scipy", "pyarrow")
 # Options that only bare scores have a use for.
 _BARE = ("quantity", "column", "side", "mapping", "checkpoint", "complete")
+# Options that choose the items of a probe.
+_CHOOSING = ("tier", "axis", "limit", "language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ def run_analyse(files: Sequence[str], options: AnalyseOptions) -> None:
         raise
     results = folder.finish(findings)
     report = folder.write_report(render_report(folder.path))
-    print_results(console, results, (), report, quiet=options.quiet)
+    print_results(console, results, tuple(lost_items(folder.path, results)), report, quiet=options.quiet)
 
 
 def _named(text: str) -> tuple[str | None, Path]:
@@ -119,7 +123,7 @@ def _of_tokens(files: Sequence[tuple[str | None, Path]], options: AnalyseOptions
         {"scoring": "elsewhere", "engine": engine, "end": header.end, "requests": header.digest},
         {"files": [one.sha256 for one in found], "requests": header.digest, "engine": engine},
         header.renders_reason,
-        (caution, *idle),
+        (caution, *_constant(scores), *idle),
         sample_tokens(probes, options.tokens.value, options.seed),
         header.first_rendered,
     )
@@ -134,6 +138,7 @@ def _bare(files: Sequence[tuple[str | None, Path]], options: AnalyseOptions) -> 
         quantity=options.quantity,
         file=options.mapping,
     )
+    _refuse_choosing(options)
     probes = opened_probes(options) if options.probe else ()
     if len(probes) > 1:
         raise UsageError("bare scores are of one probe", where="--probe", fix="Analyse the scores of each by itself.")
@@ -167,6 +172,19 @@ def _bare(files: Sequence[tuple[str | None, Path]], options: AnalyseOptions) -> 
         TokenSample("none", {}, 0),
         {},
     )
+
+
+def _refuse_choosing(options: AnalyseOptions) -> None:
+    """Items that come from the scores themselves are not chosen among; saying nothing would look as if they were."""
+    default = AnalyseOptions()
+    for name in _CHOOSING:
+        if not options.probe and getattr(options, name) != getattr(default, name):
+            option = f"--{name}"
+            raise UsageError(
+                f"{option} says which items of a probe are asked, and no probe is given",
+                where=option,
+                fix="Leave it out, or give the probe that was scored with --probe.",
+            )
 
 
 def _series(
@@ -210,11 +228,19 @@ def _cautions(found: BareScores, mapping: ScoreMapping, options: AnalyseOptions)
         )
         if options.sesoi is None:
             yield "No bound d is stated in the unit of the reward, so there are no verdicts: give one with --sesoi."
+    yield from _constant(found.scores)
     if not found.paired:
         yield (
             "No item has scores of both sides: the two samples are compared as they are, by cohens_d alone, and what "
             "else their texts differ in is not held equal."
         )
+
+
+def _constant(scores: Mapping[str, CheckpointScores]) -> Iterator[str]:
+    """Checkpoints that gave one and the same number throughout."""
+    for name, one in scores.items():
+        if is_constant(one):
+            yield f"All scores of {name} are the same number, so they tell nothing apart: see how they were made."
 
 
 def _as_json(mapping: ScoreMapping) -> Mapping[str, Any]:

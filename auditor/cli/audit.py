@@ -29,6 +29,7 @@ from auditor.adapters.hf.shared_settings import (
 from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.finished_runs import finished_results
+from auditor.adapters.run.lost_items import lost_items
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import REPORT, RunFolder
 from auditor.cli import request as asked
@@ -134,7 +135,8 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
 
 
 def _show(report: Path, results: Results, cautions: Sequence[str], options: AuditOptions) -> None:
-    print_results(Console(stderr=True, quiet=options.quiet), results, cautions, report, quiet=options.quiet)
+    console, said = Console(stderr=True, quiet=options.quiet), (*cautions, *lost_items(report.parent, results))
+    print_results(console, results, said, report, quiet=options.quiet)
 
 
 def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: RichProgress) -> _Audit:

@@ -20,6 +20,7 @@ from auditor.adapters.gate_files import (
 )
 from auditor.adapters.printable import on_one_line
 from auditor.adapters.run.branches import branches_of
+from auditor.adapters.run.lost_items import lost_items
 from auditor.adapters.run.run_folder import read_results, replace_file
 from auditor.adapters.run.run_pairs import Run
 from auditor.cli.options import OnInconclusive
@@ -55,7 +56,7 @@ def run_gate(
         writable(path, option)
     rules: Sequence[GateRule] = [parse_rule(text) for text in dict.fromkeys(fail_on)]
     results = read_results(run)
-    cells, remarks = list(gate_cells(results)), list[str]()
+    cells, remarks = list(gate_cells(results)), list(lost_items(run, results))
     if baseline is None:
         _refuse_increases(rules)
     else:

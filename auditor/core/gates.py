@@ -196,6 +196,8 @@ def _matches(rule: GateRule, cell: GateCell, leaves: Sequence[str]) -> bool:
 def _nearest(rule: GateRule, cells: Iterable[GateCell]) -> str:
     """Which part of a rule nothing has, with what there is instead."""
     left = list(cells)
+    if not left:
+        return "the run holds no verdict or effect that a rule can be held to: no marked identity has harmful pairs"
     parts: tuple[tuple[str, str | None, Callable[[GateCell], str | None]], ...] = (
         ("probe", rule.probe, lambda cell: cell.probe),
         ("theme", rule.theme, lambda cell: cell.theme),

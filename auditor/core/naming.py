@@ -17,6 +17,8 @@ import numpy as np
 from auditor.core.items import Candidate, Item, Probe
 from auditor.core.scores import FloatArray, ScoredItem
 
+_IDS = "naming/"
+
 # A name in a frame: the text before it, and its words.
 Name = tuple[str, str]
 
@@ -28,6 +30,11 @@ def name_of(item: Item) -> Name | None:
     text = item.context + item.prefix
     found = re.search(rf"(?<!\w){re.escape(item.surface)}(?!\w)", text)
     return None if found is None else (text[: found.start()], item.surface)
+
+
+def is_name(item: str) -> bool:
+    """Whether an item's id is one of those that `with_names` gives."""
+    return item.startswith(_IDS)
 
 
 def with_names(probe: Probe) -> Probe:
@@ -46,7 +53,7 @@ def with_names(probe: Probe) -> Probe:
         if name is not None and item.valence == "harm" and (item.axis, item.design) in held:
             frames.setdefault(name[0], {}).setdefault(name[1], item.identity)
     asked = [(head, surfaces) for head, surfaces in frames.items() if len(surfaces) > 1]
-    free = (one for one in map("naming/{}".format, count(1)) if one not in probe.by_id)
+    free = (one for one in map(f"{_IDS}{{}}".format, count(1)) if one not in probe.by_id)
     names = tuple(_naming_item(next(free), head, surfaces) for head, surfaces in asked)
     return replace(probe, items=(*probe.items, *names))
 

@@ -23,7 +23,7 @@ from auditor.core.items import DESIGNS, ROLES, VALENCES, Candidate, Card, Item, 
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.score_columns import Column, ScoreColumns
 from auditor.core.scores import CandidateScore, CheckpointScores, ScoredItem, ScoreKind
-from auditor.errors import UsageError
+from auditor.errors import NotComparableError, UsageError
 
 _ALLOWED: Mapping[str, Sequence[str]] = {"role": ROLES, "valence": VALENCES, "design": DESIGNS}
 _KINDS: Mapping[Quantity, ScoreKind] = {"logprob": "sum", "reward": "reward"}
@@ -48,11 +48,11 @@ class BareScores:
 
 @dataclass(slots=True)
 class _Draft:
-    """What has been read of one item: where first, what about it, and its sides in order."""
+    """What has been read of one item: where first, what about it, and its sides in order with where each stands."""
 
     where: str
     about: dict[str, str] = field(default_factory=dict)
-    sides: dict[str, None] = field(default_factory=dict)
+    sides: dict[str, str] = field(default_factory=dict)
 
 
 def read_bare_scores(
@@ -73,28 +73,80 @@ def read_bare_scores(
 
     Raises:
         UsageError: a file cannot be read; a score stands twice, is no number or of an unknown item, side or
-            checkpoint; an item is told in two ways; no item has a side.
+            checkpoint; an item is told in two ways; a word for a side stands nowhere, or no item has one of the two.
+        NotComparableError: a checkpoint has no score of one side, or no id of one side's file stands in the other's.
     """
     tables = [ScoreTable.read(path, name, mapping) for name, path in files]
     drafts: dict[str, _Draft] = {}
     values: dict[str, dict[tuple[str, str], float]] = {}
     seen: dict[tuple[str, str, str], str] = {}
+    words: dict[str, None] = {}
     for row in (row for table in tables for row in table.rows()):
+        words.setdefault(row.word)
         _take(row, drafts, values, seen)
     names = _checkpoints(list(values), chosen)
+    where = ", ".join(str(path) for _, path in files[:5]) + (" ..." if len(files) > 5 else "")
+    _check_words(mapping, words, where)
     digest = hashlib.sha256("".join(table.table.sha256 for table in tables).encode()).hexdigest()
     asked = _own_probe([path for _, path in files], digest, drafts) if probe is None else _checked(probe, drafts)
-    labels = {one.label for item in asked.items for one in item.candidates}
-    if probe is None and not labels & set(SIDES):
-        raise UsageError(
-            f"no side is called harmful or affirming; found: {', '.join(sorted(labels)[:10]) or 'none'}",
-            where=str(files[0][1]),
-            fix="Say which is which, such as --side harmful=rejected,affirming=chosen.",
-        )
+    if probe is None:
+        _check_sides(drafts, {name: values[name] for name in names}, words, where)
+        if not _paired(drafts) and any(one.of_one_side and one.id_column for one in tables):
+            raise NotComparableError(
+                "the files of the two sides share no item: none of their ids match",
+                where=where,
+                fix="Give both texts of an item the same id. Two samples without pairs are compared without ids.",
+            )
     codes: dict[str, int] = {"": 0}
     kind = _KINDS[mapping.quantity]
     scores = {name: _scores(name, asked, values[name], kind, codes, digest, complete=complete) for name in names}
     return BareScores(asked, scores, digest, any(item.pair is not None for item in asked.items))
+
+
+def _check_words(mapping: ScoreMapping, words: Iterable[str], where: str) -> None:
+    """What --side names must be in the files; a slip would leave one side empty."""
+    unknown = [word for word in mapping.sides if word not in words]
+    if unknown:
+        raise UsageError(
+            f"no score is of a side {unknown[0]!r}; found: {_listed(words)}",
+            where=f"--side, {where}",
+            fix="Name a word of the file for each side, such as --side harmful=rejected,affirming=chosen.",
+        )
+
+
+def _check_sides(
+    drafts: Mapping[str, _Draft],
+    values: Mapping[str, Mapping[tuple[str, str], float]],
+    words: Iterable[str],
+    where: str,
+) -> None:
+    """There must be scores of both sides, and at every checkpoint."""
+    named = {side for draft in drafts.values() for side in draft.sides}
+    missing = [side for side in SIDES if side not in named]
+    if missing:
+        raise UsageError(
+            f"no score is of the side {' or '.join(missing)}; found: {_listed(words)}",
+            where=where,
+            fix="Give scores of both sides, and say which is which: --side harmful=rejected,affirming=chosen.",
+        )
+    for name, own in values.items():
+        scored = {side for _, side in own}
+        for side in SIDES:
+            if side not in scored:
+                raise NotComparableError(
+                    f"{name!r} has no score of the {side} side (not_scored)",
+                    where=where,
+                    fix="Give scores of both sides at every checkpoint, or leave it out with --checkpoint.",
+                )
+
+
+def _listed(words: Iterable[str]) -> str:
+    named = sorted(words)
+    return ", ".join(named[:10]) + (" ..." if len(named) > 10 else "")
+
+
+def _paired(drafts: Mapping[str, _Draft]) -> bool:
+    return any(all(side in draft.sides for side in SIDES) for draft in drafts.values())
 
 
 def _take(
@@ -116,7 +168,7 @@ def _take(
             f"the name {row.checkpoint!r} cannot be printed", where=row.where, fix="Give the checkpoint another."
         )
     draft = drafts.setdefault(row.item, _Draft(row.where))
-    draft.sides.setdefault(row.side)
+    draft.sides.setdefault(row.side, row.where)
     for name, text in row.about.items():
         if draft.about.setdefault(name, text) != text:
             raise UsageError(
@@ -155,7 +207,7 @@ def _checked(probe: Probe, drafts: Mapping[str, _Draft]) -> Probe:
         if unknown:
             raise UsageError(
                 f"item {name!r} has no side {unknown[0]!r}",
-                where=draft.where,
+                where=draft.sides[unknown[0]],
                 fix=f"Its sides are {', '.join(labels)}; say which word is which with --side.",
             )
     return probe
@@ -164,7 +216,8 @@ def _checked(probe: Probe, drafts: Mapping[str, _Draft]) -> Probe:
 def _own_probe(paths: Sequence[Path], digest: str, drafts: Mapping[str, _Draft]) -> Probe:
     """The items as the files tell them."""
     name = paths[0].stem if len(paths) == 1 and paths[0].stem.isprintable() else "scores"
-    items = tuple(_item(one, draft) for one, draft in drafts.items())
+    paired = _paired(drafts)
+    items = tuple(_item(one, draft, paired=paired) for one, draft in drafts.items())
     alone = sum("cluster" not in draft.about for draft in drafts.values())
     clusters: dict[tuple[str, str], str] = {}
     for item, draft in zip(items, drafts.values(), strict=True):
@@ -184,8 +237,10 @@ def _own_probe(paths: Sequence[Path], digest: str, drafts: Mapping[str, _Draft])
     return Probe(name, items, Card(title=source, source=source, sha256=digest, notes=(note,) if alone else ()))
 
 
-def _item(name: str, draft: _Draft) -> Item:
-    order = sorted(draft.sides, key=lambda side: SIDES.index(side) if side in SIDES else len(SIDES))
+def _item(name: str, draft: _Draft, *, paired: bool) -> Item:
+    """An item as drafted; among pairs, one whose partner stands in no row lacks a score and not a side."""
+    partners = SIDES if paired and any(side in draft.sides for side in SIDES) else ()
+    order = sorted({*draft.sides, *partners}, key=lambda side: SIDES.index(side) if side in SIDES else len(SIDES))
     candidates = tuple(Candidate(side, draft.about.get(f"text of {side}", "")) for side in order)
     about: dict[str, Any] = {key: text for key, text in draft.about.items() if not key.startswith("text of ")}
     for word in WORDS:

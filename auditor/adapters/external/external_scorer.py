@@ -63,6 +63,15 @@ def scores_of(requests: Requests, one: Logprobs) -> CheckpointScores:
     return CheckpointScores(one.name, ScoreColumns(columns), tuple(refusals), timings, one.sha256, tuple(notes))
 
 
+def is_constant(scores: CheckpointScores) -> bool:
+    """Whether every number of a checkpoint, of two or more, is the same."""
+    if not isinstance(scores.scored, ScoreColumns):
+        return False
+    values = np.concatenate([np.asarray(one.logprobs, dtype=np.float64) for one in scores.scored.columns.values()])
+    known = values[np.isfinite(values)]
+    return len(known) > 1 and bool(np.ptp(known) == 0)
+
+
 def _any(spans: Spans, sequences: Mask) -> Mask:
     """Which items have such a sequence, shape (m,)."""
     before = np.concatenate([[0], np.cumsum(sequences)])

@@ -24,6 +24,7 @@ class ScoreRow:
     Attributes:
         where: file and line, for messages.
         item: id of what was scored; ``checkpoint`` and ``side`` say by whom and which of its texts.
+        word: what the file calls the side.
         value: nats or the reward; -inf of a probability of exactly 0; None where the cell is empty.
         about: of the item, by field, what the row says: texts of its sides among it.
     """
@@ -32,6 +33,7 @@ class ScoreRow:
     item: str
     checkpoint: str
     side: str
+    word: str
     value: float | None
     about: Mapping[str, str]
 
@@ -84,6 +86,17 @@ class ScoreTable:
             )
         return found
 
+    @property
+    def of_one_side(self) -> bool:
+        """Whether all scores are of the side that the file is called by."""
+        return not self.mapping.columns and self.mapping.column("candidate") not in self.table.columns
+
+    @property
+    def id_column(self) -> str | None:
+        """Which column holds the items' ids; None where they have none."""
+        named = (self.mapping.column("item"), "id")
+        return next((one for one in named if one in self.table.columns), None)
+
     def rows(self) -> Iterator[ScoreRow]:
         """Every score of the file, in its order.
 
@@ -102,23 +115,23 @@ class ScoreTable:
         for one in self.mapping.columns:
             checkpoint = one.checkpoint or self.name or self.table.path.stem
             value = _number(row.values.get(one.column), self.mapping.quantity, where)
-            yield ScoreRow(where, item, checkpoint, self._side(one.side), value, about)
+            yield ScoreRow(where, item, checkpoint, self._side(one.side), one.side, value, about)
 
     def _long(self, row: Row) -> Iterator[ScoreRow]:
         where = self.table.where(row)
-        name, side = self._place(row, where)
+        name, word = self._place(row, where)
+        side = self._side(word)
         about = dict(self._about(row))
         text = self._text(row, "text")
         if text:
             about[f"text of {side}"] = text
         value = _number(row.values.get(self.mapping.column("value")), self.mapping.quantity, where)
-        yield ScoreRow(where, self._item(row), name, side, value, about)
+        yield ScoreRow(where, self._item(row), name, side, word, value, about)
 
     def _place(self, row: Row, where: str) -> tuple[str, str]:
-        """Checkpoint and side of a row: from its columns, else from what the file is called."""
+        """Checkpoint and word for the side of a row: from its columns, else from what the file is called."""
         named = self.name or self.table.path.stem
-        has_side, has_name = (self.mapping.column(one) in self.table.columns for one in ("candidate", "checkpoint"))
-        if not has_side:
+        if self.of_one_side:
             named, dot, side = named.rpartition(".")
             if not dot or not named:
                 raise UsageError(
@@ -128,17 +141,16 @@ class ScoreTable:
                 )
         else:
             side = self._required(row, "candidate", where)
-        return self._required(row, "checkpoint", where) if has_name else named, self._side(side)
+        has_name = self.mapping.column("checkpoint") in self.table.columns
+        return self._required(row, "checkpoint", where) if has_name else named, side
 
     def _side(self, word: str) -> str:
         return self.mapping.sides.get(word, word)
 
     def _item(self, row: Row) -> str:
         """The row's id; where the file has none, its place, which no other row shares."""
-        column = self.mapping.column("item")
-        if column not in self.table.columns and "id" in self.table.columns:
-            column = "id"
-        if column in self.table.columns:
+        column = self.id_column
+        if column is not None:
             return self._required(row, column, self.table.where(row), column)
         return str(row.line) if self.mapping.columns else f"{self.table.path.stem}:{row.line}"
 

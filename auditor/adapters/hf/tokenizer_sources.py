@@ -7,6 +7,7 @@ from auditor.adapters.hf.hub import Progress
 from auditor.adapters.hf.model_configs import context_window, read_tags
 from auditor.adapters.hf.specs import Spec
 from auditor.adapters.hf.weight_files import WeightFiles, has_tokenizer, has_weights, read_json
+from auditor.errors import ModelLoadError
 
 
 def resolve_tokenizer(spec: Spec, policy: LoadPolicy, progress: Progress | None = None) -> CheckpointFiles:
@@ -20,9 +21,15 @@ def resolve_tokenizer(spec: Spec, policy: LoadPolicy, progress: Progress | None 
         StorageError: the disk is full.
     """
     folder = spec.model.path
-    alone = folder is not None and has_tokenizer(folder) and not has_weights(folder)
-    if folder is None or not alone or spec.adapter is not None or (folder / "adapter_config.json").is_file():
+    whole = folder is None or not folder.is_dir() or has_weights(folder)
+    if folder is None or whole or spec.adapter is not None or (folder / "adapter_config.json").is_file():
         return resolve(spec, policy, progress)
+    if not has_tokenizer(folder):
+        raise ModelLoadError(
+            "holds no tokenizer",
+            where=spec.text,
+            fix="Give a folder with tokenizer_config.json and tokenizer.json, or the vocabulary of a slow tokenizer.",
+        )
     folder = folder.resolve()
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     return CheckpointFiles(
