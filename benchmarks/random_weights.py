@@ -51,7 +51,7 @@ from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.probe_files.probe_folders import Tier, read_folder
 from auditor.adapters.probe_files.probes import open_probe
 from auditor.adapters.progress import Silent
-from auditor.cli.audit import DEFAULT_PROBES
+from auditor.cli.asked_probes import DEFAULT_PROBES
 from auditor.core.effects import Effect
 from auditor.core.items import Probe
 from auditor.core.naming import with_names

@@ -26,7 +26,7 @@ from simulation import say
 
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.probe_files.probe_folders import read_folder
-from auditor.cli.audit import DEFAULT_PROBES
+from auditor.cli.asked_probes import DEFAULT_PROBES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

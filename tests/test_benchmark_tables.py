@@ -15,7 +15,7 @@ import pytest
 from command_line import ROOT, environment
 
 from auditor.adapters.probe_files.probe_folders import read_folder
-from auditor.cli.audit import DEFAULT_PROBES
+from auditor.cli.asked_probes import DEFAULT_PROBES
 from auditor.core.bootstrap import Bootstrap
 from auditor.core.statistics import mean_over_clusters
 
