@@ -21,12 +21,25 @@ def test_clusters_stay_whole() -> None:
     kept = limit_clusters(PROBE, 20, 0).items
     sizes = Counter((item.valence, item.cluster) for item in kept)
     assert set(sizes.values()) == {3}
-    assert len(kept) == 18
+    assert len(kept) == 21, "until the limit is reached, by whole clusters"
 
 
-def test_neutral_clusters_stay_represented() -> None:
-    counts = Counter(item.valence for item in limit_clusters(PROBE, 18, 0).items)
-    assert counts == {"harm": 12, "neutral": 6}
+@pytest.mark.parametrize("seed", range(5))
+def test_harmful_clusters_come_first_and_neutral_ones_in_turn(seed: int) -> None:
+    for limit, harmful, neutral in ((1, 3, 0), (3, 3, 0), (4, 3, 3), (7, 6, 3), (18, 9, 9), (24, 12, 12), (30, 18, 12)):
+        counts = Counter(item.valence for item in limit_clusters(PROBE, limit, seed).items)
+        assert (counts["harm"], counts["neutral"]) == (harmful, neutral)
+
+
+def test_a_cluster_larger_than_the_limit_is_a_harmful_one() -> None:
+    # Neutral clusters may outnumber the others and stand first in the file.
+    items = [
+        pair(f"{cluster}/{at}", cluster=f"{cluster}", valence="harm" if cluster == 9 else "neutral")
+        for cluster in range(10)
+        for at in range(77)
+    ]
+    kept = limit_clusters(probe_of(*items), 40, 0).items
+    assert [(item.cluster, item.valence) for item in kept] == [("9", "harm")] * 77
 
 
 def test_a_row_keeps_its_references_and_controls_without_clusters_and_across_axes() -> None:

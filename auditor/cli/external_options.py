@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from auditor.cli.options import HOW, WHAT, WHERE, End, Render, Tier, Tokens, option
+from auditor.cli.options import HOW, LIMIT_HELP, WHAT, WHERE, End, Render, Tier, Tokens, option
 
 
 class Quantity(StrEnum):
@@ -25,7 +25,7 @@ _Language = Annotated[str, option("--language", "BCP 47 tag of a probe file's ro
 _Offline = Annotated[bool, option("--offline", "Use local folders and the hub's cache only.", HOW)]
 _Tier = Annotated[Tier, option("--tier", "How much of probes with a lexicon: see audit probes list.", WHAT)]
 _Axis = Annotated[list[str], option("--axis", "Axis of probes with a lexicon; repeatable. Default: its own.", WHAT)]
-_Limit = Annotated[int | None, option("--limit", "At most so many items a probe, whole clusters.", WHAT, min=1)]
+_Limit = Annotated[int | None, option("--limit", LIMIT_HELP, WHAT, min=1)]
 _Seed = Annotated[int, option("--seed", "Seed of everything random.", WHAT, min=0)]
 _Quiet = Annotated[bool, option("--quiet", "Print nothing but errors.", WHERE)]
 _Debug = Annotated[bool, option("--debug", "Show the traceback of an error.", WHERE)]

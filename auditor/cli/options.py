@@ -94,6 +94,7 @@ CHECKPOINTS = Annotated[
         help="Checkpoints in training order: hub ids, id@revision, folders, adapters, NAME=BASE+ADAPTER.",
     ),
 ]
+LIMIT_HELP = "Whole clusters until a probe has so many items, at least one harmful; may exceed it by part of a cluster."
 WHAT, HOW, WHERE = "What is asked", "How it is computed", "Where it goes"
 
 
@@ -138,9 +139,7 @@ class AuditOptions:
             WHAT,
         ),
     ] = field(default_factory=list)
-    limit: Annotated[int | None, option("--limit", "At most so many items a probe, whole clusters.", WHAT, min=1)] = (
-        None
-    )
+    limit: Annotated[int | None, option("--limit", LIMIT_HELP, WHAT, min=1)] = None
     seed: Annotated[int, option("--seed", "Seed of everything random.", WHAT, min=0)] = 0
     render: Annotated[
         Render, option("--render", "auto: both where the series shares a chat template's tokens, else plain.", WHAT)

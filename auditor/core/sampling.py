@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
@@ -16,29 +17,23 @@ from auditor.core.tables import codes_of
 
 
 def limit_clusters(probe: Probe, limit: int, seed: int) -> Probe:
-    """Keep at most ``limit`` items of a probe, but at least one group that belongs together.
+    """Keep whole groups of a probe's items until there are ``limit`` of them; the last group may exceed it.
 
     What shares a cluster or a declared match key belongs together: a row never loses a reference or a
-    control. Groups are drawn in an order that depends on the seed alone; those that hold harmful rows
-    and those that hold only neutral ones take turns in proportion to their numbers, so that
-    form-matched controls stay represented.
+    control. Groups are drawn in an order that depends on the seed alone. One that holds harmful rows comes
+    first; from then on groups that hold only neutral ones, the form-matched controls, alternate with them
+    while there are both.
     """
     group = _groups(probe.items)
-    harmful = {int(code) for code, item in zip(group, probe.items, strict=True) if item.valence == "harm"}
     sizes = np.bincount(group)
+    harmful = np.zeros(len(sizes), dtype=bool)
+    harmful[[code for code, item in zip(group, probe.items, strict=True) if item.valence == "harm"]] = True
     generator = np.random.default_rng(seed)
-    turns: list[tuple[float, int]] = []
-    for codes in (sorted(harmful), [code for code in range(len(sizes)) if code not in harmful]):
-        order = generator.permutation(len(codes))
-        turns += [((rank + 0.5) / len(codes), codes[at]) for rank, at in enumerate(order)]
-    kept: set[int] = set()
-    total = 0
-    for _, code in sorted(turns):
-        if kept and total + sizes[code] > limit:
-            break
-        kept.add(code)
-        total += sizes[code]
-    items = tuple(item for item, code in zip(probe.items, group, strict=True) if code in kept)
+    drawn = [generator.permutation(np.flatnonzero(kind)) for kind in (harmful, ~harmful)]
+    order = np.array([code for turn in zip_longest(*drawn) for code in turn if code is not None], dtype=np.intp)
+    kept = order[np.cumsum(sizes[order]) - sizes[order] < limit]
+    is_kept = np.isin(group, kept)
+    items = tuple(item for item, stays in zip(probe.items, is_kept, strict=True) if stays)
     return Probe(probe.name, items, probe.card, probe.refusals)
 
 
