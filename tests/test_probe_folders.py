@@ -134,7 +134,10 @@ def test_what_cannot_be_read(tmp_path: Path, changes: dict[str, Any], problem: s
     [
         ({"frames": [{"name": "met", "context": "Some {folk}."}]}, r"asks for \{folk\}; there is: affirming, harmful"),
         ({"harmful": "same", "affirming": "same"}, "both sides are the same"),
-        ({"harmful": " ", "ending": ""}, "a side is empty"),
+        (
+            {"harmful": "{h}", "predicates": [{"name": "p", "wordings": [{"h": "", "affirming": "frank"}]}], "ending": ""},
+            "a side is empty",
+        ),
         ({"identities": ["xans"], "references": ["others"], "controls": False}, "gives no rows"),
     ],
 )  # fmt: skip

@@ -22,6 +22,15 @@ def test_a_pair_of_texts_is_short_for_two_sides() -> None:
     [
         (lambda s: s["predicates"][0]["wordings"].append(["one"]), "a wording is a pair"),
         (lambda s: s["predicates"][0]["wordings"].__setitem__(1, ["false", "frank"]), "a wording stands twice"),
+        (
+            lambda s: s["predicates"][0]["wordings"].__setitem__(1, ["", "frank"]),
+            "predicate 'honesty': the harmful side of wording 2 is empty",
+        ),
+        (
+            lambda s: s["predicates"][0]["neutral"]["wordings"].__setitem__(0, ["damp", " \n"]),
+            "predicate 'weather': the affirming side of wording 1 is empty",
+        ),
+        (lambda s: s.update(harmful=" "), "should match pattern"),
         (lambda s: s["predicates"][0]["neutral"]["wordings"].pop(), "its neutral twin needs 2 wordings as well"),
         (lambda s: s["predicates"][0]["neutral"].update(name="honesty"), "predicate 'honesty' stands twice"),
         (lambda s: s["frames"][0].update(baseline="Nothing."), "a baseline belongs to every frame"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from auditor.adapters.probe_files.lexicon import Name, Part
-from auditor.core.items import Valence
+from auditor.core.items import AFFIRMING, HARMFUL, Valence
 
 
 def _as_slots(value: Any) -> Any:
@@ -31,11 +31,14 @@ Wording = Annotated[dict[str, str], BeforeValidator(_as_slots), Field(min_length
 Wordings = Annotated[tuple[Wording, ...], Field(min_length=1)]
 
 
+Filled = Annotated[str, Field(min_length=1, pattern=r"\S")]
+
+
 class Turn(Part):
     """One turn of a conversation; ``content`` is a template."""
 
     role: Literal["system", "user", "assistant"]
-    content: Annotated[str, Field(min_length=1, pattern=r"\S")]
+    content: Filled
 
 
 class Frame(Part):
@@ -101,6 +104,16 @@ class Predicate(Part):
     neutral: Neutral | None = None
 
     @model_validator(mode="after")
+    def _wordings_say_something(self) -> Predicate:
+        # An ending would still stand there, and hide that a side is empty.
+        for part in (self, self.neutral):
+            for number, wording in enumerate(part.wordings if part else (), start=1):
+                for side in (HARMFUL, AFFIRMING):
+                    if part and not wording.get(side, side).strip():
+                        raise ValueError(f"predicate {part.name!r}: the {side} side of wording {number} is empty")
+        return self
+
+    @model_validator(mode="after")
     def _wordings_differ(self) -> Predicate:
         for part in (self, self.neutral):
             if part and any(wording in part.wordings[:at] for at, wording in enumerate(part.wordings)):
@@ -140,8 +153,8 @@ class Section(Part):
     ending: str = ""
     names: tuple[Name, ...] = ()
     against: tuple[str, ...] = ()
-    harmful: str = "{harmful}"
-    affirming: str = "{affirming}"
+    harmful: Filled = "{harmful}"
+    affirming: Filled = "{affirming}"
     frames: Annotated[tuple[Frame, ...], Field(min_length=1)]
     predicates: Annotated[tuple[Predicate, ...], Field(min_length=1)]
 
