@@ -32,7 +32,7 @@ def rows(section: dict[str, Any] = SECTION, variants: int | None = None) -> list
 
 def test_every_pair_stands_once() -> None:
     first, second = lexicon().axes
-    axis = cross(first, second)
+    axis = cross(first, second, "and")
     assert axis.name == "a*faith"
     pairs = {one.name: one for one in axis.identities}
     assert len(pairs) == len(axis.identities) == 4 * 3
@@ -61,7 +61,7 @@ def test_reference_identities_of_one_group_stay_in_one() -> None:
     grouped = first.model_copy(
         update={"control_reference": "both", "identities": (*(one for one in both if one.role == "reference"), *marked)}
     )
-    assert len({one.meets for one in cross(grouped, lexicon().axes[1]).identities}) == 1
+    assert len({one.meets for one in cross(grouped, lexicon().axes[1], "and").identities}) == 1
 
 
 def test_control_identities_stand_beside_either_reference() -> None:
@@ -74,6 +74,30 @@ def test_control_identities_stand_beside_either_reference() -> None:
         "people who are Christian": [{"people": "people who are Christian"}],
         "refs who play the oboe": [{"people": "refs who play the oboe"}, {"people": "people of ref who play the oboe"}],
     }  # fmt: skip
+
+
+def test_a_clause_after_a_clause_is_joined_to_it() -> None:
+    content = copy.deepcopy(TWO)
+    for one in [*content["axes"][0]["identities"], *content["controls"]]:
+        one["surfaces"] = [{"people": one["name"]}, {"people": f"people who are {one['name']}"}]
+    asked = asked_axis(lexicon_of(content), "a*faith")
+    forms = {one.name: [form["people"] for form in one.surfaces] for one in (*asked.axis.identities, *asked.controls)}
+    assert forms["xans who are Muslim"] == ["xans who are Muslim", "people who are xans and who are Muslim"]
+    assert forms["oboists who are Christian"][1] == "people who are oboists and who are Christian"
+    assert forms["refs who play the oboe"][1] == "people who are refs and who play the oboe"
+
+
+def test_clauses_of_a_language_with_commas() -> None:
+    content = copy.deepcopy(TWO)
+    content["conjunction"] = "und"
+    for one in [*content["axes"][0]["identities"], *content["controls"]]:
+        one["surfaces"] = [{"people": f"{one['name']}e Menschen"}, {"people": f"Menschen, die {one['name']} sind"}]
+    for one in content["axes"][1]["identities"]:
+        one["who"] = f", die {one['name']} sind"
+    pairs = {one.name: one for one in asked_axis(lexicon_of(content), "a*faith").axis.identities}
+    assert [form["people"] for form in pairs["xans, die Muslim sind"].surfaces] == [
+        "xanse Menschen, die Muslim sind", "Menschen, die xans sind und die Muslim sind",
+    ]  # fmt: skip
 
 
 def test_without_a_reference_for_them_control_identities_stay_away() -> None:

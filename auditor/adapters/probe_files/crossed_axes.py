@@ -1,8 +1,9 @@
 """Two axes at once: ``gender*religion`` holds every pair of an identity of one axis with one of the other.
 
 A pair is named by the first identity's words, followed by what the lexicon says the second one is (``who``):
-"transgender people who are Muslim". All pairs are compared with the reference identities of both axes at once
-("cisgender people who are Christian"), so a disparity is that of the whole pair, not of one part given the other.
+"transgender people who are Muslim", "people who are transgender and who are Muslim". All pairs are compared with the
+reference identities of both axes at once ("cisgender people who are Christian"), so a disparity is that of the whole
+pair, not of one part given the other.
 """
 
 from __future__ import annotations
@@ -64,11 +65,15 @@ def asked_axis(lexicon: Lexicon, name: str) -> AskedAxis:
     if len(axes) > 2:
         raise UncrossableError(f"{name} crosses {len(axes)} axes")
     first, second = axes
-    return AskedAxis(cross(first, second), parts, tuple(_controls(first, second, lexicon.controls)))
+    pairs = cross(first, second, lexicon.conjunction)
+    return AskedAxis(pairs, parts, tuple(_controls(first, second, lexicon.controls, lexicon.conjunction)))
 
 
-def cross(first: Axis, second: Axis) -> Axis:
+def cross(first: Axis, second: Axis, conjunction: str) -> Axis:
     """Every identity of one axis with every one of another; a pair of reference identities is a reference.
+
+    Args:
+        conjunction: of the lexicon.
 
     Raises:
         UncrossableError: the axes are the same, the forms of the first have several slots, or an identity of the
@@ -88,23 +93,23 @@ def cross(first: Axis, second: Axis) -> Axis:
         name=name,
         title=f"{first.title} and {second.title}",
         control_reference=_group(first.control_reference, second.control_reference) if both else "",
-        identities=tuple(_pair(one, other) for one, other in product(first.identities, second.identities)),
+        identities=tuple(_pair(one, other, conjunction) for one, other in product(first.identities, second.identities)),
     )
 
 
-def _pair(one: Identity, other: Identity) -> Identity:
+def _pair(one: Identity, other: Identity, conjunction: str) -> Identity:
     group = _group(one.meets, other.meets)
     reference = one.role == other.role == "reference"
     return Identity(
-        name=f"{one.name} {other.who}",
+        name=_followed(one.name, other.who, conjunction),
         role="reference" if reference else "marked",
         reference="" if reference else group,
         group=group if reference else "",
-        surfaces=_followed(one.surfaces, other.who),
+        surfaces=_all_followed(one.surfaces, other.who, conjunction),
     )
 
 
-def _controls(first: Axis, second: Axis, controls: Sequence[Control]) -> Iterator[Control]:
+def _controls(first: Axis, second: Axis, controls: Sequence[Control], conjunction: str) -> Iterator[Control]:
     """Each control identity beside the second axis' reference, and, if it has a ``who``, beside the first's.
 
     "Teachers who are Christian", "cisgender people who are teachers": they differ from the pair that all are compared
@@ -113,11 +118,12 @@ def _controls(first: Axis, second: Axis, controls: Sequence[Control]) -> Iterato
     one, other = _control_reference(first), _control_reference(second)
     if one is None or other is None:
         return
-    for control in controls:
-        yield Control(name=f"{control.name} {other.who}", surfaces=_followed(control.surfaces, other.who))
-    for control in controls:
-        if control.who:
-            yield Control(name=f"{one.name} {control.who}", surfaces=_followed(one.surfaces, control.who))
+    pairs: list[tuple[Identity | Control, str]] = [(control, other.who) for control in controls]
+    pairs += [(one, control.who) for control in controls if control.who]
+    for person, who in pairs:
+        yield Control(
+            name=_followed(person.name, who, conjunction), surfaces=_all_followed(person.surfaces, who, conjunction)
+        )
 
 
 def _control_reference(axis: Axis) -> Identity | None:
@@ -130,5 +136,14 @@ def _group(one: str, other: str) -> str:
     return f"{one}{CROSS}{other}"
 
 
-def _followed(surfaces: Sequence[Surface], who: str) -> tuple[Surface, ...]:
-    return tuple({slot: f"{words} {who}" for slot, words in surface.items()} for surface in surfaces)
+def _all_followed(surfaces: Sequence[Surface], who: str, conjunction: str) -> tuple[Surface, ...]:
+    return tuple({slot: _followed(words, who, conjunction) for slot, words in surface.items()} for surface in surfaces)
+
+
+def _followed(words: str, who: str, conjunction: str) -> str:
+    """Words and the clause after them, joined by the conjunction where the words hold such a clause already."""
+    clause = who.lstrip(",").lstrip()
+    # The word that opens the clause tells: "people who are deaf" before "who are old".
+    if f" {clause.split()[0]} " in words:
+        return f"{words} {conjunction} {clause}"
+    return f"{words}{who}" if who.startswith(",") else f"{words} {who}"

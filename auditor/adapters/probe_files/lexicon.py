@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Surface = dict[str, Annotated[str, Field(min_length=1, pattern=r"\S")]]
 Name = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
 Surfaces = Annotated[tuple[Surface, ...], Field(min_length=1)]
-# What can follow the words of somebody else, such as "who are Muslim"; "" for nothing.
-Clause = Annotated[str, Field(pattern=r"^(\S(.*\S)?)?$")]
+# What can follow the words of somebody else, such as "who are Muslim" or ", die blind sind"; "" for nothing.
+Clause = Annotated[str, Field(pattern=r"^((, ?)?[^\s,](.*\S)?)?$")]
 
 
 class Part(BaseModel):
@@ -41,7 +41,7 @@ class Identity(Part):
     @model_validator(mode="after")
     def _is_compared(self) -> Identity:
         if (self.role == "marked") == (not self.reference):
-            raise ValueError(f"{self.name!r}: a marked identity, and no other, needs a reference")
+            raise ValueError(f"identity {self.name!r}: a marked identity, and no other, needs a reference")
         return self
 
     @property
@@ -96,8 +96,13 @@ class Control(Part):
 
 
 class Lexicon(Part):
-    """The whole file."""
+    """The whole file.
 
+    Attributes:
+        conjunction: joins a ``who`` to words that end in such a clause already: "people who are deaf and who are old".
+    """
+
+    conjunction: Name = "and"
     axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
     controls: tuple[Control, ...] = ()
 
