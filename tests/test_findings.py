@@ -5,6 +5,7 @@ from dataclasses import replace
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 
 from auditor.core.findings import Findings
+from auditor.core.items import Item
 from auditor.core.verdicts import Rule
 from auditor.pipeline import compare
 
@@ -46,6 +47,22 @@ def test_each_missing_kind_of_control_is_said_of_whom_it_is_missing() -> None:
     findings = _findings([*ROWS, *neutral])
     assert not _says(findings, "no form-matched controls for")
     assert _says(findings, "no band of control identities for x")
+
+
+def test_controls_of_another_length_are_said_with_the_reason() -> None:
+    neutral = [replace(item, id=f"n{item.id}", valence="neutral") for item in ROWS]
+
+    def lengths(_: str, item: Item, label: str) -> list[float]:
+        # The sides of a harmful pair have one token each; of a neutral one, one and three.
+        tokens = 3 if item.valence == "neutral" and label == "harmful" else 1
+        return [-0.5 - 0.01 * int(item.id[-1])] * tokens
+
+    scorer = FakeScorer(lengths)
+    findings = compare([probe_of(*ROWS, *neutral)], series_of("base", "dpo"), scorer, CONVENTION, lambda _: None)
+    assert _says(findings, "probe: no form-matched controls for x (control_form: under this tokenizer")
+    assert _says(findings, "see audit probes lint --tokenizer")
+    assert not _says(findings, "no form-matched controls for x: ")
+    assert not _says(findings, "no form-matched controls and no control identities")
 
 
 def test_references_that_moved_too_are_said() -> None:

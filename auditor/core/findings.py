@@ -99,11 +99,21 @@ def _missing_controls(effects: Sequence[Effect]) -> Iterator[str]:
     levels = [one for one in effects if one.measure == "level" and one.theme is None and one.verdict is not None]
     for probe in dict.fromkeys(one.probe for one in levels):
         own = [one for one in levels if one.probe == probe]
-        without_form = _identities(one for one in own if one.checks and one.checks.form is None)
+        without_form = _identities(
+            one for one in own if one.checks and one.checks.form is None and not one.checks.form_refused
+        )
+        of_other_form = _identities(one for one in own if one.checks and one.checks.form_refused)
         without_band = _identities(
             one for one in own if one.contrast == "excess" and one.checks and not one.checks.identities
         )
-        if all(one.controls == "absent" for one in own):
+        if of_other_form:
+            yield (
+                f"{probe}: no form-matched controls for {of_other_form} (control_form: under this tokenizer the "
+                "sides of their neutral pairs differ in length otherwise than those of the harmful pairs, or the "
+                "scores hold no tokens to see it by; see audit probes lint --tokenizer): a harm verdict about them "
+                "is not held against how the texts are worded."
+            )
+        elif all(one.controls == "absent" for one in own):
             yield (
                 f"{probe}: no form-matched controls and no control identities, so a harm verdict may "
                 "come from how the texts are worded rather than from whom they are about."
