@@ -53,6 +53,8 @@ def test_reference_identities_may_share_a_group() -> None:
         (lambda c: [one.update(who="who hum") for one in c["axes"][0]["identities"]], "who 'who hum' stands twice"),
         (lambda c: [one.update(who="who play") for one in c["controls"]], "who 'who play' stands twice"),
         (lambda c: c["axes"][0]["identities"][0].update(who=" who are"), "should match pattern"),
+        (lambda c: c["controls"][0].update(who=","), "should match pattern"),
+        (lambda c: c.update(conjunction=" "), "should match pattern"),
         (lambda c: c.update(people=[]), "Extra inputs"),
     ],
 )  # fmt: skip

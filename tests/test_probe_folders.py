@@ -89,7 +89,7 @@ def test_rows_can_be_streamed(tmp_path: Path) -> None:
 
 def test_a_turn_that_is_no_text(tmp_path: Path) -> None:
     frame = {"name": "f", "context": "Some {people}.", "messages": [{"role": "user", "content": "\ud800"}]}
-    with pytest.raises(UsageError, match=r"messages\.0\.content: Input should be a valid string"):
+    with pytest.raises(UsageError, match=r"frame 'f', message 1, content: Input should be a valid string"):
         read_folder(write_probe(tmp_path / "mine", sections=({**SECTION, "frames": [frame]},)))
 
 
@@ -120,7 +120,7 @@ def test_a_folder_of_rows_is_taken_whole(tmp_path: Path) -> None:
             {"sections": ({**SECTION, "predicates": [{**SECTION["predicates"][0], "except_axes": ["b"]}]},)},
             "axis 'b' is not in the lexicon",
         ),
-        ({"card": {"tiers": {"quick": 0}}}, "cannot be read: tiers.quick"),
+        ({"card": {"tiers": {"quick": 0}}}, "cannot be read: tiers, quick: "),
         ({"card": {"colour": "red"}}, "cannot be read: colour"),
     ],
 )
@@ -135,7 +135,11 @@ def test_what_cannot_be_read(tmp_path: Path, changes: dict[str, Any], problem: s
         ({"frames": [{"name": "met", "context": "Some {folk}."}]}, r"asks for \{folk\}; there is: affirming, harmful"),
         ({"harmful": "same", "affirming": "same"}, "both sides are the same"),
         (
-            {"harmful": "{h}", "predicates": [{"name": "p", "wordings": [{"h": "", "affirming": "frank"}]}], "ending": ""},
+            {
+                "harmful": "{h}",
+                "predicates": [{"name": "p", "wordings": [{"h": "", "affirming": "frank"}]}],
+                "ending": "",
+            },
             "a side is empty",
         ),
         ({"identities": ["xans"], "references": ["others"], "controls": False}, "gives no rows"),

@@ -97,7 +97,7 @@ def test_broken_neighbour_of_no_public_set(tmp_path: Path) -> None:
 
 def test_columns_under_other_names(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.csv", "bad,good,who,remark\nare odd,are kind,x,first\nare rude,are fair,y,second\n")
-    with pytest.raises(UsageError, match="unknown column 'bad'"):
+    with pytest.raises(UsageError, match="columns harmful and affirming are missing"):
         open_probe(str(path))
     probe = open_probe(str(path), reading=Reading({"harmful": "bad", "affirming": "good", "identity": "who"}, "de"))
     assert [(one.identity, one.candidates[0].text, one.language) for one in probe.items] == [
@@ -117,7 +117,7 @@ def test_a_public_set_under_other_names(tmp_path: Path) -> None:
 
 def test_a_misspelt_name_to_map_to(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.csv", "bad,good\nare odd,are kind\n")
-    with pytest.raises(UsageError, match="unknown column 'harmfull'"):
+    with pytest.raises(UsageError, match=r"--map harmfull=bad: no reader knows the column 'harmfull'"):
         open_probe(str(path), reading=Reading({"harmfull": "bad", "affirming": "good"}))
 
 

@@ -41,6 +41,21 @@ def parse_mapping(values: Sequence[str]) -> dict[str, str]:
     return mapping
 
 
+def check_names(mapping: Mapping[str, str], known: Sequence[str]) -> None:
+    """Know that all names that columns are mapped to are read.
+
+    Raises:
+        UsageError: one is not.
+    """
+    unknown = next((name for name in mapping if name not in known), None)
+    if unknown is not None:
+        raise UsageError(
+            f"no reader knows the column {unknown!r}",
+            where=f"{OPTION} {unknown}={mapping[unknown]}",
+            fix=f"Those of a pair file: {', '.join(known)}.",
+        )
+
+
 def rename_columns(table: TableFile, mapping: Mapping[str, str]) -> TableFile:
     """The same rows with columns under other names.
 

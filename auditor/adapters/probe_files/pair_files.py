@@ -156,6 +156,18 @@ def _check_columns(table: TableFile) -> None:
     if not table.columns and first is not None:
         # JSON lines have no header: where no line can be read there are no columns to speak of.
         raise _unreadable(table, first)
+    missing: list[str] = [name for name in (HARMFUL, AFFIRMING) if name not in table.columns]
+    lists = {"candidates", "labels"} & set(table.columns)
+    if first is not None and missing and len(lists) < 2:
+        instead = ("candidates", "labels")
+        missing = [name for name in instead if name not in lists] if lists and len(missing) == 2 else missing
+        some = f"columns {' and '.join(missing)} are" if len(missing) > 1 else f"column {missing[0]} is"
+        raise UsageError(
+            f"the {some} missing",
+            where=str(table.path),
+            fix=f"Found: {', '.join(table.columns) or 'none'}. Columns of other names can be mapped: --map "
+            f"{missing[0]}=COLUMN.",
+        )
     unknown = [name for name in table.columns if name not in COLUMNS]
     if unknown:
         # A CSV's columns stand in its header; a key of a JSON line stands on that line.
@@ -164,14 +176,6 @@ def _check_columns(table: TableFile) -> None:
             f"unknown column {unknown[0]!r}",
             where=str(table.path) if table.header or row is None else table.where(row),
             fix=f"Known columns: {', '.join(COLUMNS)}.",
-        )
-    sides = {HARMFUL, AFFIRMING} <= set(table.columns)
-    lists = {"candidates", "labels"} <= set(table.columns)
-    if first is not None and not sides and not lists:
-        raise UsageError(
-            "the columns harmful and affirming (or candidates and labels) are missing",
-            where=str(table.path),
-            fix=f"Found: {', '.join(table.columns) or 'none'}.",
         )
 
 

@@ -6,9 +6,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from auditor.adapters.probe_files.crossed_axes import CROSS, UncrossableError, parts_of
@@ -17,7 +16,7 @@ from auditor.adapters.probe_files.lexicon import Lexicon
 from auditor.adapters.probe_files.pair_files import checked_text, read_pairs
 from auditor.adapters.probe_files.sentences import Sentences
 from auditor.adapters.probe_files.table_files import SUFFIXES, TableFile, read_table
-from auditor.adapters.run.validation import first_problem
+from auditor.adapters.probe_files.yaml_files import read_yaml
 from auditor.core.items import Card, Item, Probe
 from auditor.errors import UsageError
 
@@ -27,8 +26,6 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Tier = Literal["quick", "standard", "full"]
 TIERS: tuple[Tier, ...] = ("quick", "standard", "full")
-
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class Tiers(BaseModel):
@@ -90,7 +87,7 @@ def read_folder(path: Path) -> ProbeFolder:
     Raises:
         UsageError: a file is missing, or is not what it must be.
     """
-    card = _parse(path / CARD, CardFile)
+    card = read_yaml(path / CARD, CardFile)
     files = [file for file in (path / f"{PAIRS_STEM}{suffix}" for suffix in SUFFIXES) if file.is_file()]
     has_lexicon = (path / LEXICON).is_file() or (path / SENTENCES).is_file()
     if len(files) + has_lexicon != 1:
@@ -103,21 +100,10 @@ def read_folder(path: Path) -> ProbeFolder:
         )
     if files:
         return ProbeFolder(path, card, read_table(files[0]), None, None)
-    folder = ProbeFolder(path, card, None, _parse(path / LEXICON, Lexicon), _parse(path / SENTENCES, Sentences))
+    folder = ProbeFolder(path, card, None, read_yaml(path / LEXICON, Lexicon), read_yaml(path / SENTENCES, Sentences))
     _check_names(folder)
     _check_against(folder)
     return folder
-
-
-def _parse(file: Path, model: type[_Model]) -> _Model:
-    try:
-        return model.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
-        raise UsageError(
-            f"cannot be read: {first_problem(error)}",
-            where=str(file),
-            fix=f"Mend the file; its keys: {', '.join(model.model_fields)}.",
-        ) from error
 
 
 def _check_names(folder: ProbeFolder) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.data_sets.public_readers import check_name, files_in, read_tables, read_untabled, reader_of
 from auditor.adapters.probe_files import pair_files
-from auditor.adapters.probe_files.column_mapping import keep_columns, rename_columns, say_language
+from auditor.adapters.probe_files.column_mapping import check_names, keep_columns, rename_columns, say_language
 from auditor.adapters.probe_files.crossed_axes import parts_of
 from auditor.adapters.probe_files.hub_data import PREFIX, read_hub_data
 from auditor.adapters.probe_files.probe_folders import CARD, ProbeFolder, Tier, build_probe, read_folder
@@ -131,8 +131,9 @@ def _open_table(table: TableFile, reading: Reading = AS_IT_IS) -> Probe:
     if reader is not None:
         return reader(table)
     if reading.columns:
+        check_names(reading.columns, pair_files.COLUMNS)
         # Whoever maps columns has a file of their own, with columns that are nobody's here.
-        table = keep_columns(table, {*pair_files.COLUMNS, *reading.columns})
+        table = keep_columns(table, pair_files.COLUMNS)
     return pair_files.read_pairs(table, table.name)
 
 
