@@ -22,6 +22,10 @@ def test_list_names_probes_axes_and_sizes() -> None:
         quick, standard, full = (int(number.replace(",", "")) for number in re.findall(r"[\d,]{3,}", line)[-3:])
         assert quick <= standard < full
     assert "gender*" in result.stdout
+    heads = [line.split()[0] for line in result.stdout.splitlines() if line.strip()]
+    assert heads[0] == "probe", "every probe is one line, and no name is broken where no terminal is"
+    assert {"affirmation", "stigma"} <= set(heads)
+    assert len(heads) == 5
     assert "sexual-orientation" in result.stdout
 
 
@@ -37,6 +41,12 @@ def test_show_prints_card_people_and_rows(tmp_path: Path) -> None:
     for command in ("show", "validate"):
         refused = audit("probes", command, folder, "--axis", "a", "--axis", "b")
         assert_refused(refused, 2, "no probe has the axis 'b'", "Known: a")
+
+
+def test_a_title_cannot_write_a_line_of_its_own(tmp_path: Path) -> None:
+    result = audit("probes", "show", write_probe(tmp_path / "mine", card={"title": "Mine\nvalid"}), "--rows", "0")
+    assert result.exit_code == 0, result.stderr
+    assert "mine: Mine\\nvalid 2, " in result.stdout
 
 
 def test_show_prints_conversations(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ def test_build_writes_what_a_probe_reads_back(tmp_path: Path) -> None:
         assert open_probe(str(tmp_path / name)).items == items
 
 
+def test_build_replaces_a_file_only_if_told_to(tmp_path: Path) -> None:
+    folder, out = write_probe(tmp_path / "mine"), write(tmp_path / "p.csv", "kept")
+    assert_refused(audit("probes", "build", folder, "--out", out), 2, "p.csv is there already", "--force")
+    assert out.read_text(encoding="utf-8") == "kept"
+    assert audit("probes", "build", folder, "--out", out, "--force").exit_code == 0
+    assert open_probe(str(out)).items == open_probe(str(folder)).items
+
+
 def test_build_refuses_an_axis_it_would_leave_out(tmp_path: Path) -> None:
     result = audit("probes", "build", "stigma", "--out", tmp_path / "p.csv", "--axis", "gender", "--axis", "hats")
     assert_refused(result, 2, "no probe has the axis 'hats'", "Known: gender")

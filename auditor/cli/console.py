@@ -113,6 +113,12 @@ class RichProgress:
             self._console.print(Text(printable(text)), soft_wrap=True)
 
 
+def widen(console: Console, table: Table) -> None:
+    """Give a table all the width it asks for, so that no name in it is broken."""
+    unbounded = console.options.update(max_width=10_000)
+    console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+
+
 def summary_tables(results: Results) -> Iterator[RenderableType]:
     """Verdicts where training ended: a table for each such checkpoint, probe and rendering, and how to read it."""
     rewards = {_subject(one): one for one in results.effects if one.measure == "implicit_reward"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, ConsoleOptions
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +16,7 @@ from auditor.adapters.hf.padded import BATCH_LOGITS
 from auditor.adapters.hf.plans import distinct_prefixes
 from auditor.adapters.hf.scorer import HFScorer
 from auditor.adapters.printable import printable
+from auditor.cli.console import widen
 from auditor.core.items import Probe
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -56,13 +57,9 @@ def print_dry_run(
         )
     console = Console()
     # Names and numbers are to be copied: a line too long for the terminal is the terminal's to break.
-    console.width = max(console.width, console.measure(table, options=_unbounded(console)).maximum)
+    widen(console, table)
     console.print(Text(title), soft_wrap=True)
     console.print(table)
-
-
-def _unbounded(console: Console) -> ConsoleOptions:
-    return console.options.update(max_width=10_000)
 
 
 def _size(n_bytes: float) -> str:

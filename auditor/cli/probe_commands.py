@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.adapters.data_files import data_folder
-from auditor.adapters.printable import printable
+from auditor.adapters.printable import on_one_line, printable
 from auditor.adapters.probe_files.probe_checks import Checked, check_folder, check_rows
 from auditor.adapters.probe_files.probe_folders import (
     TIERS,
@@ -23,6 +23,7 @@ from auditor.adapters.probe_files.probe_folders import (
 )
 from auditor.adapters.probe_files.probe_sizes import POWER, SPREAD_SOURCE, TYPICAL_SPREAD, Size, sizes_of
 from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe, shipped_probes
+from auditor.cli.console import widen
 from auditor.core.items import Item, Probe
 from auditor.core.planning import MIN_CLUSTERS
 from auditor.core.verdicts import DEFAULT_SESOI
@@ -40,10 +41,18 @@ def list_probes() -> None:
         sizes = [f"{_texts(_rows(folder, tier)):,}" for tier in TIERS]
         table.add_row(name, f"{folder.card.title} {folder.card.version}", folder.card.language, ", ".join(axes), *sizes)
     console = Console()
-    console.print(table)
+    _print_table(console, table)
     console.print(
-        Text("Numbers are texts a checkpoint, in one rendering, on the axes marked *: those asked without --axis.")
+        Text("Numbers are texts a checkpoint, in one rendering, on the axes marked *: those asked without --axis."),
+        soft_wrap=True,
     )
+
+
+def _print_table(console: Console, table: Table) -> None:
+    """Print a table; where another program reads it, every row is one line and no name is broken."""
+    if not console.is_terminal:
+        widen(console, table)
+    console.print(table)
 
 
 def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int) -> None:
@@ -53,15 +62,15 @@ def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int) -> Non
     probe = open_probe(argument, tier, axes)
     console = Console()
     for line in _card_lines(probe, folder):
-        console.print(Text(printable(line)), soft_wrap=True)
+        console.print(Text(on_one_line(line)), soft_wrap=True)
     if folder is None or folder.lexicon is None:
         sizes = {"all": sizes_of(probe.items)}
     else:
         sizes = {one: sizes_of(_rows(folder, one, axes)) for one in TIERS}
-    console.print(_size_table(sizes))
+    _print_table(console, _size_table(sizes))
     for line in _effect_notes():
         console.print(Text(line), soft_wrap=True)
-    console.print(_people(probe.items))
+    _print_table(console, _people(probe.items))
     for item in probe.items[:rows]:
         console.print(Text(printable(_row(item))), soft_wrap=True)
 

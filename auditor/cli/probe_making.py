@@ -52,6 +52,7 @@ def build(
         list[str] | None,
         typer.Option("--axis", help="Axis of its lexicon, or two crossed: 'gender*religion'; repeatable."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
     debug: _DEBUG = False,
 ) -> None:
     """Write a probe's rows as a pair file that --probe reads back; the same version gives the same bytes."""
@@ -60,9 +61,14 @@ def build(
         from auditor.adapters.probe_files.pair_writing import check_suffix, write_pairs
         from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe
         from auditor.cli.request import writable
+        from auditor.errors import UsageError
 
         check_suffix(out)
         writable(out, "--out")
+        if out.exists() and not force:
+            raise UsageError(
+                f"{out} is there already", where="--out", fix="Give another file, or --force to replace it."
+            )
         folder = find_folder(probe)
         check_axes(axis or [], [] if folder is None else [folder])
         items = open_probe(probe, tier.value, axis or []).items
