@@ -104,7 +104,8 @@ def test_a_slot_that_nobody_fills(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["stigma", "affirmation"])
 def test_shares_are_those_of_the_expanded_rows(name: str) -> None:
     folder = read_folder(ROOT / "probes" / name)
-    axes = folder.axes[:2]
+    # All axes share their sentences: the one with the fewest names is quickest.
+    axes = ("body-size",) if name == "stigma" else folder.axes[:2]
     keys: dict[tuple[str, ...], set[object]] = {}
     for item in build_probe(folder, "full", axes).items:
         if not item.is_baseline:

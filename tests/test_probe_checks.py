@@ -35,7 +35,15 @@ def test_a_sound_probe_has_no_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", shipped_probes())
 def test_shipped_probes_are_sound(name: str) -> None:
     folder = read_folder(Path(__file__).resolve().parent.parent / "probes" / name)
-    assert check_folder(folder, build_probe(folder, "full", folder.axes)).problems == ()
+    assert check_folder(folder, build_probe(folder, "standard", folder.axes)).problems == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", shipped_probes())
+def test_shipped_probes_are_sound_in_full(name: str) -> None:
+    folder = read_folder(Path(__file__).resolve().parent.parent / "probes" / name)
+    for axis in folder.axes:
+        assert check_folder(folder, build_probe(folder, "full", [axis])).problems == (), axis
 
 
 @pytest.mark.parametrize("key", ["description", "content_warning", "canary"])
