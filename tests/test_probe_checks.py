@@ -40,10 +40,9 @@ def test_shipped_probes_are_sound(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_probes())
-def test_shipped_probes_are_sound_in_full(name: str) -> None:
+def test_shipped_probes_are_sound_in_full_on_their_default_axes(name: str) -> None:
     folder = read_folder(Path(__file__).resolve().parent.parent / "probes" / name)
-    for axis in folder.axes:
-        assert check_folder(folder, build_probe(folder, "full", [axis])).problems == (), axis
+    assert check_folder(folder, build_probe(folder, "full")).problems == ()
 
 
 @pytest.mark.parametrize("key", ["description", "content_warning", "canary"])
