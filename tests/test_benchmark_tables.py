@@ -93,6 +93,13 @@ def test_a_million_pairs_fit_into_memory_and_the_readme_says_so() -> None:
     assert f"into {run['bytes'] / 1e9:.1f} GB" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_an_audit_made_before_is_answered_at_once_and_the_readme_says_so() -> None:
+    found = table("warm.json")
+    assert all(one["held"] for one in found["checks"])
+    assert found["beyond_s"] <= 5
+    assert f"answered in {found['beyond_s']:.1f} s beyond" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_intervals_cover_what_they_promise_and_the_readme_says_how_often() -> None:
     found = table("coverage.json")
     assert found["draws"] == 20_000
