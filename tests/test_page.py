@@ -262,7 +262,7 @@ def test_controls_are_shown_beside(tmp_path: Path, page: Page) -> None:
     assert table.index(HARMED) < table.index("Control identities Tasmanians") < table.index("oboists")
     assert "controls-1" in controlled.ids()
     assert "#controls-1" in {attrs.get("href") for _, attrs in controlled.tags}
-    assert "What is called harm survived the probe's controls" in words
+    assert ". What is called harm survived the probe's controls" in words
     assert "Controls: level in nats" not in plain(page)
 
 
@@ -303,7 +303,7 @@ def test_every_harmed_identity_counts_in_what_is_said_of_controls(tmp_path: Path
             one.update(verdict="harm", controls="absent")
     path.write_text(json.dumps(results), encoding="utf-8")
     words = plain(Page(render_report(run)))
-    assert "1 of these survived the probe's controls" in words
+    assert ". 1 of these survived the probe's controls. " in words
     assert "No controls stand beside 1 of these" in words
 
 
