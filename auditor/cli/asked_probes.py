@@ -10,7 +10,7 @@ from auditor.adapters.probe_files.column_mapping import parse_mapping
 from auditor.adapters.probe_files.probe_folders import build_probe, read_folder
 from auditor.adapters.probe_files.probes import Reading, check_axes, find_folder, is_table, open_probe
 from auditor.cli.options import Tier
-from auditor.core.items import Probe
+from auditor.core.items import Item, Probe
 from auditor.core.naming import with_names
 from auditor.core.sampling import limit_clusters
 from auditor.errors import UsageError
@@ -53,6 +53,12 @@ class ProbeOptions(Protocol):
     @property
     def seed(self) -> int:
         """Of which clusters those are."""
+
+
+def first_with_text(probes: Sequence[Probe]) -> Item:
+    """The item that renderings are tried on: one that has plain text too, where the first probe holds any."""
+    items = probes[0].items
+    return next((item for item in items if not item.messages), items[0])
 
 
 def asked_probes(options: ProbeOptions) -> tuple[Probe, ...]:

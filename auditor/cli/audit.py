@@ -33,7 +33,7 @@ from auditor.adapters.run.lost_items import lost_items
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import REPORT, RunFolder
 from auditor.cli import request as asked
-from auditor.cli.asked_probes import asked_probes
+from auditor.cli.asked_probes import asked_probes, first_with_text
 from auditor.cli.console import RichProgress, print_results
 from auditor.cli.dry_run import print_dry_run
 from auditor.cli.manifest import describe_files, environment, manifest_of
@@ -163,7 +163,7 @@ def _understand(checkpoints: Sequence[str], options: AuditOptions, progress: Ric
     rendering = choose_rendering(
         options.render.value,
         tokenizers,
-        next((item for item in probes[0].items if not item.messages), probes[0].items[0]),
+        first_with_text(probes),
         template_file=options.chat_template,
         system=options.system,
         arguments=template_arguments,

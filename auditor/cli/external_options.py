@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from auditor.cli.options import HOW, LIMIT_HELP, WHAT, WHERE, End, Render, Tier, Tokens, option
+from auditor.cli.options import HOW, LIMIT_HELP, WHAT, WHERE, Betas, End, Objectives, Render, Tier, Tokens, option
 
 
 class Quantity(StrEnum):
@@ -91,12 +91,8 @@ class AnalyseOptions:
         list[str],
         option("--reference", "NAME=NAME: what a checkpoint was trained from. Rewards have none by default.", WHAT),
     ] = field(default_factory=list)
-    objective: Annotated[
-        list[str], option("--objective", "NAME=dpo|dpo-norm|none: a checkpoint's preference objective.", WHAT)
-    ] = field(default_factory=list)
-    beta: Annotated[
-        list[str], option("--beta", "[NAME=]BETA of the preference objective; rescales implicit rewards.", WHAT)
-    ] = field(default_factory=list)
+    objective: Objectives = field(default_factory=list)
+    beta: Betas = field(default_factory=list)
     sesoi: Annotated[
         float | None,
         option("--sesoi", "Smallest effect size of interest: nats (default 0.22), or units of the reward.", WHAT),

@@ -98,6 +98,14 @@ LIMIT_HELP = "Whole clusters until a probe has so many items, at least one harmf
 WHAT, HOW, WHERE = "What is asked", "How it is computed", "Where it goes"
 
 
+Objectives = Annotated[
+    list[str], option("--objective", "NAME=dpo|dpo-norm|none: a checkpoint's preference objective.", WHAT)
+]
+Betas = Annotated[
+    list[str], option("--beta", "[NAME=]BETA of the preference objective; rescales implicit rewards.", WHAT)
+]
+
+
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
     """Everything a user may say about an audit besides its checkpoints."""
@@ -158,12 +166,8 @@ class AuditOptions:
         list[str],
         option("--reference", "NAME=NAME: what a checkpoint was trained from; default the one before.", WHAT),
     ] = field(default_factory=list)
-    objective: Annotated[
-        list[str], option("--objective", "NAME=dpo|dpo-norm|none: a checkpoint's preference objective.", WHAT)
-    ] = field(default_factory=list)
-    beta: Annotated[
-        list[str], option("--beta", "[NAME=]BETA of the preference objective; rescales implicit rewards.", WHAT)
-    ] = field(default_factory=list)
+    objective: Objectives = field(default_factory=list)
+    beta: Betas = field(default_factory=list)
     sesoi: Annotated[
         float | None,
         option("--sesoi", "Smallest effect size of interest, nats. Default: ln 1.25 = 0.22.", WHAT),

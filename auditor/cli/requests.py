@@ -19,7 +19,7 @@ from auditor.adapters.hf.tokens import Encoder
 from auditor.adapters.hf.workload import Workload, prepare, tokenizer_identity
 from auditor.adapters.printable import on_one_line, printable
 from auditor.cli import request as asked
-from auditor.cli.asked_probes import asked_probes
+from auditor.cli.asked_probes import asked_probes, first_with_text
 from auditor.cli.console import RichProgress
 from auditor.cli.external_options import RequestsOptions
 from auditor.core.items import Probe
@@ -50,7 +50,7 @@ def run_requests(checkpoints: Sequence[str], options: RequestsOptions) -> None:
     rendering = choose_rendering(
         options.render.value,
         tokenizers,
-        next((item for item in probes[0].items if not item.messages), probes[0].items[0]),
+        first_with_text(probes),
         template_file=options.chat_template,
         system=options.system,
         arguments=arguments,
