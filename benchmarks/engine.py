@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import json
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -66,6 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "machine": machine("auditor", "torch", "transformers", "tokenizers", "lm_eval", "minicons", "trl"),
         "threads": torch.get_num_threads(),
         "mode": options.mode,
+    }
+    if options.keep:
+        kept = json.loads(options.out.read_text(encoding="utf-8"))
+        rows, bfloat16 = _with_kept(kept, figures, rows), kept["bfloat16"]
+        figures["machine"] = kept["machine"]
+    figures |= {
         "rows": rows,
         "bfloat16": bfloat16,
         "checks": [*_checks(rows, bfloat16, options.mode == "full"), *agreement_checks(rows)],
@@ -84,6 +91,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     mode.add_argument("--quick", dest="mode", action="store_const", const="quick", help="parts of the workloads")
     mode.add_argument("--tiny", dest="mode", action="store_const", const="tiny", help="seconds; says nothing of speed")
     parser.add_argument("--out", type=Path, help="JSON file to write the figures to")
+    parser.add_argument("--keep", action="store_true", help="keep the rows of --out that were not measured again")
     parser.set_defaults(mode="full")
     options = parser.parse_args(arguments)
     options.model = options.model or (["tiny"] if options.mode == "tiny" else list(MODELS))
@@ -135,6 +143,20 @@ def _bfloat16(loaded: Loaded, workload: Workload) -> dict[str, Any]:
     said = "" if has_amx() else "; no matrix units here, so the bound does not apply"
     say(f"\nbfloat16 on {loaded.shape}, {len(chosen)} items of {workload.name}: {ratio:.2f} times float32{said}")
     return {"workload": workload.name, "items": len(chosen), "seconds": seconds, "ratio": ratio, "amx": has_amx()}
+
+
+def _with_kept(table: dict[str, Any], here: dict[str, Any], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a table, those measured again in their place and with the command that did it.
+
+    Each row holds what was measured within one run, the rate of the floor included; rows of different machines,
+    versions or modes do not belong into one table.
+    """
+    command = here["machine"]["command"]
+    if {**table["machine"], "command": command} != here["machine"] or table["mode"] != here["mode"]:
+        raise SystemExit("--keep: the table was made on another machine, with other versions or in another mode")
+    kept = {(row["model"], row["workload"]): row for row in table["rows"]}
+    again = {(row["model"], row["workload"]): {**row, "command": command} for row in rows}
+    return list((kept | again).values())
 
 
 def _checks(rows: Sequence[dict[str, Any]], bfloat16: dict[str, Any] | None, judged: bool) -> list[dict[str, Any]]:

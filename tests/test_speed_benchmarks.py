@@ -62,6 +62,16 @@ def test_all_peers_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert row["floor_s"] < row["score_s"]
     (agreement,) = (one for one in found["checks"] if one["judged"])
     assert agreement["value"] == 10
+    _, renewed = tiny("engine", tmp_path, "--workload", "questionnaire", "--peer", "naive", "--keep")
+    assert renewed["rows"][0] == found["rows"][0]
+    assert [len(row["peers"]) for row in renewed["rows"]] == [5, 1]
+    assert "command" in renewed["rows"][1]
+    assert renewed["bfloat16"] == found["bfloat16"]
+    table = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    table["machine"]["torch"] = "1.0"
+    (tmp_path / "figures.json").write_text(json.dumps(table), encoding="utf-8")
+    with pytest.raises(SystemExit, match="other versions"):
+        tiny("engine", tmp_path, "--workload", "questionnaire", "--peer", "naive", "--keep")
 
 
 def test_one_wrong_number_breaks_the_run(
