@@ -11,7 +11,6 @@ from fake_scores import FakeScorer, scored, series_of
 
 from auditor.adapters.probe_files.probes import open_probe
 from auditor.core.bbq_metrics import AMBIGUOUS, BBQ_METRICS, DISAMBIGUATED, chosen_label
-from auditor.core.contrasts import match_items
 from auditor.core.items import Candidate, Item
 from auditor.core.metric_effects import metric_effects
 from auditor.core.readings import Readings
@@ -84,7 +83,7 @@ def test_the_papers_formulas_over_the_published_rows(shared_data: Path, category
 
     probe, series = open_probe(str(path)), series_of("base")
     table = line_up(probe, "plain", [FakeScorer(logprobs).score(series["base"], [probe])])
-    effects, refusals = metric_effects(table, match_items(table))
+    effects, refusals = metric_effects(table)
     found = {(one.measure, one.identity): one for one in effects if not one.axis}
 
     right, total, biased, named = ({"ambig": 0, "disambig": 0} for _ in range(4))

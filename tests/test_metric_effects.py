@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 
 from auditor.core.bbq_metrics import AMBIGUOUS, DISAMBIGUATED
-from auditor.core.contrasts import match_items
 from auditor.core.effects import Effect
 from auditor.core.items import Candidate, Item
 from auditor.core.metric_effects import metric_effects
@@ -23,7 +24,7 @@ def effects_of(*items: Item, metrics: tuple[str, ...]) -> tuple[tuple[Effect, ..
     scorer = FakeScorer(lambda _, item, label: [-1.0 if item.candidates[0].label == label else -2.0])
     scores = [scorer.score(series[name], [probe]) for name in series.names]
     table = line_up(probe, "plain", scores)
-    return metric_effects(table, match_items(table))
+    return metric_effects(table)
 
 
 def question(item_id: str, first: str, theme: str = DISAMBIGUATED, identity: str = "x", axis: str = "age") -> Item:
@@ -36,25 +37,32 @@ def places(effects: tuple[Effect, ...]) -> list[tuple[str | None, str]]:
     return [(one.identity, one.axis) for one in effects if one.checkpoint == "dpo"]
 
 
-def test_axes_stand_between_all_rows_and_identities() -> None:
+def test_all_rows_axes_and_identities_have_one() -> None:
     items = [
         question("1", "harmful"),
         question("2", "harmful", identity="y"),
         question("3", "harmful", identity="z", axis="race"),
-        question("4", "harmful", identity="", axis="class"),
     ]
     effects, refusals = effects_of(*items, metrics=("bbq_accuracy_disambiguated",))
-    # The only identity of an axis says all there is to say of it, unless it has no name.
-    assert places(effects) == [(None, ""), (None, "age"), (None, "class"), ("x", "age"), ("y", "age"), ("z", "race")]
+    assert places(effects) == [(None, ""), (None, "age"), ("x", "age"), ("y", "age"), ("z", "race")]
     assert {one.checkpoint for one in effects} == {"base", "dpo"}
     assert refusals == ()
 
 
-def test_one_axis_is_all_rows() -> None:
-    effects, _ = effects_of(
-        question("1", "harmful"), question("2", "harmful", identity="y"), metrics=("bbq_bias_disambiguated",)
-    )
-    assert places(effects) == [(None, ""), ("x", "age"), ("y", "age")]
+def test_what_is_asked_alike_on_several_axes_is_one_cluster_over_all_rows() -> None:
+    """As a proposition that is asked of several personas: its answers are no independent ones."""
+    answers = ("harmful", "unknown", "unknown")
+    items = [
+        replace(question(f"{axis} {at}", answer, axis=axis), cluster=f"proposition {at}")
+        for axis in ("age", "race")
+        for at, answer in enumerate(answers)
+    ]
+    effects, _ = effects_of(*items, metrics=("bbq_accuracy_disambiguated",))
+    clusters = {(one.identity, one.axis): one.estimate.clusters for one in effects}
+    assert clusters == {(None, ""): 3, ("x", "age"): 3, ("x", "race"): 3}
+    errors = {(one.identity, one.axis): one.estimate.se for one in effects}
+    # The same three answers twice say no more than once.
+    assert errors[None, ""] == pytest.approx(errors["x", "age"])
 
 
 def test_an_effects_keys() -> None:
@@ -95,5 +103,5 @@ def test_items_that_are_no_pair_are_no_rows_of_a_pair_metric() -> None:
     table = line_up(
         probe, "plain", [FakeScorer(margins({"base": {"1": 1.0, "2": 1.0}})).score(series["base"], [probe])]
     )
-    effects, _ = metric_effects(table, match_items(table))
+    effects, _ = metric_effects(table)
     assert [(one.identity, one.items, one.estimate.value) for one in effects] == [(None, 1, 100.0), ("x", 1, 100.0)]

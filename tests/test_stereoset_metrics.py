@@ -9,7 +9,6 @@ import pytest
 from fake_scores import FakeScorer, probe_of, scored, series_of
 from test_readings import readings
 
-from auditor.core.contrasts import match_items
 from auditor.core.items import Candidate, Item
 from auditor.core.metric_effects import metric_effects
 from auditor.core.stereoset_metrics import STEREOSET_METRICS, icat, sentence_score
@@ -76,7 +75,7 @@ def test_against_counts_by_target() -> None:
     probe = probe_of(*items, metrics=tuple(READ))
     series = series_of("base")
     lined_up = line_up(probe, "plain", [scorer.score(series["base"], [probe])])
-    effects, refusals = metric_effects(lined_up, match_items(lined_up))
+    effects, refusals = metric_effects(lined_up)
     found = {(one.measure, one.identity): one.estimate for one in effects}
     assert refusals == ()
     for who in (None, "race", "gender"):

@@ -49,7 +49,7 @@ def estimate_effects(
         estimator = _Estimator(table, measure, Measured(matching, table.values(measure), allowed), bootstrap, noise)
         for cell, beside in zip(cells, others, strict=True):
             effects += [estimator.effect(cell, beside, contrast) for contrast in _contrasts(cell)]
-    published, undefined = metric_effects(table, matching)
+    published, undefined = metric_effects(table)
     effects += published
     refusals += [*undefined, *_refuse_no_interval(effects), *_refuse_form(table, effects)]
     return tuple(effects), tuple(refusals)

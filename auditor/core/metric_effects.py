@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from auditor.core.contrasts import Matching
 from auditor.core.effects import Effect, Shares
-from auditor.core.items import Item
 from auditor.core.metrics import METRICS
 from auditor.core.readings import Metric, Readings
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.scores import FloatArray
 from auditor.core.statistics import IntArray
+from auditor.core.subjects import Subject, effect_about, named_clusters, subjects_of
 from auditor.core.tables import ScoreTable
 
 # What one item says to one metric, None where it says nothing.
@@ -26,11 +26,12 @@ _DETAILS: dict[Reason, str] = {
 }
 
 
-def metric_effects(table: ScoreTable, matching: Matching) -> tuple[tuple[Effect, ...], tuple[Refusal, ...]]:
+def metric_effects(table: ScoreTable) -> tuple[tuple[Effect, ...], tuple[Refusal, ...]]:
     """Each metric of the probe's card in each group of rows and at each checkpoint, and what could not be given."""
     published = [METRICS[name] for name in table.probe.card.metrics]
     metrics = [metric for metric in published if metric.can_read(table.kind)]
-    groups = tuple(_groups(table.items))
+    subjects = tuple(subjects_of(table.items, np.arange(len(table.items))))
+    cluster = named_clusters(table.items)
     # An item becomes an object once a checkpoint, for all metrics together.
     read = {
         checkpoint: [[metric.reading(scored) for metric in metrics] for scored in table.scored[checkpoint]]
@@ -44,11 +45,11 @@ def metric_effects(table: ScoreTable, matching: Matching) -> tuple[tuple[Effect,
     for at, metric in enumerate(metrics):
         for checkpoint in table.checkpoints:
             own: _Read = [row[at] for row in read[checkpoint]]
-            for identity, axis, rows in groups:
-                found = _effect(table, matching, metric, own, rows, (identity, axis, checkpoint))
+            for subject in subjects:
+                found = _effect(table, metric, own, cluster, subject, checkpoint)
                 if isinstance(found, Effect):
                     effects.append(found)
-                elif found == "undefined" or (identity, axis) == (None, ""):
+                elif found == "undefined" or (subject.identity, subject.axis) == (None, ""):
                     refused[found, metric.name] += 1
     refusals = [
         Refusal(reason, f"{name}: {_DETAILS[reason]}", table.probe.name, render=table.render, count=count)
@@ -57,61 +58,26 @@ def metric_effects(table: ScoreTable, matching: Matching) -> tuple[tuple[Effect,
     return tuple(effects), tuple(refusals)
 
 
-def _groups(items: Sequence[Item]) -> Iterator[tuple[str | None, str, IntArray]]:
-    """All rows; each axis that one named identity does not fill, where there are several; each named identity."""
-    yield None, "", np.arange(len(items))
-    axes: dict[str, list[int]] = {}
-    identities: dict[tuple[str, str], list[int]] = {}
-    for at, item in enumerate(items):
-        axes.setdefault(item.axis, []).append(at)
-        identities.setdefault((item.identity, item.axis), []).append(at)
-    for axis, rows in axes.items():
-        named = {identity for identity, of in identities if of == axis}
-        if axis and len(axes) > 1 and (len(named) > 1 or "" in named):
-            yield None, axis, np.array(rows)
-    for (identity, axis), rows in identities.items():
-        if identity:
-            yield identity, axis, np.array(rows)
-
-
 def _effect(
-    table: ScoreTable,
-    matching: Matching,
-    metric: Metric,
-    read: _Read,
-    rows: IntArray,
-    about: tuple[str | None, str, str],
+    table: ScoreTable, metric: Metric, read: _Read, cluster: IntArray, subject: Subject, checkpoint: str
 ) -> Effect | Reason:
-    """One metric in one group at one checkpoint, or why there is none."""
-    chosen = [(at, values) for at in rows.tolist() if (values := read[at]) is not None]
+    """One metric of one subject at one checkpoint, or why there is none."""
+    chosen = [(at, values) for at in subject.rows.tolist() if (values := read[at]) is not None]
     if not chosen:
         return "no_readings"
-    places = np.array([at for at, _ in chosen])
-    items = [table.items[at] for at in places]
-    readings = Readings(items, [values for _, values in chosen], matching.cluster[places])
+    rows = np.array([at for at, _ in chosen])
+    readings = Readings([table.items[at] for at in rows], [values for _, values in chosen], cluster[rows])
     estimate = metric.summary(readings)
     if estimate is None:
         return "undefined"
-    identity, axis, checkpoint = about
-    return Effect(
-        probe=table.probe.name,
-        identity=identity,
-        axis=axis,
-        theme=None,
-        render=table.render,
-        role="marked",
-        valence="harm",
-        design=items[0].design,
-        measure=metric.name,
-        contrast="raw",
-        checkpoint=checkpoint,
-        measure_from=None,
-        reference=None,
+    return effect_about(
+        table,
+        replace(subject, rows=rows),
+        checkpoint,
+        metric.name,
+        estimate,
         unit=metric.unit,
-        beta=None,
-        estimate=estimate,
         interval=metric.interval(estimate),
         shares=Shares.of(readings.first if metric.compares else np.array([]), np.array([])),
-        items=len(items),
-        complete=table.complete,
+        items=len(rows),
     )
