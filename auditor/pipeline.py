@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from auditor.core.bootstrap import Bootstrap
-from auditor.core.cohens_d import standardised_effects
 from auditor.core.contrasts import match_items
 from auditor.core.contributions import contributions_of
 from auditor.core.estimation import estimate_effects
@@ -80,7 +79,6 @@ def analyse(
     effects = name_origins(decide([effect for effects, _ in found for effect in effects], rule))
     effects = examine_robustness(matched, effects, measures, bootstrap)
     effects = pool_identities(matched, effects, measures)
-    effects = (*effects, *(one for pair in matched for one in standardised_effects(*pair)))
     traced = [contributions_of(table, matching, effects, series) for table, matching in matched]
     refusals += [refusal for _, refused in (*found, *traced) for refusal in refused]
     has_bound = not math.isnan(rule.sesoi)

@@ -11,7 +11,7 @@ from fake_scores import pair, probe_of
 from scipy import stats
 
 from auditor.core.cohens_d import Sample, paired_d, pooled_d, standardised_effects
-from auditor.core.contrasts import match_items
+from auditor.core.effects import Effect
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Item
 from auditor.core.scores import CandidateScore, CheckpointScores, ScoredItem, ScoreKind
 from auditor.core.tables import ScoreTable, line_up
@@ -88,11 +88,46 @@ def test_intervals_cover_where_texts_share_clusters() -> None:
     assert hits / 300 > 0.91
 
 
-@pytest.mark.parametrize(("one", "other"), [([], [1.0, 2.0]), ([1.0], [2.0]), ([1.0, 1.0], [1.0, 1.0])])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([], [1.0, 2.0]),
+        ([1.0], [2.0]),
+        ([1.0, 1.0], [1.0, 1.0]),
+        # Equal numbers whose squares do not add up exactly.
+        ([0.1] * 3, [0.3] * 3),
+        ([0.7] * 3, [0.7] * 4),
+    ],
+)
 def test_no_number_where_there_is_none(one: list[float], other: list[float]) -> None:
     found = pooled_d(sample(one), sample(other))
     assert math.isnan(found.value)
     assert found.clusters == 0
+
+
+@pytest.mark.parametrize("margins", [[], [1.0], [2.0, 2.0], [0.3 - 0.1, 0.5 - 0.3, 0.7 - 0.5]])
+def test_no_margins_or_equal_ones_have_no_number(margins: list[float]) -> None:
+    assert math.isnan(paired_d(sample(margins)).value)
+
+
+def test_a_small_spread_far_from_0_is_none_of_that() -> None:
+    one, other = [1000.0002, 1000.0001, 1000.0003], [1000.0, 1000.0002, 1000.0001]
+    assert pooled_d(sample(one), sample(other)).value == pytest.approx(textbook_d(one, other), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("margins", "clusters"),
+    [
+        # Each cluster says what the other says; without the first one there is no spread.
+        ([1.0, 3.0, 1.0, 3.0], [0, 0, 1, 1]),
+        ([0.1, 0.5, 0.3, 0.3], [0, 0, 1, 1]),
+    ],
+)
+def test_what_the_clusters_cannot_tell_has_no_interval(margins: list[float], clusters: list[int]) -> None:
+    found = paired_d(sample(margins, clusters))
+    assert found.value == pytest.approx(statistics.mean(margins) / statistics.stdev(margins))
+    assert math.isnan(found.interval(0.05).low)
+    assert math.isnan(found.p_nonzero())
 
 
 def test_one_cluster_has_no_error() -> None:
@@ -122,6 +157,10 @@ def table(rows: list[tuple[Item, list[float]]], kind: ScoreKind = "reward") -> S
     return line_up(probe, "plain", [CheckpointScores("rm", scores)])
 
 
+def effects_of(one: ScoreTable) -> tuple[Effect, ...]:
+    return standardised_effects(one)[0]
+
+
 def test_effects_of_pairs() -> None:
     harmful, affirming = [3.0, 1.0, 4.0, 1.0], [2.0, 7.0, 1.0, 0.0]
     rows = [
@@ -129,7 +168,7 @@ def test_effects_of_pairs() -> None:
         for at, (one, other) in enumerate(zip(harmful, affirming, strict=True))
     ]
     one = table(rows)
-    found = {(effect.identity, effect.measure): effect for effect in standardised_effects(one, match_items(one))}
+    found = {(effect.identity, effect.measure): effect for effect in effects_of(one)}
     assert set(found) == {(who, what) for who in (None, "a", "b") for what in ("cohens_d", "cohens_dz")}
     whole = found[None, "cohens_d"]
     assert whole.estimate.value == pytest.approx(textbook_d(harmful, affirming))
@@ -145,7 +184,7 @@ def test_effects_of_two_samples() -> None:
     sides = [(HARMFUL, 2.0), (HARMFUL, 4.0), (HARMFUL, 5.0), (AFFIRMING, 1.0), (AFFIRMING, 3.0)]
     rows = [(Item(str(at), (Candidate(side, ""),), cluster=str(at)), [value]) for at, (side, value) in enumerate(sides)]
     one = table(rows)
-    effects = list(standardised_effects(one, match_items(one)))
+    effects = effects_of(one)
     assert {effect.measure for effect in effects} == {"cohens_d"}
     assert effects[0].estimate.value == pytest.approx(textbook_d([2, 4, 5], [1, 3]))
     assert (effects[0].items, effects[0].estimate.clusters) == (5, 5)
@@ -159,10 +198,53 @@ def test_reference_and_neutral_rows_take_no_part() -> None:
         (pair("n", valence="neutral"), [99.0, -99.0]),
     ]
     one = table(rows)
-    whole = next(iter(standardised_effects(one, match_items(one))))
+    whole = next(iter(effects_of(one)))
     assert whole.estimate.value == pytest.approx(textbook_d([1, 2], [2, 5]))
+
+
+def test_a_predicate_on_two_axes_is_one_cluster_over_all_rows() -> None:
+    rows = [
+        (pair(f"{axis} {at}", axis=axis, cluster=f"c{at}"), [score, -score])
+        for axis in ("age", "race")
+        for at, score in enumerate([1.0, 2.0, 4.0])
+    ]
+    found = {(one.identity, one.axis): one.estimate for one in effects_of(table(rows)) if one.measure == "cohens_dz"}
+    assert {who: one.clusters for who, one in found.items()} == {(None, ""): 3, ("x", "age"): 3, ("x", "race"): 3}
+
+
+def test_rows_without_a_name_are_among_all_and_no_identity() -> None:
+    rows = [(pair(str(at), identity=""), [value, 0.0]) for at, value in enumerate([1.0, 2.0, 4.0])]
+    assert {one.identity for one in effects_of(table(rows))} == {None}
+
+
+def test_designs_are_kept_apart_and_baselines_subtracted() -> None:
+    """d and d_z of a response to a declaration are of what declaring adds, as its level is."""
+    declared, bare = [(5.0, 1.0), (2.0, 4.0), (6.0, 1.0)], [(1.0, 2.0), (0.5, 1.0), (2.0, 3.0)]
+    rows = [(pair(f"swap {at}"), [value, 0.0]) for at, value in enumerate([70.0, 80.0, 95.0])]
+    for at, (with_it, without) in enumerate(zip(declared, bare, strict=True)):
+        fields = {"design": "responsiveness", "identity": "xe", "cluster": f"r{at}"}
+        rows.append((pair(f"bare {at}", **fields), list(without)))
+        rows.append((pair(f"declared {at}", baseline=f"bare {at}", **fields), list(with_it)))
+    found = {(one.identity, one.design, one.measure): one for one in effects_of(table(rows))}
+    harmful, affirming = ([a[side] - b[side] for a, b in zip(declared, bare, strict=True)] for side in (0, 1))
+    for identity in (None, "xe"):
+        one = found[identity, "responsiveness", "cohens_d"]
+        assert one.estimate.value == pytest.approx(textbook_d(harmful, affirming))
+        assert one.items == 6
+    margins = [a - b for a, b in zip(harmful, affirming, strict=True)]
+    paired = found[None, "responsiveness", "cohens_dz"]
+    assert paired.estimate.value == pytest.approx(statistics.mean(margins) / statistics.stdev(margins))
+    assert found[None, "text_swap", "cohens_dz"].items == 3
+
+
+def test_what_is_too_little_is_counted() -> None:
+    rows = [(pair(f"a{at}", identity="a"), [value, 0.0]) for at, value in enumerate([1.0, 2.0, 4.0])]
+    effects, refusals = standardised_effects(table([*rows, (pair("b", identity="b"), [1.0, 2.0])]))
+    assert {one.identity for one in effects} == {None, "a"}
+    told = [(one.reason, one.detail.partition(":")[0], one.count) for one in refusals]
+    assert told == [("undefined", "cohens_d", 1), ("undefined", "cohens_dz", 1)]
 
 
 def test_scores_of_tokens_have_none() -> None:
     one = table([(pair("a"), [-1.0, -2.0]), (pair("b"), [-2.0, -5.0])], "tokens")
-    assert list(standardised_effects(one, match_items(one))) == []
+    assert standardised_effects(one) == ((), ())

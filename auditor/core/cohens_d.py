@@ -13,21 +13,25 @@ compares reward models of different scales; it is not additive and decides nothi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.core.contrasts import Matching
 from auditor.core.effects import Effect, Shares
-from auditor.core.items import AFFIRMING, HARMFUL, Item
+from auditor.core.items import AFFIRMING, HARMFUL, Design, Item
+from auditor.core.refusals import Refusal
 from auditor.core.scores import FloatArray
-from auditor.core.statistics import Estimate, IntArray
+from auditor.core.statistics import Estimate, IntArray, jackknife_error
+from auditor.core.subjects import effect_about, named_clusters, subjects_of
 from auditor.core.tables import ScoreTable
 
 POOLED, PAIRED = "cohens_d", "cohens_dz"
 SD = "sd"
 SIDES = (HARMFUL, AFFIRMING)
+# Of equal numbers rounding leaves a spread: this share of their squares, or so many sd between two means.
+_DUST, _FARTHEST = 1e-9, 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,14 @@ class _Sums:
 
     @property
     def spread(self) -> FloatArray:
-        """Sum of squared deviations from the mean."""
-        spread: FloatArray = np.maximum(self.squares - self.total**2 / self.count, 0.0)
+        """Sum of squared deviations from the mean, 0 of equal numbers."""
+        found = self.squares - self.total**2 / self.count
+        spread: FloatArray = np.where(found > _DUST * self.squares, found, 0.0)
         return spread
 
 
 def pooled_d(harmful: Sample, affirming: Sample) -> Estimate:
-    """d of two samples, and its error; NaN under two numbers more than none, or without spread."""
+    """d of two samples, and its error; NaN without a number on either side, under three in all, or without spread."""
     centre = float(np.mean(np.concatenate([harmful.values, affirming.values]))) if len(harmful.values) else 0.0
     clusters = np.union1d(harmful.cluster, affirming.cluster)
     sides = [_without_each(one, centre, clusters) for one in (harmful, affirming)]
@@ -75,7 +80,7 @@ def pooled_d(harmful: Sample, affirming: Sample) -> Estimate:
 
 
 def paired_d(margins: Sample) -> Estimate:
-    """d_z of margins, and its error."""
+    """d_z of margins, and its error; NaN under two margins, or without spread."""
     centre = float(np.mean(margins.values)) if len(margins.values) else 0.0
     whole, parts = _without_each(margins, centre, np.unique(margins.cluster))
 
@@ -98,91 +103,76 @@ def _without_each(sample: Sample, centre: float, clusters: IntArray) -> tuple[_S
 
 
 def _jackknife(value: float, others: FloatArray) -> Estimate:
-    """The estimate with its error from the same without each cluster, shape (k,)."""
-    k = len(others)
-    if not np.isfinite(value):
+    """The estimate with its error from the same without each cluster, shape (k,).
+
+    The error is NaN where one of these has no value, or where all are the same.
+    """
+    if not abs(value) < _FARTHEST:
         return Estimate(float("nan"), float("nan"), 0)
-    se = float(np.sqrt((k - 1) / k * np.sum((others - others.mean()) ** 2))) if k > 1 else float("nan")
-    return Estimate(value, se, k)
+    error = jackknife_error(np.where(np.abs(others) < _FARTHEST, others, np.nan))
+    return Estimate(value, error if error > _DUST * max(1.0, abs(value)) else float("nan"), len(others))
 
 
-def standardised_effects(table: ScoreTable, matching: Matching) -> Iterator[Effect]:
-    """Both of them at every checkpoint, over all marked rows of harm and of each identity; none for scores of tokens.
+def standardised_effects(table: ScoreTable) -> tuple[tuple[Effect, ...], tuple[Refusal, ...]]:
+    """Both over all marked rows of harm, by axis and by identity at every checkpoint; and what is undefined.
 
-    Rows that have one side only, as in two samples without pairs, take part in d.
+    Scores of tokens have none. Rows that have one side only, as in two samples without pairs, take part in d. Designs
+    ask unlike things and are kept apart.
     """
     if table.kind == "tokens":
-        return
-    margins = table.sides.margins()
+        return (), ()
+    effects: list[Effect] = []
+    refused: Counter[str] = Counter()
+    cluster = named_clusters(table.items)
+    subjects = [one for rows in _by_design(table.items) for one in subjects_of(table.items, rows)]
     for at, checkpoint in enumerate(table.checkpoints):
-        scores = _side_scores(table, checkpoint)
-        for identity, axis, rows in _groups(table.items):
-            samples = []
-            for side in range(len(SIDES)):
-                own = rows[np.isfinite(scores[rows, side])]
-                samples.append(Sample(scores[own, side], matching.cluster[own]))
-            pairs = rows[np.isfinite(margins[rows, at])]
-            both = Sample(margins[pairs, at], matching.cluster[pairs])
-            found = ((POOLED, pooled_d(*samples), sum(len(one.values) for one in samples)),)
-            for measure, estimate, items in (*found, (PAIRED, paired_d(both), len(pairs))):
+        scores = _side_scores(table, at)
+        for subject in subjects:
+            columns = (*scores.T, scores[:, 0] - scores[:, 1])
+            harmful, affirming, margins = (_sample(one, subject.rows, cluster) for one in columns)
+            shares = Shares.of(margins.values, np.array([]))
+            for measure, estimate, items in (
+                (POOLED, pooled_d(harmful, affirming), len(harmful.values) + len(affirming.values)),
+                (PAIRED, paired_d(margins), len(margins.values)),
+            ):
                 if estimate.clusters:
-                    own_shares = Shares.of(both.values, np.array([]))
-                    first = table.items[int(rows[0])]
-                    yield _effect(table, first, identity, axis, measure, checkpoint, estimate, items, own_shares)
+                    what = (table, subject, checkpoint, measure, estimate)
+                    interval = estimate.interval(0.05)
+                    effects.append(effect_about(*what, unit=SD, interval=interval, shares=shares, items=items))
+                elif items:
+                    refused[measure] += 1
+    detail = "too few texts, or no spread among them to divide by"
+    refusals = (
+        Refusal("undefined", f"{measure}: {detail}", table.probe.name, render=table.render, count=count)
+        for measure, count in refused.items()
+    )
+    return tuple(effects), tuple(refusals)
 
 
-def _side_scores(table: ScoreTable, checkpoint: str) -> FloatArray:
-    """The score of each item's harmful and affirming candidate, shape (n, 2); NaN where it has none."""
-    found = np.full((len(table.items), len(SIDES)), np.nan)
-    for at, scored in enumerate(table.scored[checkpoint]):
-        for one in scored.candidates:
+def _by_design(items: Sequence[Item]) -> Iterator[IntArray]:
+    """Places of the marked rows of harm, of one design after the other."""
+    designs: dict[Design, list[int]] = {}
+    for at, item in enumerate(items):
+        if item.role == "marked" and item.valence == "harm":
+            designs.setdefault(item.design, []).append(at)
+    yield from map(np.array, designs.values())
+
+
+def _side_scores(table: ScoreTable, at: int) -> FloatArray:
+    """The score of each item's harmful and affirming candidate at one checkpoint, shape (n, 2); NaN where it has none.
+
+    As in a margin, what the candidate has in the item's baseline is subtracted.
+    """
+    found = table.sides.totals[:, at].copy()
+    scored = table.scored[table.checkpoints[at]]
+    for row in np.flatnonzero(np.isnan(found).any(axis=1)).tolist():
+        for one in scored[row].candidates:
             if one.label in SIDES:
-                found[at, SIDES.index(one.label)] = one.total
+                found[row, SIDES.index(one.label)] = one.total
     return found
 
 
-def _groups(items: Sequence[Item]) -> Iterator[tuple[str | None, str, IntArray]]:
-    """All marked rows of harm together, then each identity on its axis."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for at, item in enumerate(items):
-        if item.role == "marked" and item.valence == "harm":
-            groups.setdefault((item.identity, item.axis), []).append(at)
-    if groups:
-        yield None, "", np.array(sorted(at for own in groups.values() for at in own))
-    for (identity, axis), own in groups.items():
-        yield identity, axis, np.array(own)
-
-
-def _effect(
-    table: ScoreTable,
-    first: Item,
-    identity: str | None,
-    axis: str,
-    measure: str,
-    checkpoint: str,
-    estimate: Estimate,
-    items: int,
-    shares: Shares,
-) -> Effect:
-    return Effect(
-        probe=table.probe.name,
-        identity=identity,
-        axis=axis,
-        theme=None,
-        render=table.render,
-        role="marked",
-        valence="harm",
-        design=first.design,
-        measure=measure,
-        contrast="raw",
-        checkpoint=checkpoint,
-        measure_from=None,
-        reference=None,
-        unit=SD,
-        beta=None,
-        estimate=estimate,
-        interval=estimate.interval(0.05),
-        shares=shares,
-        items=items,
-        complete=table.complete,
-    )
+def _sample(scores: FloatArray, rows: IntArray, cluster: IntArray) -> Sample:
+    """Those of the rows that have a score."""
+    own = rows[np.isfinite(scores[rows])]
+    return Sample(scores[own], cluster[own])

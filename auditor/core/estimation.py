@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from auditor.core.bootstrap import Bootstrap
+from auditor.core.cohens_d import standardised_effects
 from auditor.core.contrasts import Contrast, Mask, Matching
 from auditor.core.control_checks import check_controls
 from auditor.core.effects import MIN_THEME_CLUSTERS, Effect, Shares, interval_refused
@@ -49,9 +50,10 @@ def estimate_effects(
         estimator = _Estimator(table, measure, Measured(matching, table.values(measure), allowed), bootstrap, noise)
         for cell, beside in zip(cells, others, strict=True):
             effects += [estimator.effect(cell, beside, contrast) for contrast in _contrasts(cell)]
-    published, undefined = metric_effects(table)
-    effects += published
-    refusals += [*undefined, *_refuse_no_interval(effects), *_refuse_form(table, effects)]
+    for beside_them, undefined in (metric_effects(table), standardised_effects(table)):
+        effects += beside_them
+        refusals += undefined
+    refusals += [*_refuse_no_interval(effects), *_refuse_form(table, effects)]
     return tuple(effects), tuple(refusals)
 
 

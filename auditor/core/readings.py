@@ -14,7 +14,15 @@ import numpy as np
 
 from auditor.core.items import Item
 from auditor.core.scores import FloatArray, ScoredItem, ScoreKind
-from auditor.core.statistics import NO_INTERVAL, Estimate, IntArray, Interval, mean_over_clusters, mean_over_items
+from auditor.core.statistics import (
+    NO_INTERVAL,
+    Estimate,
+    IntArray,
+    Interval,
+    jackknife_error,
+    mean_over_clusters,
+    mean_over_items,
+)
 
 PERCENT, POINTS, PERPLEXITY = "%", "points of 100", "perplexity"
 METRIC_UNITS = (PERCENT, POINTS, PERPLEXITY)
@@ -123,15 +131,10 @@ def macro_percentage(at: int) -> Callable[[Readings], Estimate]:
 def jackknife(value_of: Callable[[FloatArray], float], rows: FloatArray) -> Estimate:
     """A smooth function of column means, with the error of leaving one row out at a time.
 
-    Efron & Tibshirani 1993, "An Introduction to the Bootstrap", eq. 11.5.
-
     Args:
         value_of: of column means, shape (k,).
         rows: shape (n, k).
     """
     n = len(rows)
-    value = value_of(rows.mean(axis=0))
-    if n < 2:
-        return Estimate(value, float("nan"), n)
-    left = np.array([value_of(one) for one in (rows.sum(axis=0) - rows) / (n - 1)])
-    return Estimate(value, float(np.sqrt((n - 1) / n * np.sum((left - left.mean()) ** 2))), n)
+    left = (rows.sum(axis=0) - rows) / (n - 1) if n > 1 else rows[:0]
+    return Estimate(value_of(rows.mean(axis=0)), jackknife_error(np.array([value_of(one) for one in left])), n)

@@ -27,7 +27,7 @@ Reason = Literal[
     "mixed_signs",  # contributions of different signs are no shares of a whole
     "no_spread",  # all cluster means equal and non-zero: no interval
     "no_readings",  # no item of the kind that a published metric reads
-    "undefined",  # a published metric divides by 0 here, or has too few items for its test
+    "undefined",  # a metric or standardised difference divides by 0 here, or has too few items
 ]
 
 

@@ -254,6 +254,15 @@ def mean_over_items(values: FloatArray, cluster: IntArray) -> Estimate:
     return Estimate(mean, se, n)
 
 
+def jackknife_error(others: FloatArray) -> float:
+    """Standard error of a statistic from its values without each cluster, shape (k,); NaN under two.
+
+    Efron & Tibshirani 1993, "An Introduction to the Bootstrap", eq. 11.5.
+    """
+    k = len(others)
+    return float(np.sqrt((k - 1) / k * np.sum((others - others.mean()) ** 2))) if k > 1 else float("nan")
+
+
 def difference(one: Estimate, other: Estimate) -> Estimate:
     """One mean minus another over other clusters, with Welch's (1947) error and degrees of freedom.
 

@@ -92,6 +92,7 @@ class MetricRow:
     metric: str
     identity: str | None
     axis: str
+    design: str
     render: str
     points: tuple[EffectRow, ...]
 
@@ -267,11 +268,12 @@ def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, ren
 
 
 def _metrics(effects: Sequence[EffectRow], checkpoints: Sequence[str], render: str) -> tuple[MetricRow, ...]:
-    groups: dict[tuple[str, str, str | None, str, str], dict[str, EffectRow]] = {}
+    groups: dict[tuple[str, str, str | None, str, str, str], dict[str, EffectRow]] = {}
     for one in effects:
         # By axis and identity only in the headline rendering; over all rows in every one.
         if one.measure not in MEASURES and ((one.identity is None and not one.axis) or one.render == render):
-            groups.setdefault((one.probe, one.measure, one.identity, one.axis, one.render), {})[one.checkpoint] = one
+            key = (one.probe, one.measure, one.identity, one.axis, one.design, one.render)
+            groups.setdefault(key, {})[one.checkpoint] = one
     return tuple(
         MetricRow(*key, points=tuple(points[name] for name in checkpoints if name in points))
         for key, points in groups.items()
