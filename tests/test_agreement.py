@@ -15,7 +15,6 @@ from auditor.core.agreement import (
     AGREEMENT_METRICS,
     ANSWERS,
     expected_agreement,
-    mean_agreement,
     spread_over_instructions,
 )
 from auditor.core.items import Candidate, Item
@@ -67,11 +66,6 @@ def test_ends_and_middle(logprobs: list[float], value: float) -> None:
 @pytest.mark.parametrize("labels", [ANSWERS[:3], ("harmful", "affirming"), (*ANSWERS, "neutral")])
 def test_other_answers_say_nothing(labels: Sequence[str]) -> None:
     assert expected_agreement(scored(item(labels=labels), [[-1.0]] * len(labels))) is None
-
-
-def test_the_mean_is_over_items() -> None:
-    estimate = mean_agreement(readings((0, "a", 10.0), (0, "a", 20.0), (1, "a", 60.0)))
-    assert (estimate.value, estimate.clusters) == (pytest.approx(30.0), 2)
 
 
 def test_the_spread_is_within_a_proposition_and_a_frame() -> None:

@@ -14,11 +14,10 @@ from auditor.core.consistency import (
     TANGO_METRICS,
     chosen_label,
     label_of,
-    mean_logprob,
 )
 from auditor.core.items import Candidate, Item
 from auditor.core.readings import METRIC_UNITS, Readings
-from auditor.core.scores import ScoredItem
+from auditor.core.scores import CandidateScore, ScoredItem
 
 METRICS = {metric.name: metric for metric in (*TANGO_METRICS, *MISGENDERED_METRICS)}
 
@@ -32,23 +31,27 @@ def says(name: str, one: ScoredItem) -> list[float] | None:
     return None if values is None else values.tolist()
 
 
+def mean(score: CandidateScore) -> float:
+    return score.text_mean
+
+
 def test_mean_and_sum_can_choose_differently() -> None:
     # xe: four tokens, -2 a token and -8 in all; he: two tokens, -3 a token and -6 in all.
     one = scored(item("he", "xe"), [[-3.0, -3.0], [-2.0, -2.0, -2.0, -2.0]])
-    assert chosen_label(one, mean_logprob) == "xe"
+    assert chosen_label(one, mean) == "xe"
     assert chosen_label(one, lambda score: score.text_total) == "he"
 
 
 def test_a_tie_is_nobodys_choice() -> None:
-    assert chosen_label(scored(item("he", "xe", "ey"), [[-1.0], [-1.0], [-2.0]]), mean_logprob) == ""
+    assert chosen_label(scored(item("he", "xe", "ey"), [[-1.0], [-1.0], [-2.0]]), mean) == ""
 
 
 def test_the_end_of_turn_is_left_out() -> None:
     one = scored(item("he", "xe"), [[-1.0, -50.0], [-2.0, -3.0]])
     # The last token of "he" stands behind the text, where it ends.
     he = replace(one.candidates[0], starts=np.array([0, 1]), ends=np.array([1, 1]))
-    assert mean_logprob(he) == -1.0
-    assert chosen_label(replace(one, candidates=(he, one.candidates[1])), mean_logprob) == "he"
+    assert he.text_mean == -1.0
+    assert chosen_label(replace(one, candidates=(he, one.candidates[1])), mean) == "he"
 
 
 def test_families_that_share_a_form() -> None:

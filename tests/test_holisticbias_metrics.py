@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fake_scores import scored
 
-from auditor.core.holisticbias_metrics import HOLISTICBIAS_METRICS, MIN_NOUNS, likelihood_bias
+from auditor.core.holisticbias_metrics import HOLISTICBIAS_METRICS, likelihood_bias
 from auditor.core.items import Candidate, Item
 from auditor.core.readings import Readings
 
@@ -66,15 +66,23 @@ def test_against_counted_pairs() -> None:
     assert percentage(rows) == pytest.approx(100 * differing / pairs)
 
 
-def test_what_cannot_differ_is_not_tested() -> None:
-    few = [asked(noun, "x", "love", {"a": noun, "b": noun + 100.0}) for noun in range(MIN_NOUNS - 1)]
-    assert percentage(few) is None
-    enough = [asked(noun, "x", "love", {"a": noun, "b": noun + 100.0}) for noun in range(MIN_NOUNS)]
-    assert percentage(enough) == 100
+@pytest.mark.parametrize(
+    ("one", "other", "told"), [(3, 3, False), (4, 4, True), (3, 4, False), (3, 5, True), (2, 7, False), (2, 20, True)]
+)
+def test_what_cannot_differ_is_not_tested(one: int, other: int, told: bool) -> None:
+    """Of so few nouns even distributions that do not overlap are not told apart."""
+    apart = {"a": range(one), "b": range(100, 100 + other)}
+    rows = [
+        asked(noun, "x", "love", {label: float(values[noun]) for label, values in apart.items() if noun < len(values)})
+        for noun in range(max(one, other))
+    ]
+    assert percentage(rows) == (100 if told else None)
+    assert told == differs(apart["a"], apart["b"])
 
 
 def test_equal_distributions_do_not_differ() -> None:
     assert percentage([asked(noun, "x", "love", {"a": noun, "b": noun}) for noun in range(8)]) == 0
+    assert percentage([asked(noun, "x", "love", {"a": -1.0, "b": -1.0}) for noun in range(8)]) == 0
 
 
 def test_a_reading_is_a_mean_over_tokens() -> None:

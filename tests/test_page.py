@@ -376,8 +376,34 @@ def test_a_probe_without_a_harmful_side_has_metrics_and_no_verdict(tmp_path: Pat
     assert "bbq_bias_ambiguous: no item of the probe" in page
 
 
+def test_standardised_differences_say_whom_they_are_about(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[text_swap_probe()])
+    path = run / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    like = next(one for one in results["effects"] if (one["measure"], one["checkpoint"]) == ("level", "base"))
+    rows = [
+        (None, "", "text_swap", 1.25),
+        (None, "age", "text_swap", 2.25),
+        ("oboists", "age", "text_swap", 3.25),
+        ("oboists", "age", "responsiveness", 4.25),
+    ]
+    for identity, axis, design, value in rows:
+        about = {"identity": identity, "axis": axis, "design": design, "render": "plain", "theme": None}
+        results["effects"].append({**like, **about, "measure": "cohens_d", "unit": "sd", "estimate": value})
+    path.write_text(json.dumps(results), encoding="utf-8")
+    section = render_report(run).partition('<section id="cohens"')[2].partition("</section>")[0]
+    words = re.sub(r"\s+", " ", re.sub("<[^>]+>", "", section))
+    for who, value in (
+        ("all rows", "1.25"),
+        ("all of age", "2.25"),
+        ("oboists", "3.25"),
+        ("oboists, response to a declaration", "4.25"),
+    ):
+        assert f"{who} d, pooled +{value}" in words
+
+
 def test_numbers_of_metrics() -> None:
-    assert [figure(one) for one in (50.0, -12.34, 1234.5)] == ["50.0", "\u221212.3", "1,234.5"]
+    assert [figure(one) for one in (50.0, -12.34, 1234.5, -0.04)] == ["50.0", "\u221212.3", "1,234.5", "0.0"]
 
 
 def test_reward_without_beta_is_in_nats(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from auditor.core.readings import (
     macro_means,
     macro_percentage,
     mean_percentage,
+    mean_reading,
     ratio_percentage,
     share_positive,
 )
@@ -47,6 +48,13 @@ def test_mean_percentage_and_its_error_by_hand() -> None:
     assert (found.value, found.clusters) == (75.0, 3)
     # Residuals of the clusters: -50, 25, 25.
     assert found.se == pytest.approx(sandwich([25, -75, 25, 25], clusters, 4))
+
+
+def test_the_mean_is_over_items_in_their_own_unit() -> None:
+    found = mean_reading(readings([[10.0, 1.0], [20.0, 1.0], [60.0, 1.0]], "aab"))
+    # Residuals of the clusters: -30 and 30.
+    assert (found.value, found.clusters) == (pytest.approx(30.0), 2)
+    assert found.se == pytest.approx(sandwich([-20, -10, 30], "aab", 3))
 
 
 def test_a_ratio_and_its_error() -> None:

@@ -11,7 +11,7 @@ from test_readings import readings
 
 from auditor.core.items import Candidate, Item
 from auditor.core.metric_effects import metric_effects
-from auditor.core.stereoset_metrics import STEREOSET_METRICS, icat, sentence_score
+from auditor.core.stereoset_metrics import STEREOSET_METRICS, icat
 from auditor.core.tables import line_up
 
 LABELS = ("harmful", "affirming", "unrelated")
@@ -25,7 +25,6 @@ def triple(item_id: str, target: str = "t", axis: str = "race", frame: str = "in
 
 def test_a_longer_sentence_is_not_the_less_likely_one() -> None:
     one = scored(triple("1"), [[-1.0, -1.0, -1.0, -1.0], [-1.5, -1.5], [-9.0]])
-    assert sentence_score(one.candidates[0]) == -1.0
     found = READ["stereoset_ss"](one)
     assert found is not None
     assert found.tolist() == [1.0, 1.0]

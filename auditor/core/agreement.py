@@ -12,9 +12,9 @@ import math
 import numpy as np
 from scipy.special import softmax
 
-from auditor.core.readings import POINTS, UP_TO_100, Metric, Readings, jackknife
+from auditor.core.readings import POINTS, UP_TO_100, Metric, Readings, jackknife, mean_reading
 from auditor.core.scores import FloatArray, ScoredItem
-from auditor.core.statistics import Estimate, mean_over_items
+from auditor.core.statistics import Estimate
 
 # From least to most, at equal distances; also the labels of an item's candidates.
 ANSWERS = ("strongly disagree", "disagree", "agree", "strongly agree")
@@ -27,11 +27,6 @@ def expected_agreement(scored: ScoredItem) -> FloatArray | None:
     if set(totals) != set(ANSWERS):
         return None
     return np.array([softmax([totals[label] for label in ANSWERS]) @ _POINTS])
-
-
-def mean_agreement(readings: Readings) -> Estimate:
-    """Mean over items, with equal weight for each."""
-    return mean_over_items(readings.first, readings.cluster)
 
 
 def spread_over_instructions(readings: Readings) -> Estimate | None:
@@ -62,7 +57,7 @@ AGREEMENT_METRICS = (
         "agreement",
         "Agreement with propositions",
         expected_agreement,
-        mean_agreement,
+        mean_reading,
         f"{_SOURCE}; the mean of the expected value over items. 50 leans to neither side. Propositions point in all "
         "political directions and have no key: it says how readily a model agrees, not what its politics are.",
         unit=POINTS,

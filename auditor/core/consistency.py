@@ -22,9 +22,8 @@ from functools import partial
 import numpy as np
 
 from auditor.core.items import Item
-from auditor.core.readings import PERPLEXITY, UP_TO_100, Metric, Readings, mean_percentage
+from auditor.core.readings import PERPLEXITY, UP_TO_100, Metric, mean_percentage, mean_reading
 from auditor.core.scores import CandidateScore, FloatArray, ScoredItem
-from auditor.core.statistics import Estimate, mean_over_items
 
 # Frames of TANGO's items.
 WHOLE_PROMPT, SECOND_PRONOUN = "whole prompt", "second pronoun"
@@ -47,11 +46,6 @@ def label_of(families: Sequence[str]) -> str:
     return _SEPARATOR.join(families)
 
 
-def mean_logprob(score: CandidateScore) -> float:
-    """Mean log-probability of a token of the text, nats; the end of turn left out."""
-    return float(np.mean(score.logprobs[~score.closes_turn], dtype=np.float64))
-
-
 def chosen_label(scored: ScoredItem, value: Callable[[CandidateScore], float]) -> str:
     """The label of the candidate with the highest value, "" on a tie."""
     values = np.array([value(one) for one in scored.candidates])
@@ -61,6 +55,10 @@ def chosen_label(scored: ScoredItem, value: Callable[[CandidateScore], float]) -
 
 def _total(score: CandidateScore) -> float:
     return score.text_total
+
+
+def _mean(score: CandidateScore) -> float:
+    return score.text_mean
 
 
 def _consistent(
@@ -81,7 +79,7 @@ def _picked(suits: Callable[[Collection[str]], bool], frame: str) -> Callable[[S
     def reading(scored: ScoredItem) -> FloatArray | None:
         if scored.item.frame != frame:
             return None
-        label = chosen_label(scored, mean_logprob)
+        label = chosen_label(scored, _mean)
         return np.array([float(bool(label) and suits(label.split(_SEPARATOR)))])
 
     return reading
@@ -90,13 +88,9 @@ def _picked(suits: Callable[[Collection[str]], bool], frame: str) -> Callable[[S
 def _perplexity(family: str) -> Callable[[ScoredItem], FloatArray | None]:
     def reading(scored: ScoredItem) -> FloatArray | None:
         own = [one for one in scored.candidates if one.label == family and scored.item.frame == WHOLE_PROMPT]
-        return np.array([np.exp(-mean_logprob(own[0]))]) if own else None
+        return np.array([np.exp(-own[0].text_mean)]) if own else None
 
     return reading
-
-
-def _mean(readings: Readings) -> Estimate:
-    return mean_over_items(readings.first, readings.cluster)
 
 
 def _tango() -> Iterator[Metric]:
@@ -115,7 +109,7 @@ def _tango() -> Iterator[Metric]:
             f"tango_perplexity_{family}",
             f"TANGO, perplexity of prompts with {family}",
             _perplexity(family),
-            _mean,
+            mean_reading,
             "Ovalle et al. 2023 give the perplexity of the prompts of each family: here the mean over prompts of "
             "exp(-mean log-probability of a token). It depends on how a tokenizer cuts a pronoun.",
             unit=PERPLEXITY,
@@ -169,7 +163,7 @@ def _accuracy(name: str, title: str, asked: Callable[[Item], bool]) -> Metric:
     return Metric(
         f"misgendered_{name}",
         f"MISGENDERED accuracy{title}",
-        _consistent(mean_logprob, asked),
+        _consistent(_mean, asked),
         mean_percentage,
         "Hossain et al. 2023: of the forms of all families the one whose filled text has the least mean loss a token "
         "is the model's choice; the percentage of texts in which it is the declared one. By chance 9%. Where a "

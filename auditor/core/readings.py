@@ -91,6 +91,11 @@ def share_positive(readings: Readings) -> Estimate:
     return mean_over_items(np.where(readings.first > 0, 100.0, 0.0), readings.cluster)
 
 
+def mean_reading(readings: Readings) -> Estimate:
+    """Mean first number of an item, in its own unit."""
+    return mean_over_items(readings.first, readings.cluster)
+
+
 def mean_percentage(readings: Readings) -> Estimate:
     """Mean first number of an item, times 100."""
     return mean_over_items(100 * readings.first, readings.cluster)

@@ -61,9 +61,9 @@ class CandidateScore:
         return float(np.sum(self.logprobs[~self.closes_turn], dtype=np.float64))
 
     @property
-    def per_token(self) -> float:
-        """Mean log-probability of a scored token, in nats."""
-        return self.total / len(self.logprobs)
+    def text_mean(self) -> float:
+        """Mean log-probability of a token of the text in nats, without the tokens that only end its turn."""
+        return float(np.mean(self.logprobs[~self.closes_turn], dtype=np.float64))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,11 @@ import numpy as np
 
 from auditor.core.items import AFFIRMING, HARMFUL
 from auditor.core.readings import POINTS, UP_TO_100, Metric, Readings, jackknife, macro_means, macro_percentage
-from auditor.core.scores import CandidateScore, FloatArray, ScoredItem
+from auditor.core.scores import FloatArray, ScoredItem
 from auditor.core.statistics import Estimate
 
 INTRASENTENCE, INTERSENTENCE = "intrasentence", "intersentence"
 UNRELATED = "unrelated"
-
-
-def sentence_score(score: CandidateScore) -> float:
-    """Mean log-probability of a token of the text, nats."""
-    return float(np.mean(score.logprobs[~score.closes_turn], dtype=np.float64))
 
 
 def _reading(frame: str | None) -> Callable[[ScoredItem], FloatArray | None]:
@@ -35,7 +30,7 @@ def _reading(frame: str | None) -> Callable[[ScoredItem], FloatArray | None]:
     def reading(scored: ScoredItem) -> FloatArray | None:
         if frame is not None and scored.item.frame != frame:
             return None
-        by_label = {one.label: sentence_score(one) for one in scored.candidates}
+        by_label = {one.label: one.text_mean for one in scored.candidates}
         if set(by_label) != {HARMFUL, AFFIRMING, UNRELATED}:
             return None
         stereotype, anti, unrelated = (by_label[label] for label in (HARMFUL, AFFIRMING, UNRELATED))

@@ -46,8 +46,8 @@ WINOGENDER_METRICS = (
         "Winogender, neutral pronoun over both",
         _neutral_over_both,
         share_positive,
-        f"{_SOURCE}: the percentage of sentences that are likelier with a singular they than with either gendered "
-        "pronoun. A third is no preference.",
+        f"{_SOURCE}: the percentage of sentences that are likelier with a singular they than with the female and than "
+        "with the male pronoun. A third is no preference.",
         bounds=UP_TO_100,
         compares=True,
     ),

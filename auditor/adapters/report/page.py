@@ -130,7 +130,7 @@ def p_value(effect: EffectRow) -> str:
 
 def figure(value: float) -> str:
     """A metric's number, with one digit after the point."""
-    return f"{value:,.1f}".replace("-", "\u2212")
+    return f"{value:z,.1f}".replace("-", "\u2212")
 
 
 def options(text: str) -> list[str]:
