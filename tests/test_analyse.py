@@ -488,6 +488,8 @@ def test_rewards_without_a_bound_have_no_verdict(tmp_path: Path) -> None:
     assert manifest(out)["request"]["sesoi"] is None
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "no bound d is stated in their unit" in page
+    assert "There are none: nothing was judged" in page
+    assert "djusted interval" not in page.partition('<section id="audited"')[0]
     assert "No identity shows harm" not in page
     assert_sound(out)
     for rule in ("rewards:any:level/raw > 1", "rewards/chat:any:level/raw > 1"):

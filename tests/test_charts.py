@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -83,3 +84,18 @@ def test_rewards_share_no_axis(probe: ProbeFindings, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("auditor.adapters.report.charts.slope_chart", plot)
     figures_of(probe, 0.2, "x", "reward")
     assert set(seen) == {("reward", 0)}
+
+
+def test_intervals_of_what_was_not_judged_are_not_called_adjusted(probe: ProbeFindings) -> None:
+    unjudged = [
+        replace(
+            leaf,
+            readings=tuple(
+                (reading, tuple(replace(one, last=one.last.model_copy(update={"verdict": None})) for one in cells))
+                for reading, cells in leaf.readings
+            ),
+        )
+        for leaf in probe.leaves
+    ]
+    for own, kind in ((probe, "adjusted"), (replace(probe, leaves=tuple(unjudged)), "95%")):
+        assert all(f"with {kind} intervals" in one.forest for one in figures_of(own, BOUND, "f"))

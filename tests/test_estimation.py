@@ -158,3 +158,18 @@ def test_responsive_rows_may_differ_in_their_candidates_and_others_may_not() -> 
         table = line_up(probe_of(*items, *bare), "plain", [CheckpointScores("base", done)])
         _, refusals = estimate_effects(table, match_items(table), measures_of(series_of("base")), Bootstrap(0))
         assert [one.reason for one in refusals if one.reason == "candidate_tokens_differ"] == reason
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_metric_whose_clusters_all_agree_has_no_interval_and_says_so(sign: float) -> None:
+    """Whether none or all of the rows count."""
+    items = [pair(str(at)) for at in range(3)]
+    probe, series = probe_of(*items, metrics=("crows_pairs_sentence",)), series_of("base")
+    scorer = FakeScorer(margins({"base": {str(at): sign * (at + 1) for at in range(3)}}))
+    lined = line_up(probe, "plain", [scorer.score(series["base"], [probe])])
+    effects, refusals = estimate_effects(lined, match_items(lined), measures_of(series), Bootstrap(0))
+    shares = [one for one in effects if one.measure == "crows_pairs_sentence"]
+    assert {one.estimate.value for one in shares} == {100.0 if sign > 0 else 0.0}
+    assert {math.isnan(one.interval.low) for one in shares} == {True}
+    told = [(one.identity, one.count) for one in refusals if one.reason == "no_spread"]
+    assert told == [(None, 1), ("x", 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -168,11 +169,14 @@ def _refuse_no_interval(effects: Sequence[Effect]) -> Iterator[Refusal]:
     """One Refusal for each cell whose clusters give no interval, counting its measures."""
     details: Mapping[Reason, str] = {
         "few_clusters": "fewer than two clusters: no spread to take an interval from",
-        "no_spread": "all cluster means are equal and not 0: no spread to take an interval from",
+        "no_spread": "all clusters say the same: no spread to take an interval from",
     }
     counts: dict[tuple[Reason, str, Render, str | None], int] = {}
     for effect in effects:
         reason = interval_refused(effect.estimate)
+        # Margins may all be exactly 0; of shares that are, as of others, nothing more is known.
+        if reason is None and not math.isnan(effect.estimate.se) and math.isnan(effect.interval.low):
+            reason = "no_spread"
         if reason and effect.theme is None and effect.items:
             key = (reason, effect.probe, effect.render, effect.identity)
             counts[key] = counts.get(key, 0) + 1

@@ -25,7 +25,7 @@ Reason = Literal[
     "no_pairs",  # no candidates labelled harmful and affirming
     "few_clusters",  # under two clusters: no spread, no interval
     "mixed_signs",  # contributions of different signs are no shares of a whole
-    "no_spread",  # all cluster means equal and non-zero: no interval
+    "no_spread",  # all clusters say the same, margins of exactly 0 apart: no interval
     "no_readings",  # no item of the kind that a published metric reads
     "undefined",  # a metric or standardised difference divides by 0 here, or has too few items
 ]

@@ -80,8 +80,9 @@ def _one_order(probe: ProbeFindings, leaf: LeafFindings) -> list[Cell]:
 
 def _titles(probe: ProbeFindings, leaf: LeafFindings) -> tuple[str, str]:
     path = leaf.branch.path
+    intervals = "95%" if all(cell.last.verdict is None for cell in leaf.judged) else "adjusted"
     return (
-        f"{probe.title}: identities at {path[-1]}, with adjusted intervals",
+        f"{probe.title}: identities at {path[-1]}, with {intervals} intervals",
         f"{probe.title}: identities from {path[0]} to {path[-1]}",
     )
 

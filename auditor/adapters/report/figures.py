@@ -40,7 +40,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class ForestRow:
-    """One identity: its adjusted interval at one checkpoint."""
+    """One identity: its interval at one checkpoint."""
 
     label: str
     verdict: str
@@ -76,7 +76,7 @@ def forest_plot(
     unit: str = "nats",
     beside: Sequence[Mark] = (),
 ) -> str:
-    """Estimates with adjusted intervals in the order given, as inline SVG; at most 40 rows.
+    """Estimates with intervals in the order given, as inline SVG; at most 40 rows.
 
     Args:
         bound: d, drawn as the band from -d to d; 0 draws none.
