@@ -19,6 +19,7 @@ from request_factory import answer, lines_of
 from transformers import AutoModelForCausalLM
 
 from auditor.adapters.probe_files.probes import open_probe
+from auditor.adapters.report.page import signed
 
 SCHEMAS = ROOT / "docs" / "schema"
 NAMES = ("base", "sft", "dpo")
@@ -508,6 +509,19 @@ def test_a_reward_model_trained_from_another_has_a_shift(tmp_path: Path) -> None
     assert (shift["unit"], shift["measure_from"]) == ("reward", "rm_a")
     assert shift["estimate"] == pytest.approx(expected, abs=1e-9)
     assert_sound(out)
+
+
+def test_a_shift_of_rewards_without_a_bound_keeps_its_interval(tmp_path: Path) -> None:
+    path, _ = reward_rows(tmp_path / "rewards.jsonl")
+    out = tmp_path / "run"
+    assert audit("analyse", path, *REWARDS, "--reference", "rm_b=rm_a", "--out", out, "--quiet").exit_code == 0
+    (shift,) = effects(out, measure="shift", contrast="raw", theme=None)
+    assert (shift["low_adjusted"], shift["verdict"]) == (None, None)
+    series = (out / "report.html").read_text(encoding="utf-8").partition('<section id="series"')[2]
+    table = series.partition("</table>")[0]
+    assert f"{signed(shift['low'])} to {signed(shift['high'])}" in table
+    assert "Adjusted interval" not in table
+    assert "no interval" not in table
 
 
 def test_rewards_have_no_implicit_one(tmp_path: Path) -> None:
