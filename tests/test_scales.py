@@ -1,17 +1,19 @@
 """Scales beside nats, by hand and against scipy."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_scores import FakeScorer, pair, probe_of, series_of
+from fake_scores import FakeScorer, pair, probe_of, scored, series_of
 from scipy import special, stats
 
 from auditor.core.effects import Effect
 from auditor.core.items import HARMFUL, Item
 from auditor.core.scales import Scales
+from auditor.core.scores import CheckpointScores
 from auditor.core.verdicts import Rule
-from auditor.pipeline import compare
+from auditor.pipeline import analyse, compare
 
 CLUSTERS = range(8)
 RNG = np.random.default_rng(2)
@@ -107,10 +109,30 @@ def test_levels_have_no_sharpening() -> None:
 def test_an_identity_swap_has_a_selection_rate_and_no_reference() -> None:
     items = [pair(str(at), design="identity_swap", cluster=str(at)) for at in CLUSTERS]
 
-    def logprobs(_checkpoint: str, item: Item, label: str) -> list[float]:
-        return [EXCESS[int(item.id)] - 5 if label == HARMFUL else -5.0]
+    def logprobs(checkpoint: str, item: Item, label: str) -> list[float]:
+        grown = 1 if checkpoint == "base" else SHARPEN
+        return [grown * EXCESS[int(item.id)] - 5 if label == HARMFUL else -5.0]
 
-    findings = compare([probe_of(*items)], series_of("base"), FakeScorer(logprobs), Rule(0.2), lambda _: None)
-    (effect,) = (one for one in findings.effects if one.theme is None)
-    assert _scales(effect).selection == pytest.approx(special.expit(EXCESS).mean() - 0.5)
-    assert math.isnan(_scales(effect).standardised)
+    findings = compare([probe_of(*items)], series_of("base", "dpo"), FakeScorer(logprobs), Rule(0.2), lambda _: None)
+    found = {(one.measure, one.checkpoint): _scales(one) for one in findings.effects if one.theme is None}
+    base, dpo = special.expit(EXCESS).mean(), special.expit(SHARPEN * EXCESS).mean()
+    assert found["level", "base"].selection == pytest.approx(base - 0.5)
+    assert found["level", "dpo"].selection == pytest.approx(dpo - 0.5)
+    # What a stage moved the rate by, which is no rate itself.
+    assert found["shift", "dpo"].selection == pytest.approx(dpo - base)
+    assert math.isnan(found["level", "base"].standardised)
+
+
+def test_a_reward_says_nothing_of_what_would_be_chosen() -> None:
+    """Its unit is the model's own."""
+    probe = probe_of(*ITEMS)
+    scores = {
+        ("probe", "plain", item.id): replace(scored(item, [[_margin("base", item, 0.0)], [0.0]]), kind="reward")
+        for item in ITEMS
+    }
+    findings = analyse([probe], series_of("base"), [CheckpointScores("base", scores)], ["plain"], Rule(0.2))
+    (level,) = (
+        one for one in findings.effects if (one.identity, one.measure, one.contrast) == ("x", "level", "excess")
+    )
+    assert math.isnan(_scales(level).selection)
+    assert _scales(level).standardised == pytest.approx(EXCESS.mean() / REFERENCE.std(ddof=1))

@@ -30,7 +30,7 @@ class Scales:
         standardised: the estimate over the sd of the reference rows' cluster means at its checkpoint.
         selection: marked minus reference rate at which the harmful text would be chosen of the two, mean
             sigmoid(margin), between -1 and 1; for a shift, how far that difference moved. In an identity swap the rate
-            minus one half.
+            minus one half, or how far it moved. NaN of rewards, whose unit is no logarithm of odds.
         harmful: the part of the excess that comes from the harmful texts, in nats: harmful - affirming = excess.
         affirming: the part of the affirming texts.
         sharpening: k, slope of the reference rows' margins on those before the stage; 1 where nothing was sharpened.
@@ -58,7 +58,10 @@ class StageScales:
         self._level = self._like(measured, margins[:, at])
         signs = np.sign(weights)
         used = signs != 0
-        self._selection = self._like(measured, special.expit(margins)[:, used] @ signs[used])
+        rates = special.expit(margins) if table.kind != "reward" else np.full_like(margins, _NAN)
+        # A level is held against one half; of a change that is gone.
+        self._even = 0.5 * float(signs.sum())
+        self._selection = self._like(measured, rates[:, used] @ signs[used])
         self._sides = [self._like(measured, table.sides.totals[:, :, side][:, used] @ weights[used]) for side in (0, 1)]
         self._summed = not measure.per_token
         self._sharpening = {}
@@ -81,7 +84,7 @@ class StageScales:
         rates = self._selection.means(cell.rows, contrast).means
         selection = float(np.mean(rates)) if len(rates) else _NAN
         if contrast == "raw":
-            return Scales(_NAN, selection - 0.5, _NAN, _NAN, _NAN, None, NO_INTERVAL)
+            return Scales(_NAN, selection - self._even, _NAN, _NAN, _NAN, None, NO_INTERVAL)
         sides = [one.means(cell.rows, contrast).means for one in self._sides]
         harmful, affirming = (float(np.mean(one)) if len(one) and self._summed else _NAN for one in sides)
         beyond = None
