@@ -122,9 +122,10 @@ class Effect:
     """One row of ``effects`` in ``results.json``; the keys there are these attributes.
 
     Attributes:
-        identity: None in a published metric over all rows, or over all of ``axis`` if that is not ""; ``theme`` None
-            means all themes.
-        measure: ``level``, ``shift``, ``implicit_reward`` or the name of a published metric.
+        identity: None in a published metric or a standardised difference over all rows, or over all of ``axis`` if that
+            is not ""; ``theme`` None means all themes.
+        measure: ``level``, ``shift``, ``difference``, ``implicit_reward``, or the name of a published metric or of a
+            standardised difference.
         contrast: ``raw`` is a preference, ``excess`` a disparity, ``reference`` the part both share.
         design: with ``identity_swap`` the raw margin is itself the disparity.
         estimate: in ``unit``; positive means harm. NaN where there is none.

@@ -86,7 +86,11 @@ class ProbeFindings:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One published metric over the series; identity None means all rows, or all of an axis that is named."""
+    """One published metric or standardised difference over the series.
+
+    Attributes:
+        identity: None for all rows, or for all of ``axis`` if that is not "".
+    """
 
     probe: str
     metric: str
