@@ -599,11 +599,13 @@ def test_partners_that_are_missing_are_counted_aloud(tmp_path: Path) -> None:
     assert "no_pairs" not in {one["reason"] for one in results(out)["refusals"]}
     (level,) = effects(out, measure="level", contrast="raw")
     assert level["estimate"] == pytest.approx(statistics.mean(bad[one] - good[one] for one in good), abs=1e-9)
-    page = tmp_path / "gate.md"
-    gate = audit("gate", out, "--fail-on", "scores:any:level/raw > 9", "--markdown", page)
+    page, xml = tmp_path / "gate.md", tmp_path / "gate.xml"
+    files = ("--markdown", page, "--junit", xml)
+    gate = audit("gate", out, "--fail-on", "scores:any:level/raw > 9", *files)
     assert gate.exit_code == 0, gate.stdout
     assert "30 of 60 items refused: not_scored 30" in gate.stdout
     assert "30 of 60 items refused" in page.read_text(encoding="utf-8")
+    assert "30 of 60 items refused" in xml.read_text(encoding="utf-8")
     quiet = audit("analyse", *files, *TWO, "--out", tmp_path / "other", "--quiet")
     assert (quiet.stdout, quiet.stderr) == ("", "")
 
@@ -665,6 +667,12 @@ def test_constant_scores_are_remarked_on(tmp_path: Path) -> None:
     said = " ".join(result.stderr.split())
     assert "All scores of rm are the same number" in said
     assert "All scores of other" not in said
+
+
+def test_options_that_would_do_nothing(tmp_path: Path) -> None:
+    path, _ = reward_rows(tmp_path / "rewards.jsonl")
+    for given, words in ((("--tokens", "all"), "no tokens to keep"), (("--complete",), "the scores are rewards")):
+        assert_refused(audit("analyse", path, *REWARDS, *given, "--out", tmp_path / "run"), 2, given[0], words)
 
 
 def test_a_reward_per_token_needs_tokens(tmp_path: Path) -> None:

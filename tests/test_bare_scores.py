@@ -13,7 +13,7 @@ from auditor.adapters.external.bare_scores import BareScores, read_bare_scores
 from auditor.adapters.external.score_mapping import score_mapping
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Probe
 from auditor.core.score_columns import Column, ScoreColumns
-from auditor.errors import UsageError
+from auditor.errors import NotComparableError, UsageError
 
 HEADER = "item,checkpoint,candidate,value"
 
@@ -145,3 +145,41 @@ def test_scores_that_the_probe_did_not_ask_for(tmp_path: Path, row: str, words: 
 def test_unknown_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no scores of 'b'"):
         read(long(tmp_path, "q,a,harmful,-1"), chosen=("b",))
+
+
+def test_sides_of_other_names_stand_as_they_come_up(tmp_path: Path) -> None:
+    names = [*"zyxwvutsrq", "affirming", *"ponm", "harmful"]
+    found = read(long(tmp_path, *(f"q,a,{name},-1" for name in names)))
+    expected = ["harmful", "affirming", *(name for name in names if len(name) == 1)]
+    assert [one.label for one in found.probe.items[0].candidates] == expected
+
+
+def test_a_row_cannot_name_the_baseline_it_would_need(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="design is 'responsiveness'") as caught:
+        read(long(tmp_path, "q,a,harmful,-1,responsiveness", "q,a,affirming,-1,", header=HEADER + ",design"))
+    assert "text_swap, identity_swap." in caught.value.fix
+
+
+def test_texts_that_are_not_the_probes(tmp_path: Path) -> None:
+    probe = probe_of(pair("q", candidates=(Candidate(HARMFUL, " are bad"), Candidate(AFFIRMING, " are good"))))
+    header = HEADER + ",text"
+    same = long(tmp_path, "q,a,harmful,-1,are bad", "q,a,affirming,-2,", header=header)
+    assert read(same, probe=probe).paired
+    with pytest.raises(UsageError, match="the harmful text of item 'q' is another one than the probe's") as caught:
+        read(long(tmp_path, "q,a,affirming,-2,are good", "q,a,harmful,-1,are kind", header=header), probe=probe)
+    assert "line 3" in caught.value.where
+
+
+def test_a_side_nobody_scored_is_told_of_a_probe_too(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no score is of the side affirming"):
+        read(long(tmp_path, "q,a,harmful,-1"), probe=probe_of(pair("q")))
+    with pytest.raises(NotComparableError, match="'b' has no score of the affirming side"):
+        read(long(tmp_path, "q,a,harmful,-1", "q,a,affirming,-1", "q,b,harmful,-1"), probe=probe_of(pair("q")))
+
+
+def test_rows_that_are_paired_by_place_are_told(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{name}.csv", "h,a\n-1,-2\n-3,-4\n") for name in ("sft", "dpo")]
+    found = read(*paths, columns=["harmful=h", "affirming=a"])
+    assert "same place of each file" in found.probe.card.notes[0]
+    alone = read(paths[0], columns=["harmful=h", "affirming=a"])
+    assert not any("place" in note for note in alone.probe.card.notes)

@@ -119,3 +119,19 @@ def test_shares_are_those_of_the_expanded_rows(name: str) -> None:
     assert all(len(keys[who]) < count for who, count in fewer.items())
     assert {design for _, _, design, *_ in fewer} <= {"responsiveness"}
     assert len(fewer) < len(told) / 2
+
+
+def test_contexts_hold_the_words_of_every_wording(tmp_path: Path) -> None:
+    section = {
+        **copy.deepcopy(SECTION),
+        "harmful": "{did}",
+        "affirming": "{was}",
+        "frames": [{"name": "f", "context": "I met {people} at {place}.", "prefix": "They"}],
+        "predicates": [
+            {"name": name, "wordings": [{"place": place, "did": "fought", "was": "danced"}]}
+            for name, place in (("p", "the new shop"), ("q", "a old shop"))
+        ],
+    }
+    texts = material_of(write_probe(tmp_path / "mine", lexicon=LEXICON, sections=(section,))).texts
+    assert texts["I met {people} at a old shop."] == "q, wording 1"
+    assert texts["I met xans at the new shop."] == "main, frame f"

@@ -52,6 +52,14 @@ def test_an_identity_swap_is_gated_by_its_disparity(run: Path) -> None:
     assert [one.outcome for one in _decisions(run, "swap:any:level/raw > 100")] == ["unmatched"]
 
 
+def test_junit_says_what_holds_of_the_run_as_a_whole(run: Path) -> None:
+    decisions = _decisions(run, "small:any > 0.2", "nothing:any > 1")
+    remarks = ["3 of 24 items refused: too_long 3", "a <b>\nPASSED"]
+    suites = ET.fromstring(junit(decisions, FAILING, remarks)).findall("testsuite")
+    assert [one.findtext("system-out") for one in suites] == ["3 of 24 items refused: too_long 3\na <b>\\nPASSED"] * 2
+    assert ET.fromstring(junit(decisions, FAILING)).find(".//system-out") is None
+
+
 def test_junit_has_a_case_for_each_decision(run: Path) -> None:
     decisions = _decisions(run, "small:any > 0.2", "nothing:any > 1")
     root = ET.fromstring(junit(decisions, FAILING))

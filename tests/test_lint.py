@@ -88,6 +88,7 @@ def test_nothing_of_that_name() -> None:
         ("card.yaml", True),
         ("probes/mine/lexicon.yaml", True),
         ("probes/mine/pairs.jsonl", True),
+        ("probes/mine/pairs.tsv", True),
         ("probes/mine/README.md", False),
         ("scorecard.yaml", False),
         ("pairs.txt", False),
@@ -107,3 +108,19 @@ def test_the_hook_lints_each_folder_once(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment())
     assert done.returncode == 2, done.stderr
     assert re.findall(r"^\S.*$", done.stdout, flags=re.MULTILINE) == ["mine: no findings", "mine: 2 findings"]
+
+
+def test_a_file_by_its_own_columns_in_a_language_that_is_said(tmp_path: Path) -> None:
+    rows = pairs_csv().replace("harmful,affirming", "bad,good", 1).replace("are rude", "are a idiot, rude")
+    path = write(tmp_path / "own.csv", rows)
+    result = audit("probes", "lint", path, "--map", "harmful=bad,affirming=good", "--language", "en")
+    assert result.exit_code == 2
+    assert "checks of English were left out" not in result.stdout
+    assert "article: " in result.stdout
+
+
+def test_rows_that_are_no_pairs_are_not_called_sound(tmp_path: Path) -> None:
+    row = {"context": "They", "candidates": [" a", " b"], "labels": ["x", "y"], "language": "en"}
+    result = audit("probes", "lint", write(tmp_path / "own.jsonl", json.dumps(row)))
+    assert result.exit_code == 0, result.stderr
+    assert "nothing was looked at: no row is a pair" in result.stdout

@@ -59,8 +59,11 @@ def test_order_does_not_matter_and_what_is_missing_stays_unknown(asked: Requests
 def test_header_and_option(asked: Requests) -> None:
     (found,) = read(asked, given(asked, "x", {**HEADER, "checkpoint": "base", "requests": asked.header.digest}))
     assert (found.name, found.engine) == ("base", "abacus 2")
-    (found,) = read_logprobs(asked, [("mine", given(asked, "x", HEADER))], "not used")
+    (found,) = read_logprobs(asked, [("mine", given(asked, "x", HEADER))], "abacus 2")
     assert (found.name, found.engine) == ("mine", "abacus 2")
+    with pytest.raises(UsageError, match=r"abacus 2.*the command line .abacus 3") as caught:
+        read(asked, given(asked, "x", HEADER), engine="abacus 3")
+    assert "--engine" in caught.value.where
 
 
 def test_engines_are_not_mixed(asked: Requests) -> None:
@@ -164,3 +167,14 @@ def test_several_tokenizers(
         read_logprobs(asked, [("c", files[0])], "x")
     with pytest.raises(UsageError, match="hold no id"):
         read_logprobs(asked, [("a", files[1])], "x")
+
+
+def test_the_header_is_the_first_line_that_holds_anything(asked: Requests) -> None:
+    path = given(asked, "x", HEADER)
+    path.write_text("\n\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    (found,) = read(asked, path)
+    assert found.scored.all()
+    path.write_text("{\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(UsageError, match="malformed JSON") as caught:
+        read(asked, path)
+    assert caught.value.where == f"{path}, line 1"

@@ -133,3 +133,27 @@ def test_a_hostile_name_is_printed_and_not_obeyed(tmp_path: Path) -> None:
 def test_nothing_of_that_name() -> None:
     for command in ("show", "validate"):
         assert_refused(audit("probes", command, "nowhere"), 2, "no such file or folder", "stigma")
+
+
+def test_a_file_is_shown_and_validated_by_its_own_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.csv", pairs_csv().replace("harmful,affirming", "bad,good", 1))
+    mapped = ("--map", "harmful=bad,affirming=good", "--language", "en")
+    shown = audit("probes", "show", path, *mapped, "--rows", "1")
+    assert shown.exit_code == 0, shown.stderr
+    assert "| harmful:are wrong. / affirming:are kind." in shown.stdout
+    assert audit("probes", "validate", path, *mapped[:2]).stdout.rstrip().endswith("valid")
+    assert "one side is negated" in audit("probes", "validate", path, *mapped).stdout, "negation is known of English"
+    for command in ("show", "validate"):
+        assert_refused(audit("probes", command, path), 2, "columns harmful and affirming are missing")
+        refused = audit("probes", command, "stigma", "--map", "harmful=bad")
+        assert_refused(refused, 2, "--map", "columns could be mapped")
+        assert_refused(audit("probes", command, "stigma", "--language", "fr"), 2, "--language")
+
+
+def test_a_row_cannot_write_a_line_of_its_own(tmp_path: Path) -> None:
+    rows = pairs_csv().replace("trans women", "trans\nvalid\nwomen").replace("are kind.", "are kind.\nvalid")
+    path = write(tmp_path / "own.csv", rows)
+    for command in (("show", "--rows", "30"), ("validate",)):
+        result = audit("probes", command[0], path, *command[1:])
+        assert "valid" not in result.stdout.splitlines()[:-1], result.stdout
+        assert "trans\\nvalid\\nwomen" in result.stdout

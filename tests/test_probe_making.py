@@ -87,3 +87,13 @@ def test_schema_prints_each() -> None:
         assert result.exit_code == 0, result.stderr
         assert json.loads(result.stdout) == format_schema(part)
     assert_misused(audit("probes", "schema", "page"), "'card', 'lexicon', 'sentences', 'pairs'")
+
+
+def test_build_reads_a_file_by_its_own_columns(tmp_path: Path) -> None:
+    own = write(tmp_path / "own.csv", pairs_csv())
+    other = write(tmp_path / "other.csv", pairs_csv().replace("harmful,affirming", "bad,good", 1))
+    given = ("--map", "harmful=bad,affirming=good", "--language", "en", "--out", tmp_path / "out.csv")
+    assert audit("probes", "build", other, *given).exit_code == 0
+    items = open_probe(str(tmp_path / "out.csv")).items
+    assert [item.candidates for item in items] == [item.candidates for item in open_probe(str(own)).items]
+    assert {item.language for item in items} == {"en"}

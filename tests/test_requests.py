@@ -82,3 +82,16 @@ def test_what_is_refused(bare_series: dict[str, Path], pair_file: Path, tmp_path
     assert_refused(audit("requests", bare_series["dpo"], "--probe", pair_file, "--out", where), 2, "does not exist")
     assert_refused(audit("requests", tmp_path / "none", "--probe", pair_file), 4, "no such folder")
     assert_refused(audit("requests", bare_series["dpo"], "--probe", "nobody"), 2, "nobody")
+
+
+def test_requests_replace_requests_and_nothing_else(
+    bare_series: dict[str, Path], pair_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "requests.jsonl"
+    given = (f"m={bare_series['dpo']}", "--probe", pair_file, "--out", out, "--limit", "6", "--quiet")
+    for _ in range(2):
+        assert audit("requests", *given).exit_code == 0
+    scores = '{"format": "auditor-logprobs"}\n'
+    out.write_text(scores, encoding="utf-8")
+    assert_refused(audit("requests", *given), 2, "--out", "holds no requests")
+    assert out.read_text(encoding="utf-8") == scores

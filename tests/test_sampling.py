@@ -113,3 +113,20 @@ def test_small_groups_get_their_share() -> None:
     assert sample.chosen is not None
     alone = sum(not item.startswith("0 ") for own in sample.chosen.values() for item in own)
     assert 25 <= alone <= 55
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_predicate_comes_with_its_own_twin(seed: int) -> None:
+    # Every other predicate has a twin right behind it; two neutral clusters stand at the end.
+    names = [(f"p{at}", valence) for at in range(8) for valence in VALENCES[: 1 + at % 2]]
+    names += [("loose", "neutral"), ("last", "neutral")]
+    items = [
+        pair(f"{name}{valence}{role}", cluster=f"{name} {valence}", valence=valence, role=role)
+        for name, valence in names
+        for role in ("marked", "reference")
+    ]
+    kept = limit_clusters(probe_of(*items), 12, seed).items
+    clusters = list(dict.fromkeys(item.cluster.split()[0] for item in kept if item.valence == "harm"))
+    twins = {item.cluster.split()[0] for item in kept if item.valence == "neutral"}
+    assert {name for name in clusters if int(name[1:]) % 2} <= twins
+    assert twins - set(clusters) <= {"loose", "last"}

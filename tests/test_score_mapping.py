@@ -97,3 +97,20 @@ def test_the_file_in_the_documentation(tmp_path: Path) -> None:
         "model",
         {"rejected": "harmful", "chosen": "affirming"},
     )
+
+
+def test_a_column_holds_one_score() -> None:
+    with pytest.raises(UsageError, match="two scores are read from the column 'x'"):
+        mapping(columns=["a.harmful=x", "a.affirming=x"])
+
+
+@pytest.mark.parametrize("content", ["map: {item: a, item: b}", "map: {item: a}\nmap: {item: b}"])
+def test_a_key_that_stands_twice(tmp_path: Path, content: str) -> None:
+    with pytest.raises(UsageError, match=r"the key '\w+' stands twice"):
+        mapping(file=write(tmp_path / "map.yaml", content))
+
+
+def test_a_file_that_refers_to_itself_is_no_trap(tmp_path: Path) -> None:
+    file = write(tmp_path / "map.yaml", "map: &a {item: *a}")
+    with pytest.raises(UsageError):
+        mapping(file=file)

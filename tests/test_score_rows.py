@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -114,3 +117,58 @@ def test_tables_without_sense(tmp_path: Path, content: str, given: dict[str, Any
     with pytest.raises(UsageError, match=words) as caught:
         rows(write(tmp_path / "x.csv", content), **given)
     assert caught.value.fix
+
+
+def test_checkpoints_of_a_wide_table_may_stand_in_a_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "id,model,h,a\nq,sft,-1,-2\nq,dpo,-3,-4\n")
+    found = rows(path, columns=["harmful=h", "affirming=a"], fields=["checkpoint=model"])
+    assert brief(found) == [
+        ("q", "sft", "harmful", -1), ("q", "sft", "affirming", -2), ("q", "dpo", "harmful", -3),
+        ("q", "dpo", "affirming", -4),
+    ]  # fmt: skip
+
+
+def test_a_name_and_a_column_must_agree_on_the_checkpoint(tmp_path: Path) -> None:
+    long = write(tmp_path / "x.csv", "id,checkpoint,candidate,value\nq,sft,harmful,-1\nq,dpo,harmful,-2\n")
+    with pytest.raises(UsageError, match="'dpo', and its file was called 'sft'") as caught:
+        rows(long, "sft")
+    assert caught.value.where.endswith("line 3")
+    side = write(tmp_path / "y.csv", "id,checkpoint,value\nq,sft,-1\n")
+    assert brief(rows(side, "sft.harmful")) == [("q", "sft", "harmful", -1)]
+    with pytest.raises(UsageError, match="was called 'dpo'"):
+        rows(side, "dpo.harmful")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("sft", {"columns": ["dpo.harmful=h"]}, "names the checkpoint"),
+        (None, {"columns": ["dpo.harmful=h"], "fields": ["checkpoint=model"]}, "names the checkpoint"),
+        (None, {"columns": ["harmful=h"], "fields": ["candidate=model"]}, "a column for candidate too"),
+        (None, {"columns": ["harmful=h"], "fields": ["text=model"]}, "a column for text too"),
+        (None, {"columns": ["harmful=h"], "fields": ["checkpoint=model"]}, "no column says which item"),
+    ],
+)
+def test_nothing_is_said_and_passed_over(tmp_path: Path, name: str | None, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        rows(write(tmp_path / "x.csv", "h,model\n-1,sft\n"), name, **given)
+    assert caught.value.fix
+    assert caught.value.where
+
+
+def test_sums_may_stand_in_a_column_called_logprobs(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "id,candidate,logprobs\n1,harmful,-4.5\n")
+    assert brief(rows(path, fields=["value=logprobs"])) == [("1", "x", "harmful", -4.5)]
+
+
+def test_numbers_of_parquet_and_keys_within_keys(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    values = [pa.array([Decimal("-1.5")]), pa.array([np.float16(-2.5)]), pa.array([{"er": np.float32(-3.5)}])]
+    pq.write_table(pa.table(dict(zip(("id", "d", "h", "deep"), [pa.array(["q"]), *values], strict=True))), path)
+    found = rows(path, columns=["a.harmful=d", "b.harmful=h", "c.harmful=deep.er"])
+    assert [one.value for one in found] == [-1.5, -2.5, -3.5]
+
+
+def test_a_packed_file_is_called_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "rm.harmful.csv.gz", gzip.compress(b"id,value\nq,-1\n"))
+    assert brief(rows(path)) == [("q", "rm", "harmful", -1)]

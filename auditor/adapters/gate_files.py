@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
-from auditor.adapters.printable import printable, signed, span
+from auditor.adapters.printable import on_one_line, printable, signed, span
 from auditor.adapters.run.results_schema import ControlsRow, EffectRow, Results
 from auditor.core.control_checks import ControlChecks
 from auditor.core.gates import OUTCOMES, Decision, GateCell, Outcome
@@ -108,8 +108,12 @@ def counts_of(decisions: Sequence[Decision]) -> Mapping[Outcome, int]:
     return {outcome: sum(one.outcome == outcome for one in decisions) for outcome in OUTCOMES}
 
 
-def junit(decisions: Sequence[Decision], failing: frozenset[Outcome]) -> str:
-    """JUnit XML: a test suite for each rule, a test case for each cell; what only warns is skipped, with its reason."""
+def junit(decisions: Sequence[Decision], failing: frozenset[Outcome], remarks: Sequence[str] = ()) -> str:
+    """JUnit XML: a test suite for each rule, a test case for each cell; what only warns is skipped, with its reason.
+
+    Args:
+        remarks: on the run as a whole, a sentence each; they stand in every suite, since readers of JUnit show suites.
+    """
     root = ET.Element("testsuites", name="audit gate")
     for rule in dict.fromkeys(one.rule for one in decisions):
         own = [one for one in decisions if one.rule == rule]
@@ -123,6 +127,8 @@ def junit(decisions: Sequence[Decision], failing: frozenset[Outcome]) -> str:
                 ET.SubElement(case, "failure", message=message).text = numbers_of(one)
             elif one.outcome != "passed":
                 ET.SubElement(case, "skipped", message=message)
+        if remarks:
+            ET.SubElement(suite, "system-out").text = "\n".join(_xml(on_one_line(one)) for one in remarks)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
@@ -135,7 +141,7 @@ def markdown(decisions: Sequence[Decision], failing: frozenset[Outcome], remarks
     """A Markdown summary for a pull request: the answer, what did not pass, and what passing means.
 
     Args:
-        remarks: what was held against a baseline, a sentence each.
+        remarks: on the run as a whole, a sentence each.
     """
     failed = any(one.outcome in failing for one in decisions)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in counts_of(decisions).items() if count)

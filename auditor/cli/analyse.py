@@ -23,6 +23,7 @@ from auditor.cli.asked_probes import asked_probes, opened_probes
 from auditor.cli.console import print_results
 from auditor.cli.external_options import AnalyseOptions
 from auditor.cli.manifest import manifest_of
+from auditor.cli.options import Tokens
 from auditor.core.items import Probe
 from auditor.core.sampling import TokenSample, sample_tokens
 from auditor.core.scores import CheckpointScores
@@ -139,6 +140,7 @@ def _bare(files: Sequence[tuple[str | None, Path]], options: AnalyseOptions) -> 
         file=options.mapping,
     )
     _refuse_choosing(options)
+    _refuse_idle(options, mapping)
     probes = opened_probes(options) if options.probe else ()
     if len(probes) > 1:
         raise UsageError("bare scores are of one probe", where="--probe", fix="Analyse the scores of each by itself.")
@@ -185,6 +187,16 @@ def _refuse_choosing(options: AnalyseOptions) -> None:
                 where=option,
                 fix="Leave it out, or give the probe that was scored with --probe.",
             )
+
+
+def _refuse_idle(options: AnalyseOptions, mapping: ScoreMapping) -> None:
+    """What one number a text has no use for."""
+    if options.tokens in (Tokens.all, Tokens.sample):
+        raise UsageError("bare scores have no tokens to keep", where="--tokens", fix="Leave it out.")
+    if options.complete and mapping.quantity == "reward":
+        raise UsageError(
+            "it speaks of log-probabilities, and the scores are rewards", where="--complete", fix="Leave it out."
+        )
 
 
 def _series(

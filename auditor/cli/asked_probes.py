@@ -79,11 +79,7 @@ def opened_probes(options: ProbeOptions, columns: Sequence[str] = ()) -> tuple[P
     Raises:
         UsageError: as above, or there is no file whose columns could be mapped.
     """
-    reading = Reading(parse_mapping(columns), options.language, options.offline)
-    if reading.columns and not any(map(is_table, options.probe)):
-        raise UsageError(
-            "no probe is a file whose columns could be mapped", where="--map", fix="Name one with --probe."
-        )
+    reading = reading_of(options.probe, columns, options.language, offline=options.offline)
     asked_for = [open_probe(one, options.tier.value, options.axis, reading) for one in options.probe]
     probes = asked_for or _default_probes(options)
     if options.probe and options.axis:
@@ -101,6 +97,30 @@ def opened_probes(options: ProbeOptions, columns: Sequence[str] = ()) -> tuple[P
     if options.limit is not None:
         probes = [limit_clusters(probe, options.limit, options.seed) for probe in probes]
     return tuple(probes)
+
+
+def reading_of(probes: Sequence[str], columns: Sequence[str], language: str, *, offline: bool = False) -> Reading:
+    """How probe files are read.
+
+    Args:
+        probes: that were named.
+        columns: ``--map``, of files under other names; ``language``: ``--language``, of rows that name none.
+
+    Raises:
+        UsageError: there is no file that either could be said of.
+    """
+    files = any(map(is_table, probes))
+    for option, given, what in (
+        ("--map", columns, "columns could be mapped"),
+        ("--language", language, "rows could lack a language"),
+    ):
+        if given and not files:
+            raise UsageError(
+                f"no probe is a file whose {what}",
+                where=option,
+                fix="Name a file, in an audit with --probe, or leave the option out.",
+            )
+    return Reading(parse_mapping(columns), language, offline)
 
 
 def _default_probes(options: ProbeOptions) -> list[Probe]:

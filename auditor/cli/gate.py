@@ -74,7 +74,7 @@ def run_gate(
     decisions = apply_rules(rules, cells, [branch.leaf for branch in branches_of(results.series)])
     failing = _failing(on_inconclusive)
     if junit_file is not None:
-        content = junit(decisions, failing).encode()
+        content = junit(decisions, failing, remarks).encode()
         replace_file(junit_file, lambda partial: partial.write_bytes(content))
     if markdown_file is not None:
         page = markdown(decisions, failing, remarks).encode()

@@ -12,7 +12,7 @@ import typer
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.printable import on_one_line
 from auditor.adapters.probe_files.probe_folders import CARD, DATASHEET, LEXICON, PAIRS_STEM, SENTENCES, read_folder
-from auditor.adapters.probe_files.probes import shipped_probes
+from auditor.adapters.probe_files.probes import Reading, shipped_probes
 from auditor.adapters.probe_files.table_files import SUFFIXES
 from auditor.adapters.probe_lint.lint_tokens import token_units
 from auditor.adapters.probe_lint.probe_lint import Linted, lint_probe
@@ -21,7 +21,9 @@ from auditor.errors import UsageError
 _FILES = {CARD, LEXICON, SENTENCES, DATASHEET, *(f"{PAIRS_STEM}{suffix}" for suffix in SUFFIXES)}
 
 
-def lint_probes(arguments: Sequence[str], tokenizers: Sequence[str], axes: Sequence[str], *, as_json: bool) -> None:
+def lint_probes(
+    arguments: Sequence[str], tokenizers: Sequence[str], axes: Sequence[str], reading: Reading, *, as_json: bool
+) -> None:
     """Lint probes and print what was found.
 
     Args:
@@ -32,7 +34,7 @@ def lint_probes(arguments: Sequence[str], tokenizers: Sequence[str], axes: Seque
         ModelLoadError: a tokenizer cannot be read.
     """
     units = token_units(tokenizers)
-    linted = [lint_probe(subject, axes, units) for subject in _subjects(arguments or _shipped(axes))]
+    linted = [lint_probe(subject, axes, units, reading) for subject in _subjects(arguments or _shipped(axes))]
     typer.echo(_json(linted) if as_json else "\n".join(_lines(linted)))
     faulty = [one for one in linted if one.findings]
     if faulty:
@@ -67,6 +69,8 @@ def _lines(linted: Sequence[Linted]) -> Iterator[str]:
     for one in linted:
         count = len(one.findings)
         yield on_one_line(f"{one.probe}: {count or 'no'} finding{'' if count == 1 else 's'}")
+        if not one.wordings:
+            yield "  nothing was looked at: no row is a pair"
         if not one.english:
             language = f"of the language {one.language!r}" if one.language else "of a language that is not named"
             yield on_one_line(f"  checks of English were left out: the probe is {language}")

@@ -14,7 +14,7 @@ from auditor import __version__
 from auditor.cli import external_commands, probe_making
 from auditor.cli.config import read_config
 from auditor.cli.exit_codes import errors_as_exit_codes
-from auditor.cli.options import CHECKPOINTS, AuditOptions, LintFormat, OnInconclusive, Tier, command
+from auditor.cli.options import CHECKPOINTS, LANGUAGE, MAP, AuditOptions, LintFormat, OnInconclusive, Tier, command
 
 app = typer.Typer(
     name="audit",
@@ -211,13 +211,16 @@ def show(
     tier: Annotated[Tier, typer.Option("--tier", help="How much of a probe with a lexicon.")] = Tier.standard,
     axis: _AXIS = None,
     rows: Annotated[int, typer.Option("--rows", help="How many rows to print.", min=0)] = 6,
+    columns: MAP = None,
+    language: LANGUAGE = "",
     debug: _DEBUG = False,
 ) -> None:
     """Show a probe: its card, what each tier holds and can find, whom it is about, its first rows."""
     with errors_as_exit_codes(debug=debug):
+        from auditor.cli.asked_probes import reading_of
         from auditor.cli.probe_commands import show_probe
 
-        show_probe(probe, tier.value, axis or [], rows)
+        show_probe(probe, tier.value, axis or [], rows, reading_of([probe], columns or [], language))
 
 
 @probes.command()
@@ -232,22 +235,29 @@ def lint(
     ] = None,
     axis: Annotated[list[str] | None, typer.Option("--axis", help="Only this axis; repeatable.")] = None,
     form: Annotated[LintFormat, typer.Option("--format", help="How findings are written.")] = LintFormat.text,
+    columns: MAP = None,
+    language: LANGUAGE = "",
     debug: _DEBUG = False,
 ) -> None:
     """Look for faults in the texts of probes. Exit code 2 if there are any."""
     with errors_as_exit_codes(debug=debug):
+        from auditor.cli.asked_probes import reading_of
         from auditor.cli.lint import lint_probes
 
-        lint_probes(probe or [], tokenizer or [], axis or [], as_json=form is LintFormat.json)
+        reading = reading_of(probe or [], columns or [], language)
+        lint_probes(probe or [], tokenizer or [], axis or [], reading, as_json=form is LintFormat.json)
 
 
 @probes.command()
-def validate(probe: _PROBE, axis: _AXIS = None, debug: _DEBUG = False) -> None:
+def validate(
+    probe: _PROBE, axis: _AXIS = None, columns: MAP = None, language: LANGUAGE = "", debug: _DEBUG = False
+) -> None:
     """Check a probe: card, matching, form, controls. Exit code 2 if it has problems."""
     with errors_as_exit_codes(debug=debug):
+        from auditor.cli.asked_probes import reading_of
         from auditor.cli.probe_commands import validate_probe
 
-        validate_probe(probe, axis or [])
+        validate_probe(probe, axis or [], reading_of([probe], columns or [], language))
 
 
 probes.command("new")(probe_making.new)

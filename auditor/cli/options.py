@@ -94,6 +94,12 @@ CHECKPOINTS = Annotated[
         help="Checkpoints in training order: hub ids, id@revision, folders, adapters, NAME=BASE+ADAPTER.",
     ),
 ]
+# Of the commands on probes, whose options are no variables.
+MAP = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="NAME=COLUMN,...: a file's columns under other names, as in audit compare."),
+]
+LANGUAGE = Annotated[str, typer.Option("--language", help="BCP 47 tag of a file's rows that name none.")]
 LIMIT_HELP = "Whole clusters until a probe has so many items, at least one harmful; may exceed it by part of a cluster."
 WHAT, HOW, WHERE = "What is asked", "How it is computed", "Where it goes"
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.adapters.data_files import data_folder
-from auditor.adapters.printable import on_one_line, printable
+from auditor.adapters.printable import on_one_line
 from auditor.adapters.probe_files.probe_checks import Checked, check_folder, check_rows
 from auditor.adapters.probe_files.probe_folders import (
     TIERS,
@@ -22,7 +22,7 @@ from auditor.adapters.probe_files.probe_folders import (
     stream_rows,
 )
 from auditor.adapters.probe_files.probe_sizes import POWER, SPREAD_SOURCE, TYPICAL_SPREAD, Size, sizes_of
-from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe, shipped_probes
+from auditor.adapters.probe_files.probes import Reading, check_axes, find_folder, open_probe, shipped_probes
 from auditor.cli.console import widen
 from auditor.core.items import Item, Probe
 from auditor.core.planning import MIN_CLUSTERS
@@ -55,11 +55,11 @@ def _print_table(console: Console, table: Table) -> None:
     console.print(table)
 
 
-def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int) -> None:
+def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int, reading: Reading) -> None:
     """Print a probe's card, how large its tiers are, whom it is about, and its first rows."""
     folder = find_folder(argument)
     check_axes(axes, [] if folder is None else [folder])
-    probe = open_probe(argument, tier, axes)
+    probe = open_probe(argument, tier, axes, reading)
     console = Console()
     for line in _card_lines(probe, folder):
         console.print(Text(on_one_line(line)), soft_wrap=True)
@@ -72,10 +72,10 @@ def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int) -> Non
         console.print(Text(line), soft_wrap=True)
     _print_table(console, _people(probe.items))
     for item in probe.items[:rows]:
-        console.print(Text(printable(_row(item))), soft_wrap=True)
+        console.print(Text(on_one_line(_row(item))), soft_wrap=True)
 
 
-def validate_probe(argument: str, axes: Sequence[str]) -> None:
+def validate_probe(argument: str, axes: Sequence[str], reading: Reading) -> None:
     """Check a probe and print what is wrong with it.
 
     Args:
@@ -88,7 +88,7 @@ def validate_probe(argument: str, axes: Sequence[str]) -> None:
     check_axes(axes, [] if folder is None else [folder])
     found = _Found()
     if folder is None:
-        probe = open_probe(argument)
+        probe = open_probe(argument, reading=reading)
         found.add(probe, check_rows(probe))
     else:
         # An axis at a time: all rows of a probe need not fit into memory at once.
@@ -97,7 +97,7 @@ def validate_probe(argument: str, axes: Sequence[str]) -> None:
             found.add(probe, check_folder(folder, probe))
     console = Console()
     for line in found.lines():
-        console.print(Text(printable(line)), soft_wrap=True)
+        console.print(Text(on_one_line(line)), soft_wrap=True)
     if found.problems:
         first, count = next(iter(found.problems)), len(found.problems)
         raise UsageError(
@@ -168,7 +168,7 @@ def _size_table(sizes: Mapping[str, Sequence[Size]]) -> Table:
             fewest, most = one.clusters
             clusters = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
             effect = "n/a" if one.smallest_effect is None else f"{one.smallest_effect:.2f}"
-            table.add_row(tier, Text(printable(axis)), f"{one.items:,}", f"{one.texts:,}", clusters, effect)
+            table.add_row(tier, Text(on_one_line(axis)), f"{one.items:,}", f"{one.texts:,}", clusters, effect)
     return table
 
 
@@ -198,7 +198,7 @@ def _people(items: Sequence[Item]) -> Table:
         who = (item.identity, str(item.role), item.axis)
         counts[who] = counts.get(who, 0) + 1
     for (identity, role, axis), count in counts.items():
-        table.add_row(Text(printable(identity)), role, Text(printable(axis)), f"{count:,}")
+        table.add_row(Text(on_one_line(identity)), role, Text(on_one_line(axis)), f"{count:,}")
     return table
 
 

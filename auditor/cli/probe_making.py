@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli.exit_codes import errors_as_exit_codes
-from auditor.cli.options import Tier
+from auditor.cli.options import LANGUAGE, MAP, Tier
 
 
 class FormatFile(StrEnum):
@@ -52,6 +52,8 @@ def build(
         list[str] | None,
         typer.Option("--axis", help="Axis of its lexicon, or two crossed: 'gender*religion'; repeatable."),
     ] = None,
+    columns: MAP = None,
+    language: LANGUAGE = "",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
     debug: _DEBUG = False,
 ) -> None:
@@ -60,6 +62,7 @@ def build(
         from auditor.adapters.printable import printable
         from auditor.adapters.probe_files.pair_writing import check_suffix, write_pairs
         from auditor.adapters.probe_files.probes import check_axes, find_folder, open_probe
+        from auditor.cli.asked_probes import reading_of
         from auditor.cli.request import writable
         from auditor.errors import UsageError
 
@@ -71,7 +74,7 @@ def build(
             )
         folder = find_folder(probe)
         check_axes(axis or [], [] if folder is None else [folder])
-        items = open_probe(probe, tier.value, axis or []).items
+        items = open_probe(probe, tier.value, axis or [], reading_of([probe], columns or [], language)).items
         write_pairs(items, out)
         typer.echo(printable(f"{out}: {len(items):,} rows; what the card says of them stays behind"))
 

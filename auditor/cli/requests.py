@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from auditor import __version__
-from auditor.adapters.external.request_files import describe_probe, write_requests
+from auditor.adapters.external.request_files import BEGINNING, describe_probe, write_requests
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
 from auditor.adapters.hf.models import load_tokenizer
 from auditor.adapters.hf.shared_settings import Rendering, choose_rendering
@@ -23,6 +24,7 @@ from auditor.cli.asked_probes import asked_probes, first_with_text
 from auditor.cli.console import RichProgress
 from auditor.cli.external_options import RequestsOptions
 from auditor.core.items import Probe
+from auditor.errors import UsageError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,6 +40,7 @@ def run_requests(checkpoints: Sequence[str], options: RequestsOptions) -> None:
     console = Console(stderr=True, quiet=options.quiet)
     progress = RichProgress(console, quiet=options.quiet)
     asked.writable(options.out, "--out")
+    _keep_others(options.out)
     arguments = asked.template_arguments(options.template_arg)
     probes = asked_probes(options)
     # Nothing but tokenizers is read, so weights may be pickled.
@@ -67,6 +70,17 @@ def run_requests(checkpoints: Sequence[str], options: RequestsOptions) -> None:
     console.print(Text(on_one_line(words)))
     if not options.quiet:
         Console().print(Text(printable(str(options.out))), soft_wrap=True)
+
+
+def _keep_others(out: Path) -> None:
+    """Requests replace requests, and nothing else: a slip must not cost somebody their probe or their scores."""
+    if out.is_file():
+        with out.open("rb") as stream:
+            start = stream.read(len(BEGINNING))
+        if start not in (b"", BEGINNING):
+            raise UsageError(
+                f"{out} is there already and holds no requests", where="--out", fix="Give another file: it is kept."
+            )
 
 
 def _groups(tokenizers: Mapping[str, PreTrainedTokenizerBase]) -> dict[str, list[str]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -22,19 +22,35 @@ def limit_clusters(probe: Probe, limit: int, seed: int) -> Probe:
     What shares a cluster or a declared match key belongs together: a row never loses a reference or a
     control. Groups are drawn in an order that depends on the seed alone. One that holds harmful rows comes
     first; from then on groups that hold only neutral ones, the form-matched controls, alternate with them
-    while there are both.
+    while there are both; one that stands right behind a harmful group, as a twin does behind its predicate,
+    comes with it.
     """
     group = _groups(probe.items)
     sizes = np.bincount(group)
     harmful = np.zeros(len(sizes), dtype=bool)
     harmful[[code for code, item in zip(group, probe.items, strict=True) if item.valence == "harm"]] = True
     generator = np.random.default_rng(seed)
-    drawn = [generator.permutation(np.flatnonzero(kind)) for kind in (harmful, ~harmful)]
-    order = np.array([code for turn in zip_longest(*drawn) for code in turn if code is not None], dtype=np.intp)
+    drawn, others = (generator.permutation(np.flatnonzero(kind)).tolist() for kind in (harmful, ~harmful))
+    order = np.array(_in_turn(drawn, others, harmful), dtype=np.intp)
     kept = order[np.cumsum(sizes[order]) - sizes[order] < limit]
     is_kept = np.isin(group, kept)
     items = tuple(item for item, stays in zip(probe.items, is_kept, strict=True) if stays)
     return Probe(probe.name, items, probe.card, probe.refusals)
+
+
+def _in_turn(drawn: Sequence[int], others: Sequence[int], harmful: NDArray[np.bool_]) -> list[int]:
+    """Groups of harmful rows as they were drawn, each with a neutral one: its twin, or else the next of the others."""
+    # Groups are numbered as they come up in the probe.
+    twins = {code: code + 1 for code in drawn if code + 1 < len(harmful) and not harmful[code + 1]}
+    # Those that are nobody's twin are taken first where one is lacking.
+    waiting = dict.fromkeys(sorted(others, key=set(twins.values()).__contains__))
+    order: list[int] = []
+    for code in drawn:
+        own = twins.get(code, -1)
+        partner = own if own in waiting else next(iter(waiting), -1)
+        waiting.pop(partner, None)
+        order += [code] if partner < 0 else [code, partner]
+    return [*order, *waiting]
 
 
 def _groups(items: tuple[Item, ...]) -> IntArray:

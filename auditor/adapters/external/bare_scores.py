@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from auditor.adapters.external.external_scorer import DETAIL
+from auditor.adapters.external.score_files import by_place, read_tables
 from auditor.adapters.external.score_mapping import SIDES, WORDS, Quantity, ScoreMapping
 from auditor.adapters.external.score_rows import ScoreRow, ScoreTable
 from auditor.core.items import DESIGNS, ROLES, VALENCES, Candidate, Card, Item, Probe
@@ -25,7 +26,9 @@ from auditor.core.score_columns import Column, ScoreColumns
 from auditor.core.scores import CandidateScore, CheckpointScores, ScoredItem, ScoreKind
 from auditor.errors import NotComparableError, UsageError
 
-_ALLOWED: Mapping[str, Sequence[str]] = {"role": ROLES, "valence": VALENCES, "design": DESIGNS}
+# What is held against a baseline names it, which only items of a probe can do.
+_OWN_DESIGNS = tuple(one for one in DESIGNS if one != "responsiveness")
+_ALLOWED: Mapping[str, Sequence[str]] = {"role": ROLES, "valence": VALENCES, "design": _OWN_DESIGNS}
 _KINDS: Mapping[Quantity, ScoreKind] = {"logprob": "sum", "reward": "reward"}
 
 
@@ -76,7 +79,7 @@ def read_bare_scores(
             checkpoint; an item is told in two ways; a word for a side stands nowhere, or no item has one of the two.
         NotComparableError: a checkpoint has no score of one side, or no id of one side's file stands in the other's.
     """
-    tables = [ScoreTable.read(path, name, mapping) for name, path in files]
+    tables = read_tables(files, mapping, of_probe=probe is not None)
     drafts: dict[str, _Draft] = {}
     values: dict[str, dict[tuple[str, str], float]] = {}
     seen: dict[tuple[str, str, str], str] = {}
@@ -88,15 +91,15 @@ def read_bare_scores(
     where = ", ".join(str(path) for _, path in files[:5]) + (" ..." if len(files) > 5 else "")
     _check_words(mapping, words, where)
     digest = hashlib.sha256("".join(table.table.sha256 for table in tables).encode()).hexdigest()
-    asked = _own_probe([path for _, path in files], digest, drafts) if probe is None else _checked(probe, drafts)
-    if probe is None:
+    asked = _own_probe(tables, digest, drafts) if probe is None else _checked(probe, drafts)
+    if probe is None or any(item.pair is not None for item in probe.items):
         _check_sides(drafts, {name: values[name] for name in names}, words, where)
-        if not _paired(drafts) and any(one.of_one_side and one.id_column for one in tables):
-            raise NotComparableError(
-                "the files of the two sides share no item: none of their ids match",
-                where=where,
-                fix="Give both texts of an item the same id. Two samples without pairs are compared without ids.",
-            )
+    if probe is None and not _paired(drafts) and any(one.of_one_side and one.id_column for one in tables):
+        raise NotComparableError(
+            "the files of the two sides share no item: none of their ids match",
+            where=where,
+            fix="Give both texts of an item the same id. Two samples without pairs are compared without ids.",
+        )
     codes: dict[str, int] = {"": 0}
     kind = _KINDS[mapping.quantity]
     scores = {name: _scores(name, asked, values[name], kind, codes, digest, complete=complete) for name in names}
@@ -193,7 +196,7 @@ def _checkpoints(found: Sequence[str], chosen: Sequence[str]) -> Sequence[str]:
 
 
 def _checked(probe: Probe, drafts: Mapping[str, _Draft]) -> Probe:
-    """A probe that was given: what is scored must be among its items."""
+    """A probe that was given: what is scored must be among its items, and say what they say."""
     for name, draft in drafts.items():
         item = probe.by_id.get(name)
         if item is None:
@@ -210,12 +213,19 @@ def _checked(probe: Probe, drafts: Mapping[str, _Draft]) -> Probe:
                 where=draft.sides[unknown[0]],
                 fix=f"Its sides are {', '.join(labels)}; say which word is which with --side.",
             )
+        for one in item.candidates:
+            if draft.about.get(f"text of {one.label}", one.text).strip() != one.text.strip():
+                raise UsageError(
+                    f"the {one.label} text of item {name!r} is another one than the probe's",
+                    where=draft.sides.get(one.label, draft.where),
+                    fix="Give the probe that was scored, or leave the texts out.",
+                )
     return probe
 
 
-def _own_probe(paths: Sequence[Path], digest: str, drafts: Mapping[str, _Draft]) -> Probe:
+def _own_probe(tables: Sequence[ScoreTable], digest: str, drafts: Mapping[str, _Draft]) -> Probe:
     """The items as the files tell them."""
-    name = paths[0].stem if len(paths) == 1 and paths[0].stem.isprintable() else "scores"
+    name = tables[0].table.name if len(tables) == 1 and tables[0].table.name.isprintable() else "scores"
     paired = _paired(drafts)
     items = tuple(_item(one, draft, paired=paired) for one, draft in drafts.items())
     alone = sum("cluster" not in draft.about for draft in drafts.values())
@@ -229,18 +239,23 @@ def _own_probe(paths: Sequence[Path], digest: str, drafts: Mapping[str, _Draft])
                     where=draft.where,
                     fix="Rows that share a match key share their cluster: mend one of the two.",
                 )
-    note = (
-        f"{alone} items name no cluster and count as independent; paraphrases of one predicate are not, and intervals "
-        "are then too narrow"
-    )
-    source = ", ".join(path.name for path in paths[:5]) + (" ..." if len(paths) > 5 else "")
-    return Probe(name, items, Card(title=source, source=source, sha256=digest, notes=(note,) if alone else ()))
+    notes = []
+    if by_place(tables):
+        notes.append("the rows have no ids: those at the same place of each file are taken to be of the same item")
+    if alone:
+        notes.append(
+            f"{alone} items name no cluster and count as independent; paraphrases of one predicate are not, and "
+            "intervals are then too narrow"
+        )
+    source = ", ".join(one.table.path.name for one in tables[:5]) + (" ..." if len(tables) > 5 else "")
+    return Probe(name, items, Card(title=source, source=source, sha256=digest, notes=tuple(notes)))
 
 
 def _item(name: str, draft: _Draft, *, paired: bool) -> Item:
     """An item as drafted; among pairs, one whose partner stands in no row lacks a score and not a side."""
     partners = SIDES if paired and any(side in draft.sides for side in SIDES) else ()
-    order = sorted({*draft.sides, *partners}, key=lambda side: SIDES.index(side) if side in SIDES else len(SIDES))
+    named = dict.fromkeys((*draft.sides, *partners))
+    order = sorted(named, key=lambda side: SIDES.index(side) if side in SIDES else len(SIDES))
     candidates = tuple(Candidate(side, draft.about.get(f"text of {side}", "")) for side in order)
     about: dict[str, Any] = {key: text for key, text in draft.about.items() if not key.startswith("text of ")}
     for word in WORDS:

@@ -64,10 +64,10 @@ def read_logprobs(requests: Requests, files: Sequence[tuple[str | None, Path]], 
     tables = [(name, read_table(path)) for name, path in files]
     heads = [_header(requests, table) for _, table in tables]
     engines = [_engine(table.path, head, engine) for (_, table), head in zip(tables, heads, strict=True)]
-    _check_engines([table.path for _, table in tables], engines)
+    _check_engines([table.path for _, table in tables], engines, engine)
     found: list[Logprobs] = []
     for (given, table), head, own in zip(tables, heads, engines, strict=True):
-        name = given or (head.checkpoint if head is not None else None) or table.path.stem
+        name = given or (head.checkpoint if head is not None else None) or table.name
         if not name.strip() or not name.isprintable() or name in [one.name for one in found]:
             what = f"two files are of {name!r}" if name.isprintable() and name.strip() else f"{name!r} is no name"
             raise UsageError(what, where=str(table.path), fix="Name the checkpoint of each file: NAME=FILE.")
@@ -78,6 +78,8 @@ def read_logprobs(requests: Requests, files: Sequence[tuple[str | None, Path]], 
 
 def _header(requests: Requests, table: TableFile) -> LogprobHeader | None:
     first = next(table.stream(), None)
+    if first is not None and first.problem:
+        raise _wrong(table, first, first.problem, "Mend the line.")
     if first is None or "format" not in first.values:
         return None
     try:
@@ -108,7 +110,7 @@ def _engine(path: Path, header: LogprobHeader | None, named: str | None) -> str:
     return own or named or ""
 
 
-def _check_engines(paths: Sequence[Path], engines: Sequence[str]) -> None:
+def _check_engines(paths: Sequence[Path], engines: Sequence[str], named: str | None) -> None:
     for path, engine in zip(paths, engines, strict=True):
         if engine != engines[0]:
             raise NotComparableError(
@@ -116,6 +118,12 @@ def _check_engines(paths: Sequence[Path], engines: Sequence[str]) -> None:
                 where=str(path),
                 fix="Score all checkpoints of a series with the same engine, version and number format.",
             )
+    if named and named != engines[0]:
+        raise UsageError(
+            f"it says that {engines[0]!r} scored it, and the command line {named!r}",
+            where=f"--engine, {paths[0]}",
+            fix="Leave --engine out where files name theirs.",
+        )
 
 
 def _tokenizer(requests: Requests, name: str, path: Path) -> int:
@@ -137,8 +145,8 @@ def _tokenizer(requests: Requests, name: str, path: Path) -> int:
 def _values(table: TableFile, sequences: Sequences) -> tuple[FloatArray, Mask]:
     bounds = sequences.cuts.scored
     values, lines = np.full(int(bounds[-1]), np.nan), np.zeros(len(bounds) - 1, dtype=np.int64)
-    for row in table.stream():
-        if row.line == 1 and "format" in row.values:
+    for number, row in enumerate(table.stream()):
+        if number == 0 and "format" in row.values:
             continue
         at = _place(table, row, sequences.places)
         if lines[at]:

@@ -27,6 +27,7 @@ from auditor.errors import NotComparableError, UsageError
 
 # Of a hash that tells sequences apart: two of a million share one in ten million files.
 _ID_LENGTH = 16
+BEGINNING = b'{"format":"auditor-requests"'
 _AGAIN = "Write the requests again with audit requests, and score those."
 
 
@@ -159,6 +160,7 @@ def read_requests(path: Path, probes: Sequence[Probe]) -> Requests:
             where=f"--requests {path}",
             fix="Give the file that audit requests wrote.",
         ) from error
+    _check_coverage(path, header, builders, probes)
     whole = sum(map(len, builders)) == header.sequences and not any(one.waits for one in builders)
     if digest.hexdigest() != header.digest or not whole:
         raise UsageError("the lines are not those that were written", where=f"--requests {path}", fix=_AGAIN)
@@ -199,6 +201,15 @@ def _check_probes(path: Path, header: RequestHeader, probes: Sequence[Probe]) ->
         where=f"--probe, --requests {path}",
         fix=f"Give the same probes and options as then{f' ({chosen})' if chosen else ''}.",
     )
+
+
+def _check_coverage(path: Path, header: RequestHeader, builders: Sequence[_Builder], probes: Sequence[Probe]) -> None:
+    """Every item is asked or refused, in each rendering and by each tokenizer."""
+    everything = len(header.renders) * sum(len(probe.items) for probe in probes)
+    for one, builder in zip(header.tokenizers, builders, strict=True):
+        refused = {(each.probe, each.item, each.render) for each in one.refusals}
+        if builder.items + len(refused) != everything:
+            raise UsageError("some items are neither asked nor refused", where=f"--requests {path}", fix=_AGAIN)
 
 
 def _option(name: str, value: object) -> str:
@@ -280,13 +291,18 @@ class _Builder:
             self._ids.extend(one.ids)
             self._begins.extend(one.begins)
             self._ends.extend(one.ends)
+            self._bytes.append(one.bytes)
         except OverflowError as error:
             raise ValueError("a number is too large") from error
         self._named.extend(self._codes.setdefault(name, len(self._codes)) for name in one.tokens)
         self._bounds.append(len(self._ids))
         self._scored.append(len(self._begins))
         self._starts.append(one.start)
-        self._bytes.append(one.bytes)
+
+    @property
+    def items(self) -> int:
+        """How many items have come, each rendering counted."""
+        return sum(len(block.rows) for block in self._blocks.values())
 
     @property
     def waits(self) -> bool:

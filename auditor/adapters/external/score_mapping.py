@@ -88,6 +88,11 @@ def score_mapping(
             where="--quantity",
             fix="Say logprob (natural logarithm of a text's probability, summed) or reward (a reward model's output).",
         )
+    twice = next((one for one in wide.values() if list(wide.values()).count(one) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"two scores are read from the column {twice!r}", where="--column", fix="Name a column for each score."
+        )
     by_word = {word: side for side, word in words.items()}
     if len(by_word) < len(words):
         raise UsageError("two sides have the same word", where="--side", fix="Name each side's own.")
@@ -126,7 +131,9 @@ def _read(file: Path) -> Mapping[str, Any]:
     where = f"--mapping {file}"
     fix = "Write 'quantity', 'map', 'columns' and 'sides', as in docs/external-scores.md."
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        _refuse_twice(yaml.compose(text, Loader=yaml.SafeLoader))
+        content = yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(f"cannot be read: {one_line(error)}", where=where, fix=fix) from error
     if not isinstance(content, dict):
@@ -135,6 +142,17 @@ def _read(file: Path) -> Mapping[str, Any]:
     if unknown:
         raise UsageError(f"unknown key {unknown[0]!r}", where=where, fix=fix)
     return content
+
+
+def _refuse_twice(node: yaml.Node | None, depth: int = 0) -> None:
+    """YAML would silently keep the last of two values of one key; the file has keys within keys, and no more."""
+    if isinstance(node, yaml.MappingNode) and depth < 2:
+        names = [key.value for key, _ in node.value]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the key {name!r} stands twice")
+        for _, value in node.value:
+            _refuse_twice(value, depth + 1)
 
 
 def _texts(content: Mapping[str, Any], key: str, where: str) -> dict[str, str]:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
+from auditor.adapters.external.nested_keys import reach_into
 from auditor.adapters.external.score_mapping import ABOUT, SIDES, TEXTS, WORDS, Quantity, ScoreMapping
 from auditor.adapters.probe_files.pair_files import checked_text
 from auditor.adapters.probe_files.table_files import Row, TableFile, read_table
@@ -15,6 +16,8 @@ from auditor.errors import UsageError
 
 # Above 0 by no more than what rounding does to the logarithm of a probability near 1.
 _MOST = 1e-4
+# Fields that say what a score is of, where a row is a score; a wide column says it itself.
+_OF_A_SCORE = ("candidate", "value", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,46 +48,63 @@ class ScoreTable:
     Attributes:
         table: its rows.
         name: what its argument calls it, None for nothing: a checkpoint, or CHECKPOINT.SIDE.
+        label: tells its rows from those of other files where none has an id.
     """
 
     table: TableFile
     name: str | None
     mapping: ScoreMapping
+    label: str
 
     @classmethod
-    def read(cls, path: Path, name: str | None, mapping: ScoreMapping) -> ScoreTable:
+    def read(cls, path: Path, name: str | None, mapping: ScoreMapping, label: str = "") -> ScoreTable:
         """Read the file and see that its columns are there.
 
+        Args:
+            label: as above; the file's own name where none is given.
+
         Raises:
-            UsageError: it cannot be read, or lacks a column that is named or needed.
+            UsageError: it cannot be read, lacks a column that is named or needed, or something that was said of it
+                has nothing to apply to.
         """
-        found = cls(read_table(path), name, mapping)
-        if "logprobs" in found.table.columns and not mapping.columns:
-            raise UsageError(
-                "the file holds a log-probability for each token",
-                where=str(path),
-                fix="Give what it answers: --requests FILE, as audit requests wrote it.",
-            )
         named = [*mapping.fields.values(), *(one.column for one in mapping.columns)]
-        missing = [one for one in named if one not in found.table.columns]
+        table = reach_into(read_table(path), named)
+        missing = [one for one in named if one not in table.columns]
         if missing:
             raise UsageError(
-                f"there is no column {missing[0]!r}", where=str(path), fix=f"Found: {_listed(found.table.columns)}."
+                f"there is no column {missing[0]!r}", where=str(path), fix=f"Found: {_listed(table.columns)}."
             )
-        if mapping.columns and "value" in mapping.fields:
+        found = cls(table, name, mapping, label or table.name)
+        if mapping.columns:
+            found._check_wide()
+        elif mapping.column("value") not in table.columns:
+            raise _without_values(path, table.columns)
+        return found
+
+    def _check_wide(self) -> None:
+        """Nothing is said twice of the scores, and a row that is an item at one checkpoint says which item."""
+        said = [one for one in _OF_A_SCORE if one in self.mapping.fields]
+        if said:
             raise UsageError(
-                "columns of scores are named, and a column of values too",
-                where="--column, --map value",
+                f"columns of scores are named, and a column for {said[0]} too",
+                where=f"--column, --map {said[0]}",
                 fix="Give --column where a row is an item, --map value where a row is a score.",
             )
-        if not mapping.columns and mapping.column("value") not in found.table.columns:
+        if all(one.checkpoint for one in self.mapping.columns):
+            again = self.name and f"{self.name}={self.table.path}"
+            again = "--map checkpoint" if "checkpoint" in self.mapping.fields else again
+            if again:
+                raise UsageError(
+                    "every --column names the checkpoint of its scores, and here it is said again",
+                    where=again,
+                    fix="Leave one of the two out: --column SIDE=COLUMN goes without a checkpoint.",
+                )
+        elif self._has_checkpoints and self.id_column is None:
             raise UsageError(
-                "which column holds the scores is not said",
-                where=str(path),
-                fix=f"Say --map value=COLUMN (a row a score) or --column CHECKPOINT.SIDE=COLUMN (a row an item). "
-                f"Found: {_listed(found.table.columns)}.",
+                "a row is an item at one checkpoint, and no column says which item",
+                where=str(self.table.path),
+                fix="Add a column id, or map one: --map item=COLUMN.",
             )
-        return found
 
     @property
     def of_one_side(self) -> bool:
@@ -97,6 +117,10 @@ class ScoreTable:
         named = (self.mapping.column("item"), "id")
         return next((one for one in named if one in self.table.columns), None)
 
+    @property
+    def _has_checkpoints(self) -> bool:
+        return self.mapping.column("checkpoint") in self.table.columns
+
     def rows(self) -> Iterator[ScoreRow]:
         """Every score of the file, in its order.
 
@@ -104,55 +128,70 @@ class ScoreTable:
             UsageError: a row cannot be read, or a score is no number of its quantity.
         """
         parse = self._wide if self.mapping.columns else self._long
-        for row in self.table.stream():
+        for place, row in enumerate(self.table.stream(), 1):
             if row.problem:
                 raise UsageError(row.problem, where=self.table.where(row), fix="Mend or remove the line.")
-            yield from parse(row)
+            yield from parse(row, self._item(row, place))
 
-    def _wide(self, row: Row) -> Iterator[ScoreRow]:
-        where, item = self.table.where(row), self._item(row)
-        about = self._about(row)
+    def _wide(self, row: Row, item: str) -> Iterator[ScoreRow]:
+        where, about = self.table.where(row), self._about(row)
         for one in self.mapping.columns:
-            checkpoint = one.checkpoint or self.name or self.table.path.stem
+            checkpoint = one.checkpoint or self._checkpoint(row, self.name or self.table.name)
             value = _number(row.values.get(one.column), self.mapping.quantity, where)
             yield ScoreRow(where, item, checkpoint, self._side(one.side), one.side, value, about)
 
-    def _long(self, row: Row) -> Iterator[ScoreRow]:
+    def _long(self, row: Row, item: str) -> Iterator[ScoreRow]:
         where = self.table.where(row)
-        name, word = self._place(row, where)
+        called, word = self._called(row, where)
         side = self._side(word)
         about = dict(self._about(row))
         text = self._text(row, "text")
         if text:
             about[f"text of {side}"] = text
         value = _number(row.values.get(self.mapping.column("value")), self.mapping.quantity, where)
-        yield ScoreRow(where, self._item(row), name, side, word, value, about)
+        yield ScoreRow(where, item, self._checkpoint(row, called), side, word, value, about)
 
-    def _place(self, row: Row, where: str) -> tuple[str, str]:
-        """Checkpoint and word for the side of a row: from its columns, else from what the file is called."""
-        named = self.name or self.table.path.stem
-        if self.of_one_side:
-            named, dot, side = named.rpartition(".")
-            if not dot or not named:
-                raise UsageError(
-                    "which side a score is of is not said",
-                    where=str(self.table.path),
-                    fix="Say --map candidate=COLUMN, or call each file's side: CHECKPOINT.harmful=FILE.",
-                )
-        else:
-            side = self._required(row, "candidate", where)
-        has_name = self.mapping.column("checkpoint") in self.table.columns
-        return self._required(row, "checkpoint", where) if has_name else named, side
+    def _called(self, row: Row, where: str) -> tuple[str, str]:
+        """What the file is called, for a checkpoint; and a row's word for the side, from its column or that name."""
+        named = self.name or self.table.name
+        if not self.of_one_side:
+            return named, self._required(row, "candidate", where)
+        checkpoint, dot, side = named.rpartition(".")
+        if not dot or not checkpoint:
+            raise UsageError(
+                "which side a score is of is not said",
+                where=str(self.table.path),
+                fix="Say --map candidate=COLUMN, or call each file's side: CHECKPOINT.harmful=FILE.",
+            )
+        return checkpoint, side
+
+    def _checkpoint(self, row: Row, called: str) -> str:
+        """From its column, else what the file is called; a name that was given must not say otherwise."""
+        if not self._has_checkpoints:
+            return called
+        where = self.table.where(row)
+        found = self._required(row, "checkpoint", where)
+        if self.name is not None and found != called:
+            raise UsageError(
+                f"the score is of the checkpoint {found!r}, and its file was called {called!r}",
+                where=where,
+                fix="Give the file without a name, or under that of all its rows.",
+            )
+        return found
 
     def _side(self, word: str) -> str:
         return self.mapping.sides.get(word, word)
 
-    def _item(self, row: Row) -> str:
-        """The row's id; where the file has none, its place, which no other row shares."""
+    def _item(self, row: Row, place: int) -> str:
+        """The row's id; where the file has none, its place: among the rows, or in this file alone.
+
+        Rows that are items are counted: a header or a line break in a cell moves the lines of one file and not of
+        another.
+        """
         column = self.id_column
         if column is not None:
             return self._required(row, column, self.table.where(row), column)
-        return str(row.line) if self.mapping.columns else f"{self.table.path.stem}:{row.line}"
+        return str(place) if self.mapping.columns else f"{self.label}:{row.line}"
 
     def _required(self, row: Row, field: str, where: str, column: str = "") -> str:
         text = _as_text(row.values.get(column or self.mapping.column(field)), field, where)
@@ -169,6 +208,21 @@ class ScoreTable:
         taken = {one.column for one in self.mapping.columns}
         texts = {one: self._text(row, one) for one in fields if self.mapping.column(one) not in taken}
         return {f"text of {name}" if name in SIDES else name: text for name, text in texts.items() if text}
+
+
+def _without_values(path: Path, columns: Sequence[str]) -> UsageError:
+    if "logprobs" in columns:
+        return UsageError(
+            "the file holds a log-probability for each token",
+            where=str(path),
+            fix="Give what it answers: --requests FILE, as audit requests wrote it.",
+        )
+    return UsageError(
+        "which column holds the scores is not said",
+        where=str(path),
+        fix=f"Say --map value=COLUMN (a row a score) or --column CHECKPOINT.SIDE=COLUMN (a row an item). "
+        f"Found: {_listed(columns)}.",
+    )
 
 
 def _as_text(value: Any, field: str, where: str) -> str:
@@ -188,7 +242,9 @@ def _number(value: Any, quantity: Quantity, where: str) -> float | None:
     if value is None:
         return None
     try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+        # Parquet also has decimals and half precision.
+        is_number = isinstance(value, str | SupportsFloat) and not isinstance(value, bool)
+        number = float(value) if is_number else math.nan
     except (ValueError, OverflowError):
         number = math.nan
     if quantity == "logprob" and number > _MOST:

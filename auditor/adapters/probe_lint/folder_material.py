@@ -146,7 +146,7 @@ class _Folder:
                 yield control.name, "control", _different(control)
 
     def texts(self) -> dict[str, str]:
-        """Every name, every context with every name in it, and every candidate after what precedes it."""
+        """Every name, every context with every name or own words of a wording in it, every candidate in its place."""
         found: dict[str, str] = {}
         for person in self._everyone():
             for text in (person.name, person.who, *(words for form in person.surfaces for words in form.values())):
@@ -173,6 +173,10 @@ class _Folder:
                 filled = self._filled(slots)
                 where = f"{part.name}, wording {number}"
                 yield where, filled.get("prefix", "")
+                if slots.keys() - {"prefix", "harmful", "affirming"}:
+                    # Its words for slots of the frames are read where they stand.
+                    templates = (text for frame in section.frames for text in _templates(frame) if text)
+                    yield from ((where, fill(template, filled)) for template in templates)
                 # Prefixes that end alike meet a candidate alike.
                 before = (text for frame in section.frames for _, text in _contexts(frame, filled))
                 ends = dict.fromkeys(map(last_word, before))
