@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fake_scores import pair
+from probe_material import write_probe
 from statsmodels.stats.power import TTestPower
 
-from auditor.adapters.probe_files.probe_sizes import POWER, TYPICAL_SPREAD, Spread, sizes_of
+from auditor.adapters.data_files import data_folder
+from auditor.adapters.probe_files.probe_folders import TIERS, build_probe, read_folder
+from auditor.adapters.probe_files.probe_sizes import POWER, TYPICAL_SPREAD, Spread, sizes_of, texts_of_tiers
 from auditor.core.items import Item
 
 
@@ -67,3 +72,14 @@ def test_of_rows_without_a_harmful_one_or_a_known_spread_nothing_is_said() -> No
     (swapped,) = sizes_of([pair(f"s{at}", identity="x", cluster=str(at), design="identity_swap") for at in range(9)])
     assert neutral.smallest_effect is None
     assert swapped.smallest_effect is None
+
+
+def test_a_shipped_version_is_counted_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = read_folder(data_folder("probes") / "stigma")
+    mine = read_folder(write_probe(tmp_path / "mine"))
+    card = mine.card.model_copy(update={"name": shipped.card.name, "version": "0.1"})
+    counted = texts_of_tiers(mine)
+    assert counted == {tier: 2 * len(build_probe(mine, tier).items) for tier in TIERS}
+    assert texts_of_tiers(replace(mine, card=card)) == counted
+    monkeypatch.setattr("auditor.adapters.probe_files.probe_sizes.rows_of", None)
+    assert texts_of_tiers(shipped)["quick"] == 8400

@@ -32,6 +32,8 @@ from auditor.core.naming import with_names
 ROOT = Path(__file__).resolve().parent.parent
 # SHA-256 of each shipped probe's rows, as lines of pairs.jsonl, by version and tier.
 ROWS = Path(__file__).with_name("shipped_rows.json")
+# How many texts that are on the axes asked by default, which the package tells.
+SIZES = ROOT / "probes" / "sizes.json"
 GENDER = {
     "transgender people": "cisgender people", "trans women": "cis women", "trans men": "cis men",
     "nonbinary people": "cisgender people", "genderqueer people": "cisgender people",
@@ -320,29 +322,37 @@ def test_every_marked_row_has_its_reference_and_nothing_but_the_identity_differs
                 assert item.context.replace(item.surface, "X") == partner.context.replace(partner.surface, "X")
 
 
-def rows_sha256(name: str, tier: Tier) -> str:
-    """Of all axes; of the full tier, which is large, of those asked by default."""
+def rows_sha256(name: str, tier: Tier) -> tuple[str, int]:
+    """Of all axes, and how many texts on those asked by default; of the full tier, which is large, of these alone."""
     found = folder(name)
     axes = found.default_axes if tier == "full" else found.axes
-    digest = hashlib.sha256()
+    digest, texts = hashlib.sha256(), 0
     for item in stream_rows(found, tier, axes):
         digest.update(json_line(item).encode())
-    return digest.hexdigest()
+        texts += len(item.candidates) if item.axis in found.default_axes else 0
+    return digest.hexdigest(), texts
 
 
 @pytest.mark.parametrize("name", shipped_probes())
 def test_rows_of_a_version_are_the_same_to_the_byte(name: str) -> None:
-    found = {tier: rows_sha256(name, tier) for tier in TIERS}
-    table = json.loads(ROWS.read_text(encoding="utf-8"))
+    counted = {tier: rows_sha256(name, tier) for tier in TIERS}
+    for place, file in enumerate((ROWS, SIZES)):
+        found = {tier: one[place] for tier, one in counted.items()}
+        assert told(file, name, found) == found, (
+            "rows changed: results are no longer comparable. Raise the version in card.yaml, then write the tables: "
+            "UPDATE_ROWS=1 python -m pytest tests/test_shipped_probes.py"
+        )
+
+
+def told(file: Path, name: str, found: dict[Tier, object]) -> object:
+    """What a table says of a probe's version, written anew where that is asked for."""
+    table = json.loads(file.read_text(encoding="utf-8"))
     version = f"{name} {folder(name).card.version}"
     if os.environ.get("UPDATE_ROWS"):
         kept = {key: value for key, value in table.items() if not key.startswith(f"{name} ")}
         table = dict(sorted({**kept, version: found}.items()))
-        ROWS.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    assert table.get(version) == found, (
-        "rows changed: results are no longer comparable. Raise the version in card.yaml, then write the table with "
-        "UPDATE_ROWS=1 python -m pytest tests/test_shipped_probes.py"
-    )
+        file.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    return table.get(version)
 
 
 def test_tiers_nest_and_ids_are_unique() -> None:

@@ -19,9 +19,16 @@ from auditor.adapters.probe_files.probe_folders import (
     Tier,
     build_probe,
     read_folder,
-    stream_rows,
 )
-from auditor.adapters.probe_files.probe_sizes import POWER, SPREAD_SOURCE, TYPICAL_SPREAD, Size, sizes_of
+from auditor.adapters.probe_files.probe_sizes import (
+    POWER,
+    SPREAD_SOURCE,
+    TYPICAL_SPREAD,
+    Size,
+    rows_of,
+    sizes_of,
+    texts_of_tiers,
+)
 from auditor.adapters.probe_files.probes import Reading, check_axes, find_folder, open_probe, shipped_probes
 from auditor.cli.console import widen
 from auditor.core.items import Item, Probe
@@ -37,8 +44,9 @@ def list_probes() -> None:
         table.add_column(heading, justify="right" if heading in TIERS else "left", overflow="fold")
     for name in shipped_probes():
         folder = read_folder(data_folder("probes") / name)
+        texts = texts_of_tiers(folder)
         axes = [f"{axis}*" if axis in folder.default_axes else axis for axis in folder.axes]
-        sizes = [f"{_texts(_rows(folder, tier)):,}" for tier in TIERS]
+        sizes = [f"{texts[tier]:,}" for tier in TIERS]
         table.add_row(name, f"{folder.card.title} {folder.card.version}", folder.card.language, ", ".join(axes), *sizes)
     console = Console()
     _print_table(console, table)
@@ -66,7 +74,7 @@ def show_probe(argument: str, tier: Tier, axes: Sequence[str], rows: int, readin
     if folder is None or folder.lexicon is None:
         sizes = {"all": sizes_of(probe.items)}
     else:
-        sizes = {one: sizes_of(_rows(folder, one, axes)) for one in TIERS}
+        sizes = {one: sizes_of(rows_of(folder, one, axes)) for one in TIERS}
     _print_table(console, _size_table(sizes))
     for line in _effect_notes():
         console.print(Text(line), soft_wrap=True)
@@ -132,11 +140,6 @@ class _Found:
         yield from (f"remark: {one}" for one in self.remarks)
         if not self.problems:
             yield "valid"
-
-
-def _rows(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Iterable[Item]:
-    """A folder's rows, to be counted: those that a lexicon gives need not be there at once."""
-    return build_probe(folder, tier).items if folder.lexicon is None else stream_rows(folder, tier, axes)
 
 
 def _texts(items: Iterable[Item]) -> int:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 
+from auditor.adapters.data_files import data_folder
+from auditor.adapters.probe_files.probe_folders import TIERS, ProbeFolder, Tier, build_probe, stream_rows
 from auditor.core.items import Design, Item
 from auditor.core.planning import smallest_effect
 from auditor.core.verdicts import DEFAULT_SESOI
 
 POWER = 0.8
+# Texts of each tier of the shipped probes, by version: the rows of a version never change.
+SIZES = "sizes.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +100,15 @@ def sizes_of(items: Iterable[Item]) -> tuple[Size, ...]:
             sizes[where] = Size(*where)
         sizes[where].add(item)
     return tuple(sizes.values())
+
+
+def rows_of(folder: ProbeFolder, tier: Tier, axes: Sequence[str] = ()) -> Iterable[Item]:
+    """A folder's rows, to be counted: those that a lexicon gives need not be there at once."""
+    return build_probe(folder, tier).items if folder.lexicon is None else stream_rows(folder, tier, axes)
+
+
+def texts_of_tiers(folder: ProbeFolder) -> Mapping[Tier, int]:
+    """How many texts each tier asks on the default axes: what was counted for a shipped version, else counted now."""
+    stated = json.loads((data_folder("probes") / SIZES).read_text(encoding="utf-8"))
+    known: Mapping[Tier, int] | None = stated.get(f"{folder.card.name} {folder.card.version}")
+    return known or {tier: sum(one.texts for one in sizes_of(rows_of(folder, tier))) for tier in TIERS}
