@@ -574,11 +574,11 @@ def test_a_side_that_no_row_has(given: tuple[str, ...], words: tuple[str, ...], 
 
 
 def test_one_side_alone(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.csv", "id,bad,good\n1,2,1\n2,3,1\n")
+    path = write(tmp_path / "x.csv", "id,bad,good,more\n1,2,1,4\n2,3,1,4\n")
     given = (path, *TWO, "--out", tmp_path / "run", "--column", "rm.harmful=bad")
     assert_refused(audit("analyse", *given), 2, "no score is of the side affirming; found: harmful")
     assert_refused(
-        audit("analyse", *given, "--column", "two.harmful=good", "--column", "rm.affirming=good"), 3, "'two'"
+        audit("analyse", *given, "--column", "two.harmful=more", "--column", "rm.affirming=good"), 3, "'two'"
     )
     assert_refused(audit("analyse", *given, "--column", "rm.affirming=good", "--side", "harmful=z"), 2, "side 'z'")
 
@@ -600,8 +600,8 @@ def test_partners_that_are_missing_are_counted_aloud(tmp_path: Path) -> None:
     (level,) = effects(out, measure="level", contrast="raw")
     assert level["estimate"] == pytest.approx(statistics.mean(bad[one] - good[one] for one in good), abs=1e-9)
     page, xml = tmp_path / "gate.md", tmp_path / "gate.xml"
-    files = ("--markdown", page, "--junit", xml)
-    gate = audit("gate", out, "--fail-on", "scores:any:level/raw > 9", *files)
+    written = ("--markdown", page, "--junit", xml)
+    gate = audit("gate", out, "--fail-on", "scores:any:level/raw > 9", *written)
     assert gate.exit_code == 0, gate.stdout
     assert "30 of 60 items refused: not_scored 30" in gate.stdout
     assert "30 of 60 items refused" in page.read_text(encoding="utf-8")
