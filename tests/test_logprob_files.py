@@ -105,6 +105,7 @@ def test_other_headers(asked: Requests, header: dict[str, Any]) -> None:
         (0.5, "0.5 is no log-probability"),
         (float("inf"), "inf is no log-probability"),
         (-(10**400), "no log-probability"),
+        (-1e300, "-1e.300 is no log-probability"),
         (True, "is no number"),
         ("-1", "is no number"),
         (None, "is no number"),

@@ -83,7 +83,17 @@ def test_empty_cells_and_certainties(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "quantity"),
-    [("nan", "reward"), ("x", "reward"), ("inf", "reward"), ("-inf", "reward"), ("0.5", "logprob"), ("nan", "logprob")],
+    [
+        ("nan", "reward"),
+        ("x", "reward"),
+        ("1e308", "reward"),
+        ("-1e16", "reward"),
+        ("-1e300", "logprob"),
+        ("inf", "reward"),
+        ("-inf", "reward"),
+        ("0.5", "logprob"),
+        ("nan", "logprob"),
+    ],
 )
 def test_no_number(tmp_path: Path, value: str, quantity: str) -> None:
     path = write(tmp_path / "x.csv", f"id,candidate,value\n1,harmful,-1\n2,harmful,{value}\n")
@@ -172,3 +182,10 @@ def test_numbers_of_parquet_and_keys_within_keys(tmp_path: Path) -> None:
 def test_a_packed_file_is_called_by_its_name(tmp_path: Path) -> None:
     path = write(tmp_path / "rm.harmful.csv.gz", gzip.compress(b"id,value\nq,-1\n"))
     assert brief(rows(path)) == [("q", "rm", "harmful", -1)]
+
+
+@pytest.mark.parametrize(("line", "words"), [('{"id": 1, "id": 2}', "stands twice"), ("{", "malformed JSON")])
+def test_a_file_of_which_no_line_can_be_read(tmp_path: Path, line: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        rows(write(tmp_path / "x.jsonl", line))
+    assert caught.value.where.endswith("line 1")

@@ -178,10 +178,10 @@ def _number(table: TableFile, row: Row, value: Any) -> float:
     fix = "Give natural logarithms of probabilities: numbers of at most 0."
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong(table, row, "a log-probability is no number", fix)
-    # A whole number can have more digits than a float holds.
-    number = float(value) if isinstance(value, float) or abs(value) < _LARGEST else math.nan
+    # A whole number can have more digits than a float holds, and no token is as improbable as that.
+    number = float(value) if value == -math.inf or abs(value) < _LARGEST else math.nan
     if math.isnan(number) or number > _MOST:
-        raise _wrong(table, row, f"{number} is no log-probability", fix)
+        raise _wrong(table, row, f"{str(value)[:40]} is no log-probability", fix)
     return number
 
 

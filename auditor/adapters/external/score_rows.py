@@ -16,6 +16,8 @@ from auditor.errors import UsageError
 
 # Above 0 by no more than what rounding does to the logarithm of a probability near 1.
 _MOST = 1e-4
+# No model gives as much, and squares of it are still numbers.
+_LARGEST = 1e15
 # Fields that say what a score is of, where a row is a score; a wide column says it itself.
 _OF_A_SCORE = ("candidate", "value", "text")
 
@@ -78,7 +80,7 @@ class ScoreTable:
         if mapping.columns:
             found._check_wide()
         elif mapping.column("value") not in table.columns:
-            raise _without_values(path, table.columns)
+            raise found._without_values()
         return found
 
     def _check_wide(self) -> None:
@@ -105,6 +107,25 @@ class ScoreTable:
                 where=str(self.table.path),
                 fix="Add a column id, or map one: --map item=COLUMN.",
             )
+
+    def _without_values(self) -> UsageError:
+        where, columns = str(self.table.path), self.table.columns
+        first = next(self.table.stream(), None)
+        if first is not None and first.problem and not columns:
+            # JSON lines have no header: where no line can be read there are no columns to speak of.
+            return UsageError(first.problem, where=self.table.where(first), fix="Mend or remove the line.")
+        if "logprobs" in columns:
+            return UsageError(
+                "the file holds a log-probability for each token",
+                where=where,
+                fix="Give what it answers: --requests FILE, as audit requests wrote it.",
+            )
+        return UsageError(
+            "which column holds the scores is not said",
+            where=where,
+            fix=f"Say --map value=COLUMN (a row a score) or --column CHECKPOINT.SIDE=COLUMN (a row an item). "
+            f"Found: {_listed(columns)}.",
+        )
 
     @property
     def of_one_side(self) -> bool:
@@ -210,21 +231,6 @@ class ScoreTable:
         return {f"text of {name}" if name in SIDES else name: text for name, text in texts.items() if text}
 
 
-def _without_values(path: Path, columns: Sequence[str]) -> UsageError:
-    if "logprobs" in columns:
-        return UsageError(
-            "the file holds a log-probability for each token",
-            where=str(path),
-            fix="Give what it answers: --requests FILE, as audit requests wrote it.",
-        )
-    return UsageError(
-        "which column holds the scores is not said",
-        where=str(path),
-        fix=f"Say --map value=COLUMN (a row a score) or --column CHECKPOINT.SIDE=COLUMN (a row an item). "
-        f"Found: {_listed(columns)}.",
-    )
-
-
 def _as_text(value: Any, field: str, where: str) -> str:
     if value is None:
         return ""
@@ -253,9 +259,12 @@ def _number(value: Any, quantity: Quantity, where: str) -> float | None:
             where=where,
             fix="Say --quantity reward if it is the output of a reward model.",
         )
-    if math.isnan(number) or (math.isinf(number) and quantity == "reward"):
+    is_certain = number == -math.inf and quantity == "logprob"
+    if math.isnan(number) or (abs(number) > _LARGEST and not is_certain):
         raise UsageError(
-            f"{str(value)[:40]!r} is no finite number", where=where, fix="Mend it, or leave the cell empty."
+            f"{str(value)[:40]!r} is no finite number of a size that scores have",
+            where=where,
+            fix="Mend it, or leave the cell empty.",
         )
     return number
 
