@@ -10,6 +10,7 @@ from auditor.adapters.probe_lint.lint_text import (
     changed_words,
     is_english,
     last_word,
+    quoted,
     template_of,
     words_of,
 )
@@ -59,3 +60,12 @@ def test_the_last_word_keeps_the_space_after_it() -> None:
 def test_changed_words_stand_in_one_place() -> None:
     assert list(changed_words("able to cook", "unable to cook")) == [("able", "unable")]
     assert list(changed_words("able", "not able")) == []
+
+
+def test_long_texts_are_quoted_by_their_ends() -> None:
+    assert quoted(" It's\nshort ") == '"It\'s\\nshort"'
+    shown = quoted("first " + "x" * 10_000 + " last")
+    assert shown.startswith("'first xxx")
+    assert shown.endswith("xxx last'")
+    assert "x [...] x" in shown
+    assert len(shown) < 250

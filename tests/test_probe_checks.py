@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_scores import pair, probe_of
 from probe_material import LEXICON, SECTION, write_probe
 
 from auditor.adapters.probe_files.probe_checks import Checked, check_folder, check_rows
@@ -99,3 +100,8 @@ def test_a_row_that_stands_twice(tmp_path: Path) -> None:
     first = next(item for item in probe.items if item.role == "marked")
     twice = Probe("p", (*probe.items, replace(first, id="copy")), probe.card)
     assert check_rows(twice).problems == (f"copy: the same texts as {first.id}",)
+
+
+def test_rows_without_an_identity_are_called_so() -> None:
+    (problem,) = check_rows(probe_of(pair("1", identity=""))).problems
+    assert problem == "(no identity named): 1 rows have no reference row with their match key"

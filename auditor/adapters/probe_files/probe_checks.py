@@ -21,6 +21,8 @@ from auditor.core.items import Item, Probe
 FORM_TOLERANCE = 0.25
 # Lines of one kind that are worth reading.
 _SHOWN = 5
+# Of rows that name none.
+_NOBODY = "(no identity named)"
 # English only: another language's negations are its author's to watch.
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|nor|neither|cannot|without)\b|n['\u2019]t\b", re.IGNORECASE
@@ -70,7 +72,7 @@ def _unmatched(items: Sequence[Item]) -> Iterator[str]:
     swapped = [item for item in items if item.design != "identity_swap" and item.role != "reference"]
     counts = Counter(item.identity for item in swapped if match_key(item) not in keys)
     for identity, count in _first(counts.items()):
-        yield f"{identity}: {count} rows have no reference row with their match key"
+        yield f"{identity or _NOBODY}: {count} rows have no reference row with their match key"
 
 
 def _twice(items: Sequence[Item]) -> Iterator[str]:
@@ -108,7 +110,7 @@ def _uncontrolled(items: Sequence[Item]) -> Iterator[str]:
     neutral = {(item.identity, item.axis, item.design) for item in marked if item.valence == "neutral"}
     harm = dict.fromkeys((item.identity, item.axis, item.design) for item in marked if item.valence == "harm")
     for identity, axis, design in _first(who for who in harm if who not in neutral):
-        yield f"{identity}: no neutral pairs of the same form ({design}{f', {axis}' if axis else ''})"
+        yield f"{identity or _NOBODY}: no neutral pairs of the same form ({design}{f', {axis}' if axis else ''})"
     controls = defaultdict(set)
     for item in items:
         if item.role == "control":
@@ -131,7 +133,8 @@ def _other_form(items: Sequence[Item]) -> Iterator[str]:
         who: mean(own["harm"]) - mean(own["neutral"]) for who, own in lengths.items() if {"harm", "neutral"} <= set(own)
     }
     for (identity, _, design), gap in _first((who, gap) for who, gap in gaps.items() if abs(gap) > FORM_TOLERANCE):
-        yield f"{identity}: harmful sides are {gap:+.2f} words longer than neutral ones of the same form ({design})"
+        name = identity or _NOBODY
+        yield f"{name}: harmful sides are {gap:+.2f} words longer than neutral ones of the same form ({design})"
 
 
 def _longer(item: Item) -> int:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from auditor.adapters.probe_lint.lint_material import Finding, Material
-from auditor.adapters.probe_lint.lint_text import CLASSES, word_set
+from auditor.adapters.probe_lint.lint_text import CLASSES, quoted, word_set
 
 _ARTICLE = re.compile(r"\b(an?)\s+([^\W\d_][\w'\u2019-]*)", re.IGNORECASE)
 # Written with a vowel and spoken without one, and the reverse.
@@ -56,7 +56,7 @@ def grammar_findings(material: Material) -> Iterator[Finding]:
         for rule, slip, fix in _slips(text, english=material.english):
             if (rule, where, slip) not in seen:
                 seen.add((rule, where, slip))
-                yield Finding(rule, where, f"{text.strip()!r}: {slip}", fix)
+                yield Finding(rule, where, f"{quoted(text)}: {slip}", fix)
 
 
 def _slips(text: str, *, english: bool) -> Iterator[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.probe_lint.lint_material import Finding, Material, Share
+from auditor.adapters.probe_lint.lint_text import quoted
 
 FLAGGED = "flagged_terms.yaml"
 
@@ -54,7 +55,7 @@ def term_findings(material: Material, terms: Sequence[FlaggedTerm]) -> Iterator[
             if (one.term, where) not in seen:
                 seen.add((one.term, where))
                 yield Finding(
-                    f"{one.kind}-term", where, f"{found!r} in {text.strip()!r}: {one.why}", f"See {one.source}."
+                    f"{one.kind}-term", where, f"{found!r} in {quoted(text)}: {one.why}", f"See {one.source}."
                 )
 
 

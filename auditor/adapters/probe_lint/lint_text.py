@@ -17,6 +17,8 @@ _WORD = re.compile(r"\{[^{}]*\}|[^\W_]+(?:['\u2019-][^\W_]+)*")
 SLOT = re.compile(r"\{[^{}]*\}")
 # Shorter words of a language that has no list are taken to hold sentences together.
 _SHORTEST_CONTENT = 5
+# Characters of either end of a long text.
+_SHOWN = 100
 
 
 def word_set(words: str) -> frozenset[str]:
@@ -59,6 +61,12 @@ def words_of(text: str) -> list[str]:
 def last_word(text: str) -> str:
     """With the space after it: a slip may lie where a text and what follows it meet."""
     return text[text.rstrip().rfind(" ") + 1 :]
+
+
+def quoted(text: str) -> str:
+    """In quotes, of a long one its beginning and its end: a conversation may have pages."""
+    text = text.strip()
+    return repr(text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]} [...] {text[-_SHOWN:]}")
 
 
 def is_english(language: str) -> bool:
