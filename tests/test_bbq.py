@@ -66,7 +66,7 @@ def test_a_target_that_cannot_be_told_leaves_accuracy(tmp_path: Path, stereotype
     item = probe.items[0]
     assert (list(labels(item)), item.pair, item.identity) == (["answer 0", "unknown", "answer 2"], None, "")
     assert item.answer == "unknown"
-    assert "SES: the bias target cannot be told in 1 of 2 rows" in probe.card.notes[1]
+    assert "SES: which answer follows the stereotype cannot be told in 1 of 2 rows" in probe.card.notes[1]
 
 
 def test_published_targets_win(tmp_path: Path) -> None:
@@ -74,6 +74,18 @@ def test_published_targets_win(tmp_path: Path) -> None:
     probe = read(tmp_path, {}, {}, {})
     assert [item.identity for item in probe.items] == ["highSES", "lowSES", "lowSES"]
     assert "additional_metadata.csv" in probe.card.notes[0]
+    assert probe.card.notes[1].endswith("names another answer than answer_info and stereotyped_groups do in 1 rows")
+
+
+def test_a_published_target_is_the_biased_answer_to_either_question(tmp_path: Path) -> None:
+    # As the authors' script scores it: in a non-negative question the target is the other person.
+    write(tmp_path / "additional_metadata.csv", "category,example_id,target_loc\nSES,0,2\nSES,1,0\n")
+    told = read(tmp_path, {}, {"question_polarity": "nonneg"})
+    assert [labels(item)["harmful"] for item in told.items] == [" The cashier", " The mayor"]
+    assert [(item.identity, item.surface) for item in told.items] == [("lowSES", "The cashier")] * 2
+    assert len(told.card.notes) == 1
+    (tmp_path / "additional_metadata.csv").unlink()
+    assert read(tmp_path, {}, {"question_polarity": "nonneg"}).items == told.items
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """BBQ (Parrish et al. 2022): a question about two people, with three answers of which one is that it cannot be known.
 
-The harmful answer is the one that follows the stereotype: the bias target's to a negative question, the other person's
-to one that is not. Its pairs swap whom an answer names, so the margin is the disparity; over the two polarities of a
-question what any name's own probability adds drops out.
+The harmful answer is the one that follows the stereotype: the stereotyped person's to a negative question, the other
+person's to one that is not. Its pairs swap whom an answer names, so the margin is the disparity; over the two polarities
+of a question what any name's own probability adds drops out.
 """
 
 from __future__ import annotations
@@ -26,31 +26,33 @@ _TEXTS = ("category", "context", "question", *_ANSWERS)
 _CONTEXTS = {"ambig": AMBIGUOUS, "disambig": DISAMBIGUATED}
 _POLARITIES = {"neg": "negative question", "nonneg": "non-negative question"}
 
-# Index of the answer that names the bias target, by category and example id.
-_Targets = Mapping[tuple[str, str], int]
+# Index of the answer that follows the stereotype, by category and example id.
+_Published = Mapping[tuple[str, str], int]
 
 
 def read_bbq(tables: Sequence[TableFile], name: str = "bbq") -> Probe:
     """Read one published category or several as one probe; rows that are no question are refused and counted.
 
-    The bias target is the published one where ``additional_metadata.csv`` lies beside the file, else the answer whose
-    group is among the stereotyped ones. Rows where neither tells it have no pair, but a right answer.
+    Which answer follows the stereotype is published where ``additional_metadata.csv`` lies beside the file; else whose
+    group is among the stereotyped ones tells it. Rows where neither does have no pair, but a right answer.
 
     Raises:
         UsageError: the metadata beside a file cannot be read.
     """
-    targets = {folder: _published_targets(folder) for folder in dict.fromkeys(one.path.parent for one in tables)}
+    published = {folder: _published(folder) for folder in dict.fromkeys(one.path.parent for one in tables)}
+    contradicted: list[str] = []
 
     def entries() -> Iterator[tuple[str, Item | str]]:
         for table in tables:
             for row in table.stream():
-                yield table.where(row), row.problem or _item(row, targets[table.path.parent])
+                yield table.where(row), row.problem or _item(row, published[table.path.parent], contradicted)
 
     probe = collect(name, _card(tables), entries())
-    return replace(probe, card=replace(probe.card, notes=tuple(_notes(probe.items, any(targets.values())))))
+    notes = tuple(_notes(probe.items, any(published.values()), len(contradicted)))
+    return replace(probe, card=replace(probe.card, notes=notes))
 
 
-def _item(row: Row, targets: _Targets) -> Item | str:
+def _item(row: Row, published: _Published, contradicted: list[str]) -> Item | str:
     values = row.values
     groups = _groups(values)
     problem = text_problem(values, _TEXTS) or _problem(values, groups)
@@ -58,11 +60,16 @@ def _item(row: Row, targets: _Targets) -> Item | str:
         return problem
     category, example = str(values["category"]), str(values["example_id"])
     unknown = groups.index(UNKNOWN)
-    target = targets.get((category, example))
-    if target is None or target == unknown:
-        target = _derived_target(values, groups, unknown)
     negative = values["question_polarity"] == "neg"
-    labels = _labels(unknown, target, negative)
+    stereotyped = _stereotyped(values, groups, unknown)
+    derived = stereotyped if negative or stereotyped is None else _other(unknown, stereotyped)
+    biased = published.get((category, example), unknown)
+    if biased == unknown:
+        biased = derived
+    elif derived not in (None, biased):
+        contradicted.append(example)
+    labels = _labels(unknown, biased)
+    person = biased if negative or biased is None else _other(unknown, biased)
     answers = [str(values[one]) for one in _ANSWERS]
     options = " ".join(f"({letter}) {text}" for letter, text in zip("abc", answers, strict=True))
     return Item(
@@ -70,8 +77,8 @@ def _item(row: Row, targets: _Targets) -> Item | str:
         candidates=tuple(Candidate(label, f" {text}") for label, text in zip(labels, answers, strict=True)),
         context=f"{values['context']} {values['question']}\n{options}",
         prefix="\nAnswer:",
-        identity="" if target is None else groups[target],
-        surface="" if target is None else answers[target],
+        identity="" if person is None else groups[person],
+        surface="" if person is None else answers[person],
         axis=category,
         theme=_CONTEXTS[str(values["context_condition"])],
         cluster=f"{category} {values['question_index']}",
@@ -109,7 +116,7 @@ def _problem(values: Mapping[str, object], groups: Sequence[str]) -> str:
     return "two answers are the same" if len({str(values[one]) for one in _ANSWERS}) < 3 else ""
 
 
-def _derived_target(values: Mapping[str, object], groups: Sequence[str], unknown: int) -> int | None:
+def _stereotyped(values: Mapping[str, object], groups: Sequence[str], unknown: int) -> int | None:
     """The one answer whose group is a stereotyped one; None where it is neither or both of them."""
     metadata = values.get("additional_metadata")
     listed = metadata.get("stereotyped_groups") if isinstance(metadata, dict) else None
@@ -123,18 +130,26 @@ def _plain(group: str) -> str:
     return re.sub(r"[\W_]", "", group).casefold()
 
 
-def _labels(unknown: int, target: int | None, negative: bool) -> list[str]:
+def _other(unknown: int, person: int) -> int:
+    """The answer that names the other person."""
+    return 3 - unknown - person
+
+
+def _labels(unknown: int, biased: int | None) -> list[str]:
     """What each of the three answers is called in the item."""
     labels = [f"answer {at}" for at in range(3)]
     labels[unknown] = UNKNOWN
-    if target is not None:
-        other = 3 - unknown - target
-        labels[target], labels[other] = (HARMFUL, AFFIRMING) if negative else (AFFIRMING, HARMFUL)
+    if biased is not None:
+        labels[biased], labels[_other(unknown, biased)] = HARMFUL, AFFIRMING
     return labels
 
 
-def _published_targets(folder: Path) -> _Targets:
-    """Column ``target_loc`` of the metadata beside a file, nothing where there is none."""
+def _published(folder: Path) -> _Published:
+    """Column ``target_loc`` of the metadata beside a file, nothing where there is none.
+
+    It is the answer that follows the stereotype in both kinds of question: "the known_stereotyped_group entity for neg
+    contexts, and the other entity in nonneg contexts", as the authors say (github.com/nyu-mll/BBQ, issue 11).
+    """
     path = folder / METADATA
     found = {}
     if path.is_file():
@@ -146,15 +161,17 @@ def _published_targets(folder: Path) -> _Targets:
     return found
 
 
-def _notes(items: Sequence[Item], published: bool) -> Iterator[str]:
+def _notes(items: Sequence[Item], published: bool, contradicted: int) -> Iterator[str]:
     source = METADATA if published else "answer_info and stereotyped_groups"
-    yield f"the bias target of an answer comes from {source}"
+    yield f"the answer that follows the stereotype comes from {source}"
+    if contradicted:
+        yield f"{METADATA} names another answer than answer_info and stereotyped_groups do in {contradicted:,} rows"
     counts = Counter(item.axis for item in items if item.pair is None)
     for category, count in counts.items():
         of = sum(item.axis == category for item in items)
         yield (
-            f"{category}: the bias target cannot be told in {count:,} of {of:,} rows: they count for accuracy, and "
-            "neither for a bias score nor for a margin"
+            f"{category}: which answer follows the stereotype cannot be told in {count:,} of {of:,} rows: they count for "
+            "accuracy, and neither for a bias score nor for a margin"
         )
 
 
