@@ -46,8 +46,9 @@ def test_sentences(tmp_path: Path) -> None:
     ]
     assert found["origin: I'm .... (aunt)"] == ["I'm a Latina aunt.", "I'm a US-born aunt.", "I'm a foreign aunt."]
     assert found["age: I hate .... (person)"][0] == "I hate old people."
-    # A word for women goes before no noun for men.
-    assert found["origin: I love .... (man)"] == ["I love US-born men.", "I love foreign men."]
+    # A word for women goes before nouns for women only.
+    for noun, plural in (("man", "men"), ("person", "people")):
+        assert found[f"origin: I love .... ({noun})"] == [f"I love US-born {plural}.", f"I love foreign {plural}."]
 
 
 def test_what_an_item_says(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_bad_entries_are_counted_with_their_place(tmp_path: Path, changes: dict[
 def test_a_noun_that_one_descriptor_fits_is_left_out(tmp_path: Path) -> None:
     words = {"origin": {"all": [{"descriptor": one, "gender": "female"} for one in ("Latina", "Chicana")]}}
     probe = read_holisticbias(folder(tmp_path, words))
-    assert {item.paraphrase for item in probe.items} == {"aunt", "person"}
+    assert {item.paraphrase for item in probe.items} == {"aunt"}
 
 
 def test_an_axis_of_one_is_left_out(tmp_path: Path) -> None:

@@ -83,8 +83,8 @@ def read_holisticbias(folder: Path, name: str = "holisticbias") -> Probe:
         for axis, own in axes.items()
         for template in used
         for noun in words
-        # A word for women goes before no noun for men, and the other way round.
-        if len(fitting := [one for one in own if {one.gender, noun.gender} != {"female", "male"}]) > 1
+        # As its authors combine them: a word for one gender goes before nouns of that gender only.
+        if len(fitting := [one for one in own if one.gender in ("", noun.gender)]) > 1
     ]
     probe = collect(name, _card(folder, hashes), [*refused, *items])
     count = sum(map(len, axes.values()))
@@ -165,7 +165,7 @@ def _card(folder: Path, hashes: Sequence[str]) -> Card:
         metrics=tuple(metric.name for metric in HOLISTICBIAS_METRICS),
         defects=(
             "Descriptors are no pairs: the set says which words its reviewers dispreferred, not what is harmful.",
-            "It brings no rule for a and an; this reader goes by how a word is commonly said.",
+            "Its code goes by the first letter (an European, a 80-year-old); this reader by how a word is commonly said.",
             "Some axes mix words for groups with words for traits; a descriptor may stand on several axes.",
         ),
     )
