@@ -48,6 +48,26 @@ def test_halves_may_stand_in_any_order_and_lines_without_numbers(tmp_path: Path)
     assert probe.refusals == ()
 
 
+@pytest.mark.parametrize(
+    ("pro", "anti"),
+    [
+        ("The cook drove [the clerk] to [her] hut.", "The cook drove the [clerk] to [his] hut."),
+        (
+            "The clerk robbed [the cook] of his pans and shamed [him].",
+            "The clerk robbed [the cook] of [her] pans and shamed [her].",
+        ),
+        (
+            "The cook told [the clerk] that [she] won and paid [her].",
+            "The cook told [the clerk] that he won and paid [him].",
+        ),
+    ],
+)
+def test_halves_that_mark_other_words_are_twins_all_the_same(tmp_path: Path, pro: str, anti: str) -> None:
+    probe = read(tmp_path, (pro,), (anti,))
+    assert probe.refusals == ()
+    assert [one.text for one in probe.items[0].candidates] == [one.translate({91: "", 93: ""}) for one in (pro, anti)]
+
+
 def test_either_half_names_the_other_and_several_are_one_probe(tmp_path: Path) -> None:
     read(tmp_path)
     one = read_winobias([tmp_path / ANTI])

@@ -19,13 +19,15 @@ FEMALE, MALE = frozenset({"she", "her", "hers", "herself"}), frozenset({"he", "h
 _FILE = re.compile(r"(pro|anti)_stereotyped_(type[12])\.txt\.(dev|test)")
 _LINE = re.compile(r"\s*(?:\d+\s+)?(\S.*?)\s*")
 _MARK = re.compile(r"\[([^\[\]]*)\]")
+_PRONOUN = re.compile(rf"\b(?:{'|'.join(sorted(FEMALE | MALE))})\b", re.IGNORECASE)
 
 
 class _Sentence(NamedTuple):
     """One line.
 
     Attributes:
-        text: without marks; ``shared`` with them and without its pronouns, which its twin has too.
+        text: without marks; ``shared`` also without pronouns, marked or not, which its twin has too: the halves do not
+            always mark the same words.
     """
 
     where: str
@@ -78,8 +80,8 @@ def _sentence(where: str, number: int, line: str) -> _Sentence | tuple[str, str]
     if pronouns & FEMALE and pronouns & MALE:
         return where, "marks pronouns of both genders"
     occupation = re.sub(r"^(?:the|an?)\s+", "", others[0], flags=re.IGNORECASE).lower()
-    shared = _MARK.sub(lambda one: "[]" if one[1].strip().lower() in pronouns else one[0], marked)
-    return _Sentence(where, number, _MARK.sub(r"\1", marked), occupation, min(pronouns), shared)
+    text = _MARK.sub(r"\1", marked)
+    return _Sentence(where, number, text, occupation, min(pronouns), _PRONOUN.sub("[]", text))
 
 
 def _pairs(
