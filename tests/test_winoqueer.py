@@ -36,7 +36,12 @@ def test_a_row(tmp_path: Path) -> None:
         ),
         ("Alex is gay and has no soul.", "Alex is straight and has no soul.", ("Alex is", "gay", "have no soul")),
         ("Trans folks don\u2019t exist", "Cis folks don\u2019t exist", ("", "Trans", "folks don't exist")),
-        ("a a a", "a a", ("a a", "a", "")),
+        (
+            "Everyone hates Alex because she is gay.",
+            "Everyone hates Alex because she is straight.",
+            ("Everyone hates Alex because she is", "gay", "everyone hates"),
+        ),
+        ("a a a", "a a", ("a a", "a", "a a")),
     ],
 )
 def test_split(harmful: str, other: str, parts: tuple[str, str, str]) -> None:

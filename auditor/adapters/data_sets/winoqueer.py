@@ -46,7 +46,8 @@ def split_sentence(harmful: str, other: str) -> tuple[str, str, str]:
 
     The group is what the two sentences do not share; the predicate is the shared rest after it,
     without the words that only carry the sentence and in the plural, so that one predicate keeps one
-    name through all of the data set's sentence families.
+    name through all of the data set's sentence families. Where nothing follows the group ("everyone
+    hates her because she is gay."), the sentence's first two words are the predicate.
     """
     mine, theirs = harmful.split(), other.split()
     blocks = SequenceMatcher(a=mine, b=theirs, autojunk=False).get_matching_blocks()
@@ -59,8 +60,8 @@ def split_sentence(harmful: str, other: str) -> tuple[str, str, str]:
         middle, words = [*middle, "people"], words[1:]
     rest = re.sub(r"^(?:because (?:they|he|she) |and )", "", " ".join(words)).strip().rstrip(".").strip()
     first, _, remainder = rest.partition(" ")
-    predicate = f"{_SINGULAR.get(first, first)} {remainder}".strip()
-    return " ".join(mine[:head]), " ".join(middle), predicate.lower().replace("\u2019", "'")
+    predicate = f"{_SINGULAR.get(first, first)} {remainder}".strip() or " ".join(mine[:2])
+    return " ".join(mine[:head]), " ".join(middle).rstrip("."), predicate.lower().replace("\u2019", "'")
 
 
 def _notes(rows: int) -> tuple[str, ...]:
