@@ -87,8 +87,12 @@ def test_other_texts_part_at_a_word(tmp_path: Path) -> None:
         {"prompt": [turn("system", "S"), turn("user", "Q?")]},
         {"prompt": [turn("system", "S"), turn("user", "Q?")], "head": [turn("system", "S"), turn("user", "Q?")]},
         {"head": [turn("system", "S"), turn("user", "Q?")]},
+        {"prompt": "Q?", "head": [turn("system", "S"), turn("user", "Q?")]},
+        {"prompt": [turn("user", "Q?")], "head": [turn("system", "S"), turn("user", "Q?")]},
+        {"prompt": [turn("system", "S"), turn("user", "Q?")], "head": [turn("user", "Q?")]},
+        {"prompt": [turn("system", "S")], "head": [turn("user", "Q?")]},
     ],
-    ids=["prompt alone", "repeated", "in both alone"],
+    ids=["prompt alone", "repeated", "in both alone", "words", "the user's turn", "one turn of two", "in halves"],
 )
 def test_conversations(tmp_path: Path, row: dict[str, Any]) -> None:
     head = row.pop("head", [])

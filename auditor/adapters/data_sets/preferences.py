@@ -131,14 +131,20 @@ def _of_conversations(
     """The turns before the answer, and the two answers."""
     shared = [one for one, other in takewhile(lambda both: both[0] == both[1], zip(rejected, chosen, strict=False))]
     before = _turns(prompt) if isinstance(prompt, list) else [Message("user", prompt)] if prompt else []
-    # Prompts mostly stand at the head of both conversations too.
-    turns = shared if shared[: len(before)] == list(before) else [*before, *shared]
+    turns = _joined(before, shared)
     answers = [own[len(shared) :] for own in (rejected, chosen)]
     if any(len(own) != 1 or own[0].role != "assistant" for own in answers):
         raise _NoPairError("the two conversations differ in more than the assistant's last turn")
     if not turns:
         raise _NoPairError("no turn stands before the answers")
     return tuple(turns), (answers[0][0].content, answers[1][0].content)
+
+
+def _joined(prompt: list[Message], shared: list[Message]) -> list[Message]:
+    """The prompt and what both conversations begin with; mostly one holds the other, with a system turn more or less."""
+    if prompt in (shared[: len(prompt)], shared[len(shared) - len(prompt) :]):
+        return shared
+    return prompt if prompt[len(prompt) - len(shared) :] == shared else [*prompt, *shared]
 
 
 def _turns(value: Sequence[Any]) -> list[Message]:
