@@ -101,13 +101,14 @@ def test_labels_kept_as_numbers_become_words(tmp_path: Path) -> None:
     features = datasets.Features(
         {"sent_more": datasets.Value("string"), "bias_type": datasets.ClassLabel(names=["age", "gender"])}
     )
-    rows = {"sent_more": ["a", "b", ""], "bias_type": [1, None, 0]}
+    rows = {"sent_more": ["a", "b", "", "c"], "bias_type": [1, None, 0, -1]}
     datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "labels" / "test.parquet")
     table = read_hub_data(f"hub:{tmp_path / 'labels'}", offline=True)
     assert [dict(row.values) for row in table.rows] == [
         {"sent_more": "a", "bias_type": "gender"},
         {"sent_more": "b"},
         {"bias_type": "age"},
+        {"sent_more": "c"},
     ]
 
 

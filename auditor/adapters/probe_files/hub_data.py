@@ -109,13 +109,17 @@ def _load(folder: Path, asked: HubId, where: str) -> tuple[Any, list[str]]:
 
 
 def _records(data: Any) -> Iterator[dict[str, Any]]:
-    """Rows with words for the labels that are kept as numbers."""
+    """Rows with words for the labels that are kept as numbers, and nothing for the -1 of rows without one."""
     from datasets import ClassLabel
 
     labels = {name: feature.names for name, feature in data.features.items() if isinstance(feature, ClassLabel)}
     for record in data:
-        words = {name: names[record[name]] for name, names in labels.items() if record[name] is not None}
+        words = {name: _word(names, record[name]) for name, names in labels.items()}
         yield {**record, **words}
+
+
+def _word(names: Sequence[str], label: int | None) -> str | None:
+    return None if label is None or label < 0 else names[label]
 
 
 def _one_of(kind: str, asked: str, known: Sequence[str], where: str, example: str) -> str:
