@@ -31,6 +31,9 @@ def test_the_published_file(shared_data: Path) -> None:
     assert probe.refusals == ()
     assert Counter(item.frame for item in probe.items) == {"stereo": 1290, "antistereo": 218}
     assert len({item.identity for item in probe.items}) == 9
+    # Rows 1459 and 1502 are the same pair.
+    assert len({item.cluster for item in probe.items}) == 1507
+    assert probe.by_id["1502"].cluster == probe.by_id["1459"].cluster == "row 1459"
 
 
 @pytest.mark.parametrize(("separator", "name"), [(";", "c.csv"), ("\t", "c.csv"), ("\t", "c.tsv")])

@@ -16,22 +16,27 @@ COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 def read_crows_pairs(table: TableFile, name: str = "crows_pairs") -> Probe:
     """Read the published file or a translation; rows that are not a pair are refused and counted."""
     sides = ("sent_more", "sent_less")
-    return say_translation(read_public_set(table, name, _card(table), columns=COLUMNS, sides=sides, item_of=_item))
+    clusters: dict[str, str] = {}
+    probe = read_public_set(
+        table, name, _card(table), columns=COLUMNS, sides=sides, item_of=lambda row: _item(row, clusters)
+    )
+    return say_translation(probe)
 
 
-def _item(row: Row) -> Item:
+def _item(row: Row, clusters: dict[str, str]) -> Item:
     # The data set names a bias type, not a group; that is all an effect can be about.
     bias_type = str(row.values["bias_type"])
     number = row_id(row)
+    more, less = str(row.values["sent_more"]), str(row.values["sent_less"])
+    # One published pair stands there twice.
+    cluster = clusters.get(more) or clusters.get(less) or f"row {number}"
+    clusters |= {more: cluster, less: cluster}
     return Item(
         id=number,
-        candidates=(
-            Candidate(HARMFUL, str(row.values["sent_more"])),
-            Candidate(AFFIRMING, str(row.values["sent_less"])),
-        ),
+        candidates=(Candidate(HARMFUL, more), Candidate(AFFIRMING, less)),
         identity=bias_type,
         axis=bias_type,
-        cluster=f"row {number}",
+        cluster=cluster,
         frame=str(row.values["stereo_antistereo"]),
         design="identity_swap",
         language=str(row.values.get("language", "en")),
