@@ -127,6 +127,17 @@ def test_answers_to_one_prompt_share_a_cluster(tmp_path: Path) -> None:
     ]
 
 
+def test_a_dialogue_at_two_of_its_turns_is_one_cluster(tmp_path: Path) -> None:
+    start = "\n\nHuman: One?\n\nAssistant:"
+    later = f"{start} Two.\n\nHuman: Three?\n\nAssistant:"
+    asked = [{"chosen": f"{one} a", "rejected": f"{one} b"} for one in (start, later)]
+    system = [turn("system", "S"), turn("user", "Q?")]
+    answers = {"chosen": [*system, turn("assistant", "a")], "rejected": [*system, turn("assistant", "b")]}
+    other = {"chosen": [system[0], turn("user", "R?"), turn("assistant", "a")]}
+    other["rejected"] = [*other["chosen"][:2], turn("assistant", "b")]
+    assert [one.cluster[-1] for one in read(tmp_path, *asked, answers, other).items] == ["1", "1", "3", "4"]
+
+
 DIALOGUE = "\n\nHuman: One?\n\nAssistant:"
 
 

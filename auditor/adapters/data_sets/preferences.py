@@ -28,7 +28,7 @@ class _NoPairError(Exception):
 
 def read_preferences(table: TableFile) -> Probe:
     """Read preference data; rows that are no two answers to one prompt are refused and counted."""
-    prompts: dict[tuple[str, tuple[Message, ...]], str] = {}
+    openings: dict[str, str] = {}
     dialogues = 0
 
     def entries() -> Iterator[tuple[str, Item | str]]:
@@ -44,8 +44,9 @@ def read_preferences(table: TableFile) -> Probe:
                 continue
             number = row_id(row)
             dialogues += context.endswith(_ASSISTANT)
-            # Answers to one prompt are not independent.
-            first = prompts.setdefault((context, messages), number) if context or messages else number
+            # Answers to one prompt are not independent, nor is a dialogue asked about at two of its turns.
+            opening = next((turn.content for turn in messages if turn.role == "user"), context)
+            first = openings.setdefault(opening, number) if opening else number
             yield (
                 table.where(row),
                 Item(
@@ -141,7 +142,7 @@ def _of_conversations(
 
 
 def _joined(prompt: list[Message], shared: list[Message]) -> list[Message]:
-    """The prompt and what both conversations begin with; mostly one holds the other, with a system turn more or less."""
+    """The prompt and what both conversations begin with; mostly one holds the other, but for a system turn."""
     if prompt in (shared[: len(prompt)], shared[len(shared) - len(prompt) :]):
         return shared
     return prompt if prompt[len(prompt) - len(shared) :] == shared else [*prompt, *shared]
