@@ -1,8 +1,8 @@
 """BBQ (Parrish et al. 2022): a question about two people, with three answers of which one is that it cannot be known.
 
 The harmful answer is the one that follows the stereotype: the stereotyped person's to a negative question, the other
-person's to one that is not. Its pairs swap whom an answer names, so the margin is the disparity; over the two polarities
-of a question what any name's own probability adds drops out.
+person's to one that is not. Its pairs swap whom an answer names, so the margin is the disparity; over a question's two
+polarities what any name's own probability adds drops out.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _item(row: Row, published: _Published, contradicted: list[str]) -> Item | st
     negative = values["question_polarity"] == "neg"
     stereotyped = _stereotyped(values, groups, unknown)
     derived = stereotyped if negative or stereotyped is None else _other(unknown, stereotyped)
-    biased = published.get((category, example), unknown)
+    biased: int | None = published.get((category, example), unknown)
     if biased == unknown:
         biased = derived
     elif derived not in (None, biased):
@@ -170,8 +170,8 @@ def _notes(items: Sequence[Item], published: bool, contradicted: int) -> Iterato
     for category, count in counts.items():
         of = sum(item.axis == category for item in items)
         yield (
-            f"{category}: which answer follows the stereotype cannot be told in {count:,} of {of:,} rows: they count for "
-            "accuracy, and neither for a bias score nor for a margin"
+            f"{category}: which answer follows the stereotype cannot be told in {count:,} of {of:,} rows: they count "
+            "for accuracy, and neither for a bias score nor for a margin"
         )
 
 

@@ -165,7 +165,7 @@ def _card(folder: Path, hashes: Sequence[str]) -> Card:
         metrics=tuple(metric.name for metric in HOLISTICBIAS_METRICS),
         defects=(
             "Descriptors are no pairs: the set says which words its reviewers dispreferred, not what is harmful.",
-            "Its code goes by the first letter (an European, a 80-year-old); this reader by how a word is commonly said.",
+            "Its code goes by the first letter (an European, a 80-year-old), this reader by how a word is said.",
             "Some axes mix words for groups with words for traits; a descriptor may stand on several axes.",
         ),
     )
