@@ -33,12 +33,13 @@ class Spread:
 # Of the excess minus its form-matched control, which harm must survive too. Measured at the end of hh-mini, a series of
 # 3.2M-parameter Llamas (base, SFT, DPO) trained on public text with nothing planted: the standard error of that
 # difference times the root of the clusters (what `audit plan --pilot` reads), plain rendering, median over the marked
-# identities. On `stigma` 1.0, gender (8 identities, 32 clusters), with 1, 3 and 54 variants of a predicate: 1.99, 1.19
-# and 0.71 nats, against 1.98, 1.27 and 0.71 here. On `affirmation` 1.0, declarations (11 identities, 8 or 12 clusters),
-# with 1 and 37 variants: 2.12 and 0.48, as here; its text swaps, not fitted, had 1.69 and 0.69 with 1 and 54.
+# identities. On `stigma` 2.1, gender (8 identities, 120 clusters), with 1, 2 and 6 variants of a predicate: 2.02, 1.36
+# and 0.87 nats, against 2.02, 1.46 and 0.92 here; three of the identities, not held against control identities, had 0.61
+# with 24, as here. On `affirmation` 2.0, declarations (14 identities, 12 to 36 clusters), with 1 and 6 variants: 1.56 and
+# 0.72, as here; its text swaps, not fitted, had 1.43 and 0.67.
 TYPICAL_SPREAD: Mapping[Design, Spread] = {
-    "text_swap": Spread(between=0.66, within=1.87),
-    "responsiveness": Spread(between=0.33, within=2.09),
+    "text_swap": Spread(between=0.45, within=1.97),
+    "responsiveness": Spread(between=0.36, within=1.52),
 }
 SPREAD_SOURCE = "medians over the marked identities of a series of 3.2M-parameter Llamas (hh-mini), plain rendering"
 
