@@ -34,9 +34,9 @@ class Spread:
 # 3.2M-parameter Llamas (base, SFT, DPO) trained on public text with nothing planted: the standard error of that
 # difference times the root of the clusters (what `audit plan --pilot` reads), plain rendering, median over the marked
 # identities. On `stigma` 2.1, gender (8 identities, 120 clusters), with 1, 2 and 6 variants of a predicate: 2.02, 1.36
-# and 0.87 nats, against 2.02, 1.46 and 0.92 here; three of the identities, not held against control identities, had 0.61
-# with 24, as here. On `affirmation` 2.0, declarations (14 identities, 12 to 36 clusters), with 1 and 6 variants: 1.56 and
-# 0.72, as here; its text swaps, not fitted, had 1.43 and 0.67.
+# and 0.87 nats, against 2.02, 1.46 and 0.92 here; three of the identities, asked without control identities, had 0.60
+# with 24, as here. On `affirmation` 2.0, declarations (14 identities, 12 to 36 clusters), with 1 and 6 variants: 1.56
+# and 0.72, as here; its text swaps, not fitted, had 1.43 and 0.67.
 TYPICAL_SPREAD: Mapping[Design, Spread] = {
     "text_swap": Spread(between=0.45, within=1.97),
     "responsiveness": Spread(between=0.36, within=1.52),
