@@ -60,6 +60,15 @@ def test_parquet(tmp_path: Path) -> None:
     assert table.where(table.rows[2]) == f"{path}, row 3"
 
 
+def test_a_column_that_stands_twice_in_parquet_is_refused_in_one_line(tmp_path: Path) -> None:
+    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["x", "x"])
+    pq.write_table(twice, tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match="cannot be read as Parquet") as caught:
+        read_table(tmp_path / "a.parquet")
+    assert "\n" not in caught.value.what
+    assert "each column once" in caught.value.fix
+
+
 def test_tabs_part_the_fields_of_a_tsv(tmp_path: Path) -> None:
     table = read_table(write(tmp_path / "t.tsv", 'a\tb\n1,5\t"x\ty"\n2\n'))
     assert table.columns == ("a", "b")

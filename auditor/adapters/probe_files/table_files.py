@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from auditor.errors import UsageError
+from auditor.errors import UsageError, one_line
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _PACKED = ".gz"
@@ -250,7 +250,9 @@ def _parquet(path: Path, content: bytes) -> tuple[tuple[str, ...], Callable[[], 
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UsageError(
-            f"not a whole Parquet file: {error}", where=str(path), fix="Write it again, or give the rows as CSV."
+            f"cannot be read as Parquet: {one_line(error)}",
+            where=str(path),
+            fix="Write it again, with each column once, or give the rows as CSV.",
         ) from error
 
     def rows() -> Iterator[Row]:
