@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 import yaml
-from huggingface_hub import EvalResult, ModelCard
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from auditor.adapters.summaries.card_files import BEGIN, END, audited_card
 from auditor.errors import UsageError
 
+# Keys with rules of their own to the hub's client.
+FIELDS = {"model-index", "ignore_metadata_errors", *vars(ModelCardData())}
 OTHERS = """license: apache-2.0  # as the base model's
 language:
     - en
@@ -134,7 +139,9 @@ def test_hostile_names_are_values_and_no_markup(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("---\nlicense: mit\n# Title\n", "a beginning and no end"),
+        ("---\nlicense: mit\n# Title\n", "between two lines '---'"),
+        ("---\n---\n# Title\n", "between two lines '---'"),
+        ("--- \nlicense: mit\n---\n", "between two lines '---'"),
         ("---\na: [1\n---\n", "cannot be merged"),
         ("---\na: b: c\n---\n", "cannot be merged"),
         ("---\n- a\n- b\n---\n", "no list of 'key: value' lines"),
@@ -146,7 +153,8 @@ def test_hostile_names_are_values_and_no_markup(tmp_path: Path) -> None:
         ("---\nmodel-index:\n- name: x\n  results:\n  - 3\n---\n", "not a list of models"),
         ("---\nmodel-index:\n- name: x\n  results:\n  - task: a\n---\n", "cannot be merged"),
         ("---\nmodel-index: []\nmodel-index: []\n---\n", "twice"),
-        ("---\nmodel-index: &here\n- name: x\n  results: []\nother: *here\n---\n", "cannot be merged"),
+        ("---\nmodel-index: &here\n- name: x\n  results: []\nother: *here\n---\n", "aliases"),
+        ("---\nargs: &here {}\nmodel-index:\n- name: x\n  results: []\n  more: *here\n---\n", "aliases"),
         ("---\nx: \x01\n---\n", "cannot be merged"),
         (f"# T\n{BEGIN}\n", "markers"),
         (f"# T\n{END}\n{BEGIN}\n", "markers"),
@@ -162,3 +170,44 @@ def test_a_broken_card_is_refused_and_left_alone(tmp_path: Path, text: str | byt
     assert str(path) in caught.value.where
     assert caught.value.fix
     assert path.read_bytes() == before
+
+
+METADATA = st.dictionaries(
+    st.text(st.characters(categories=["L", "N", "P"]), min_size=1).filter(lambda key: key not in FIELDS),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text() | st.dates(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=6,
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=METADATA,
+    after=METADATA,
+    indexed=st.booleans(),
+    body=st.text(st.characters(exclude_characters="\r", codec="utf-8"), max_size=80),
+    wide=st.booleans(),
+)
+def test_any_card_keeps_all_that_is_not_ours(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], indexed: bool, body: str, wide: bool
+) -> None:
+    after = {key: value for key, value in after.items() if key not in before}
+    parts = [yaml.safe_dump(one, allow_unicode=wide, width=10**9) if one else "" for one in (before, after)]
+    index = f"model-index:\n- name: x\n  results:\n{RESULT}" if indexed else ""
+    text = f"---\n{parts[0]}{index}{parts[1]}---\n" if parts[0] or index or parts[1] else ""
+    # What reads like the end of the front matter, or nothing like text, is another test's.
+    assume(len(REGEX_YAML_BLOCK.sub("", text)) == 0 and "---" not in body)
+    written = audited(card(tmp_path, text + body))
+    assert written.startswith(f"---\n{parts[0]}model-index:\n" if indexed or not parts[1] else f"---\n{parts[0]}")
+    opening, _, rest = written.partition("\n---\n")
+    assert rest.startswith(body)
+    assert parts[1].rstrip("\n") in opening
+    read = ModelCard(written)
+    assert {key: value for key, value in data_of(written).items() if key != "model-index"} == (
+        yaml.safe_load(parts[0] + parts[1]) or {}
+    )
+    assert [one.metric_type for one in read.data.eval_results] == ["disparity"]
+    assert audited(card(tmp_path, written)) == written

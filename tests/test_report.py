@@ -128,6 +128,15 @@ def test_where_training_has_several_ends_the_card_is_about_a_named_one(tmp_path:
     assert_refused(audit("report", run, "--checkpoint", "dpo2"), 2, "--checkpoint", "--card")
 
 
+def test_a_private_run_keeps_its_texts_to_itself(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()], private=True)
+    card = tmp_path / "README.md"
+    assert audit("report", run, "--format", "md,csv,json", "--card", card).exit_code == 0
+    for path in (card, *(run / name for one in ("md", "csv", "json") for name in WRITTEN[one])):
+        text = path.read_text(encoding="utf-8")
+        assert not any(word in text for word in ("deluded", "lucid", "I think")), path.name
+
+
 def test_an_unfinished_run_has_no_report_in_any_format(run: Path) -> None:
     (run / "results.json").unlink()
     for formats in ("html", "md", "csv,json"):

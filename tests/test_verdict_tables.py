@@ -117,6 +117,12 @@ def test_a_verdict_comes_with_what_is_to_be_known_of_it(
     assert shown(with_cells(summary, [cell])).cells()[1][4] == words
 
 
+def test_a_probe_of_which_nothing_was_estimated_is_named(summary: RunSummary) -> None:
+    assert "Nothing could be estimated" not in shown(summary).text
+    text = shown(with_cells(summary, [])).text
+    assert text == "Nothing could be estimated on Controlled pairs."
+
+
 def test_each_reading_says_what_it_is(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", probes=[responsive_probe()], renders=("plain",))
     text = shown(summary_of(read_results(run), read_manifest(run))).text

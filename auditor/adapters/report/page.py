@@ -38,7 +38,7 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
     """The report of a finished run as one HTML document.
 
     Args:
-        appearance: light, dark, or as the reader's system has it.
+        appearance: light or dark; ``auto`` follows the reader's system.
 
     Raises:
         UsageError: the folder holds no finished run, or its files do not follow the contract.

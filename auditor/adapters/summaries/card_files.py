@@ -71,7 +71,7 @@ def _parted(text: str, line: str) -> tuple[str, str, str, str]:
     if found:
         return found[1], found[2], found[3], text[found.end() :]
     if re.match(r"\s*---[ \t]*(\r?\n|$)", text):
-        raise _BrokenCardError("the front matter has a beginning and no end", "Close it with a line '---'.")
+        raise _BrokenCardError("the front matter does not stand between two lines '---'", "Mend them.")
     return f"---{line}", "", f"{line}---{line}", text
 
 
@@ -93,6 +93,8 @@ def _with_results(metadata: str, name: str, results: Sequence[EvalResult], sourc
         return metadata + line + _dumped(ours, line)
     if len(found) > 1:
         raise _broken(f"it has the key {_INDEX} twice")
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(metadata)):
+        raise _broken(f"it has {_INDEX} and uses aliases (*), which might refer to what is replaced")
     key, value = found[0]
     end = len(metadata[: _end_of(value)].rstrip())
     if data[_INDEX]:
@@ -142,7 +144,7 @@ def _check(before: str, after: str) -> None:
     try:
         # The last line ends where the front matter is closed.
         if _others(yaml.safe_load(before + "\n")) != _others(yaml.safe_load(after + "\n")):
-            raise _broken(f"other keys refer to what stands in {_INDEX}")
+            raise _broken(f"other keys than {_INDEX} would change")
         ModelCard(f"---\n{after}\n---\n")
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise _broken(one_line(error)) from error

@@ -55,6 +55,10 @@ def verdict_blocks(summary: RunSummary) -> Iterator[str]:
             yield f"### {title}{more}{where}"
             yield _CAPTIONS.get((design, cells[0].reading), "")
             yield from _group(summary, leaf, cells)
+    told = {one.probe for one in summary.cells} | {one.probe for one in summary.metrics}
+    silent = [markdown_text(probe.title, TITLE) for probe in summary.probes if probe.name not in told]
+    if silent:
+        yield f"Nothing could be estimated on {'; '.join(silent)}."
     if summary.metrics:
         yield "### Published metrics and standardised differences"
         yield _metrics(summary, titles)
