@@ -153,6 +153,22 @@ def test_the_folder_is_still_one_of_its_request_and_other_results_take_all_away(
     assert names(run) == TABLES - {"results.json"}
 
 
+def test_the_same_audit_again_leaves_them_and_another_scoring_takes_them_away(
+    finished_run: Path, llama_series: dict[str, Path], pair_file: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    derived = {"report.md", "report.json", "effects.csv", "cells.csv"}
+    assert audit("report", run, "--format", "md,csv,json").exit_code == 0
+    again = ("compare", *llama_series.values(), "--probe", pair_file, "--beta", "0.1", "--out", run)
+    result = audit(*again)
+    assert result.exit_code == 0, result.stderr
+    assert "nothing to do" in result.stderr
+    assert names(run) == {*TABLES, "report.html", *derived}
+    result = audit(*again, "--no-cache", "--quiet")
+    assert result.exit_code == 0, result.stderr
+    assert names(run) == {*TABLES, "report.html"}
+
+
 def test_no_format_loads_a_model_library(run: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom auditor.cli.main import app\n"
