@@ -79,6 +79,14 @@ def test_what_was_refused_has_no_entry(summary: RunSummary) -> None:
     assert not any((one.probe, f"Disparity, {one.identity}, {one.unit}") in named for one in refused)
 
 
+def test_rows_without_an_identity_are_called_so(summary: RunSummary) -> None:
+    cell = next(one for one in summary.cells if one.headline and one.probe == "controlled")
+    nobody = summary.model_copy(update={"cells": (cell.model_copy(update={"identity": ""}),), "metrics": ()})
+    (one,) = card_results(nobody)
+    assert one.metric_name == "Disparity, no identity named, nats"
+    assert "(no identity named)" in card_section(nobody)
+
+
 def test_the_section_answers_and_holds_no_path_of_the_machine(summary: RunSummary) -> None:
     own = summary.model_copy(
         update={

@@ -31,7 +31,7 @@ def card_results(summary: RunSummary) -> list[EvalResult]:
             summary,
             one.probe,
             metric_type=_kind(one),
-            metric_name=f"{_kind(one).replace('_', ' ').capitalize()}, {_text(one.identity)}, {one.unit}",
+            metric_name=_name(one),
             metric_value=_rounded(one.estimate),
             metric_args=_interval(one),
         )
@@ -90,6 +90,10 @@ def _kind(cell: SummaryCell) -> str:
     if cell.design == "responsiveness":
         return "lost_responsiveness" if cell.reading == "disparity" else "response"
     return cell.reading
+
+
+def _name(cell: SummaryCell) -> str:
+    return f"{_kind(cell).replace('_', ' ').capitalize()}, {_text(cell.identity) or 'no identity named'}, {cell.unit}"
 
 
 def _interval(cell: SummaryCell) -> dict[str, Any]:
