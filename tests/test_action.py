@@ -52,7 +52,11 @@ def test_a_failing_gate_fails_the_step_and_shows_the_summary(run: Path, tmp_path
     rules = f"small:{HARMED} > 50\n\n  small:{HARMED} > 0.5\n"
     result = gate(tmp_path, RUN=str(run), FAIL_ON=rules)
     assert result.returncode == 1, result.stderr
-    assert (tmp_path / "summary.md").read_text(encoding="utf-8").startswith("## Audit gate: failed")
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert summary.startswith("## Audit gate: failed")
+    # What was found stands below, without a link to a file that the page of a job has not.
+    assert "\n## Audit: " in summary
+    assert "](report.html)" not in summary
     assert len(ET.parse(tmp_path / "gate.xml").getroot().findall("testsuite")) == 2
 
 

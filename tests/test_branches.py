@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.adapters.run.branches import branches_of
+from auditor.adapters.run.branches import branch_to, branches_of
 from auditor.adapters.run.results_schema import CheckpointRow
 
 
@@ -44,3 +44,10 @@ def test_a_fork_is_a_path_for_each_leaf() -> None:
 )
 def test_what_no_audit_writes_ends(references: list[tuple[str, str | None]], expected: list[str]) -> None:
     assert paths(*references) == expected
+
+
+def test_the_path_to_any_checkpoint() -> None:
+    fork = series(("base", None), ("sft", "base"), ("dpo", "sft"), ("dpo2", "sft"))
+    assert branch_to(fork, "sft").path == ("base", "sft")
+    assert branch_to(fork, "dpo2").path == ("base", "sft", "dpo2")
+    assert branch_to(fork, "base").leaf == "base"

@@ -154,7 +154,7 @@ def test_headings_and_tables_are_accessible(page: Page) -> None:
     assert levels.count(1) == 1
     assert all("scope" in attrs for tag, attrs in page.tags if tag == "th")
     assert {"main", "header", "footer", "nav", "aside"} <= {tag for tag, _ in page.tags}
-    assert dict(page.tags)["html"] == {"lang": "en"}
+    assert dict(page.tags)["html"] == {"lang": "en", "data-appearance": "auto"}
     figures = [attrs for tag, attrs in page.tags if tag == "svg"]
     assert len(figures) == 6
     assert {one["role"] for one in figures} == {"img"}

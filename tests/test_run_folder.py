@@ -67,7 +67,8 @@ def test_tables_hold_every_checkpoint_and_the_manifest_says_so(tmp_path: Path) -
 
 
 def test_old_conclusions_never_stand_beside_new_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("results.json", "report.html", "tokens.parquet"):
+    derived = ("report.html", "report.md", "report.json", "effects.csv", "cells.csv", "report.md.partial")
+    for name in ("results.json", "tokens.parquet", *derived):
         write(tmp_path / name, "of the run before")
     write(
         tmp_path / "manifest.json", json.dumps(new_manifest() | {"status": "complete", "finished": [], "timings": {}})
@@ -81,7 +82,7 @@ def test_old_conclusions_never_stand_beside_new_scores(tmp_path: Path, monkeypat
         patch.setattr("auditor.adapters.run.run_folder.token_parts", stop)
         with pytest.raises(KeyboardInterrupt):
             folder.keep([score("base")])
-    assert {one.name for one in tmp_path.iterdir()} == {"manifest.json", "tokens.parquet"}
+    assert {one.name for one in tmp_path.iterdir()} == {"manifest.json", "tokens.parquet", "report.md.partial"}
     assert read_manifest(tmp_path)["finished"] == []
 
 

@@ -12,6 +12,7 @@ import typer
 
 from auditor import __version__
 from auditor.cli import external_commands, probe_making
+from auditor.cli import report as report_command
 from auditor.cli.config import read_config
 from auditor.cli.exit_codes import errors_as_exit_codes
 from auditor.cli.options import CHECKPOINTS, LANGUAGE, MAP, AuditOptions, LintFormat, OnInconclusive, Tier, command
@@ -58,21 +59,7 @@ app.command("score")(
 
 app.command("requests")(external_commands.requests)
 app.command("analyse")(external_commands.analyse)
-
-
-@app.command()
-def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of an earlier audit.")],
-    debug: _DEBUG = False,
-) -> None:
-    """Render the report of a run folder again, without a model."""
-    with errors_as_exit_codes(debug=debug):
-        from auditor.adapters.report.page import render_report
-        from auditor.adapters.run.run_folder import REPORT, replace_file
-
-        html = render_report(run)
-        replace_file(run / REPORT, lambda partial: partial.write_bytes(html.encode()))
-        typer.echo(run / REPORT)
+app.command("report")(report_command.report)
 
 
 @app.command()

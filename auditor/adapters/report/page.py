@@ -12,7 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -25,6 +25,8 @@ from auditor.adapters.run.results_schema import EffectRow
 from auditor.core.metrics import METRICS
 from auditor.core.verdicts import DEFAULT_SESOI
 
+Appearance = Literal["auto", "light", "dark"]
+
 # Shown elsewhere on the page, or in a run that keeps its texts private not at all.
 _NOT_IN_MANIFEST = ("first_rendered",)
 _RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
@@ -32,8 +34,11 @@ _RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u20
 SCALE = (-0.5, -1.0, -2.0, -4.0, -7.0)
 
 
-def render_report(run: Path) -> str:
+def render_report(run: Path, appearance: Appearance = "auto") -> str:
     """The report of a finished run as one HTML document.
+
+    Args:
+        appearance: light or dark; ``auto`` follows the reader's system.
 
     Raises:
         UsageError: the folder holds no finished run, or its files do not follow the contract.
@@ -47,6 +52,7 @@ def render_report(run: Path) -> str:
     page = _environment().get_template("page.html")
     return page.render(
         data=data,
+        appearance=appearance,
         bound=bound,
         leaves=tuple(branch.leaf for branch in data.branches),
         titles=data.titles,

@@ -29,6 +29,11 @@ def branches_of(series: Sequence[CheckpointRow]) -> tuple[Branch, ...]:
     return tuple(Branch(_path(leaf, references)) for leaf in leaves)
 
 
+def branch_to(series: Sequence[CheckpointRow], name: str) -> Branch:
+    """The path to any checkpoint of a series, a leaf or not."""
+    return Branch(_path(name, {one.name: one.reference for one in series}))
+
+
 def _path(leaf: str, references: Mapping[str, str | None]) -> tuple[str, ...]:
     path = [leaf]
     while (before := references[path[-1]]) in references and before is not None and before not in path:

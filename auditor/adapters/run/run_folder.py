@@ -31,8 +31,11 @@ from auditor.errors import StorageError, UsageError, one_line
 
 MANIFEST, ITEMS_FILE, TOKENS_FILE = "manifest.json", "items.parquet", "tokens.parquet"
 RESULTS, REPORT = "results.json", "report.html"
+# What audit report makes of results on demand, beside the page.
+SUMMARY, MARKDOWN, EFFECTS_CSV, CELLS_CSV = "report.json", "report.md", "effects.csv", "cells.csv"
+_DERIVED = (REPORT, SUMMARY, MARKDOWN, EFFECTS_CSV, CELLS_CSV)
 _STORE = (STORE_FILE, *(STORE_FILE + ending for ending in ("-wal", "-shm", "-journal")))
-_OURS = {MANIFEST, ITEMS_FILE, TOKENS_FILE, RESULTS, REPORT, "attributions.parquet", *_STORE}
+_OURS = {MANIFEST, ITEMS_FILE, TOKENS_FILE, RESULTS, *_DERIVED, "attributions.parquet", *_STORE}
 _PARTIAL = ".partial"
 
 
@@ -108,7 +111,7 @@ class RunFolder:
     def keep(self, scores: Sequence[CheckpointScores]) -> None:
         """Write all checkpoints to both tables, then say so in the manifest."""
         # What an earlier run concluded goes before the scores it concluded it from.
-        for name in (RESULTS, REPORT):
+        for name in (RESULTS, *_DERIVED):
             (self.path / name).unlink(missing_ok=True)
         engine, private, chosen = self.manifest["engine"], self._private, self._tokens.chosen
         seconds = dict.fromkeys([one.checkpoint for one in scores], 0.0)

@@ -1,0 +1,139 @@
+"""``report.json``: a run in brief, for CI and other programs. Keys are added, never renamed; absent is null."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from auditor.adapters.run.results_schema import Number, Row
+from auditor.core.effects import Controls, Origin, VerdictName
+from auditor.core.items import Design
+from auditor.core.refusals import Reason
+from auditor.core.scores import Render
+from auditor.core.series import Objective
+from auditor.core.specifications import Dimension
+
+SummaryReading = Literal["disparity", "preference"]
+
+
+class SummaryCheckpoint(Row):
+    """One checkpoint of the series; ``fingerprint`` is the hash of what gave its scores, "" where none is recorded."""
+
+    name: str
+    source: str
+    reference: str | None
+    objective: Objective
+    fingerprint: str
+
+
+class SummaryProbe(Row):
+    """One probe as the manifest records it."""
+
+    name: str
+    title: str
+    sha256: str
+    items: int
+
+
+class SummaryStage(Row):
+    """What one stage of training added to a cell, and what it did to a harm."""
+
+    checkpoint: str
+    measure_from: str | None
+    estimate: Number
+    low_adjusted: Number
+    high_adjusted: Number
+    verdict: VerdictName | None
+    origin: Origin | None
+    in_step: bool | None
+    levelled_down: bool | None
+
+
+class SummaryCell(Row):
+    """One marked identity on one probe, in one reading and rendering, where training ends.
+
+    ``headline`` marks the cells that the answer counts: in the leading reading of the probe (disparity where it can be
+    read), in the headline rendering. ``odds`` is exp of an estimate in nats. ``fragile_in`` names what alters the
+    verdict, ``origin`` is that of the last stage. The other keys mean what they mean in ``results.json``.
+    """
+
+    probe: str
+    identity: str
+    axis: str
+    design: Design
+    render: Render
+    checkpoint: str
+    reading: SummaryReading
+    headline: bool
+    unit: str
+    estimate: Number
+    odds: Number
+    low: Number
+    high: Number
+    low_adjusted: Number
+    high_adjusted: Number
+    p: Number
+    sesoi: float | None
+    verdict: VerdictName | None
+    controls: Controls | None
+    fragile: bool | None
+    fragile_in: tuple[Dimension, ...]
+    below_noise: bool | None
+    origin: Origin | None
+    items: int
+    clusters: int
+    stages: tuple[SummaryStage, ...]
+
+
+class SummaryMetric(Row):
+    """One published metric, or standardised difference, over all rows of a probe where training ends."""
+
+    probe: str
+    measure: str
+    render: Render
+    checkpoint: str
+    unit: str
+    estimate: Number
+    low: Number
+    high: Number
+
+
+class SummaryLeaf(Row):
+    """Where training ends: the path to it, who shows harm, on how many probes, and its headline cells by verdict."""
+
+    checkpoint: str
+    path: tuple[str, ...]
+    harmed: tuple[str, ...]
+    probes_with_harm: int
+    counts: dict[VerdictName, int]
+    without_verdict: int
+
+
+class SummaryRefusal(Row):
+    """How many numbers were refused for one reason."""
+
+    reason: Reason
+    count: int
+
+
+class RunSummary(Row):
+    """The whole file."""
+
+    schema_version: Literal[1]
+    headline: str = Field(description="the answer in one sentence")
+    auditor: str = Field(description="version that made the run")
+    created: str
+    command: str
+    request_id: str
+    render: Render | None = Field(description="the headline rendering; null where nothing was measured")
+    renders: tuple[str, ...]
+    unit: str = Field(description="of levels: nats, or reward for a reward model's own unit")
+    sesoi: float | None = Field(description="the bound d, null where no verdict was given")
+    series: Annotated[tuple[SummaryCheckpoint, ...], Field(min_length=1)]
+    leaves: Annotated[tuple[SummaryLeaf, ...], Field(min_length=1)]
+    probes: tuple[SummaryProbe, ...]
+    cells: tuple[SummaryCell, ...]
+    metrics: tuple[SummaryMetric, ...]
+    cautions: tuple[str, ...]
+    refusals: tuple[SummaryRefusal, ...]

@@ -1,0 +1,142 @@
+"""``audit report``: a finished run as a page, as Markdown, CSV or JSON, and in a model card; without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from auditor.cli.exit_codes import errors_as_exit_codes
+from auditor.errors import UsageError
+
+if TYPE_CHECKING:
+    from auditor.adapters.summaries.summary_schema import RunSummary
+
+FORMATS = ("html", "md", "csv", "json")
+
+Appearance = Literal["auto", "light", "dark"]
+# Writes one file to the path it is given.
+Writer = Callable[[Path], Any]
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of an earlier audit.")],
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT,...", help="What to write: html, md, csv, json, or several.")
+    ] = "html",
+    appearance: Annotated[
+        Appearance, typer.Option("--appearance", help="Colours of the page; auto follows the reader's system.")
+    ] = "auto",
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the default browser.")] = False,
+    card: Annotated[
+        Path | None, typer.Option("--card", metavar="README.md", help="Model card to write the audit into, or to make.")
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option("--checkpoint", metavar="NAME", help="Whom the card is about. Default: where training ends."),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Write the report of a run folder again, for people and for programs, without a model."""
+    with errors_as_exit_codes(debug=debug):
+        from auditor.adapters.printable import printable
+        from auditor.adapters.run.run_folder import REPORT, replace_file
+
+        formats = formats_in(form)
+        if show and "html" not in formats:
+            raise UsageError("there is no page to open", where="--open", fix="Add html to --format, or leave it out.")
+        if checkpoint is not None and card is None:
+            raise UsageError("only a card is about one checkpoint", where="--checkpoint", fix="Add --card README.md.")
+        # All is made before anything is written, so that what is wrong with one file changes none.
+        files: dict[Path, Writer] = {}
+        if "html" in formats:
+            from auditor.adapters.report.page import render_report
+
+            files[run / REPORT] = _bytes(render_report(run, appearance).encode())
+        if formats != ("html",) or card is not None:
+            files |= _summaries(run, formats, card, checkpoint)
+        for path, write in files.items():
+            replace_file(path, write)
+            typer.echo(printable(str(path)))
+        if show:
+            _open(run / REPORT)
+
+
+def formats_in(text: str) -> tuple[str, ...]:
+    """The formats of a comma list, each once.
+
+    Raises:
+        UsageError: one is unknown, or there is none.
+    """
+    named = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for one in named:
+        if one not in FORMATS:
+            raise UsageError(f"no such format: {one!r}", where="--format", fix=f"Give some of {', '.join(FORMATS)}.")
+    return named
+
+
+def _summaries(run: Path, formats: Sequence[str], card: Path | None, checkpoint: str | None) -> dict[Path, Writer]:
+    """What is made of results and manifest alone, by the path it goes to."""
+    from auditor.adapters.run.results_schema import EffectRow
+    from auditor.adapters.run.run_folder import (
+        CELLS_CSV,
+        EFFECTS_CSV,
+        MARKDOWN,
+        REPORT,
+        SUMMARY,
+        read_manifest,
+        read_results,
+    )
+    from auditor.adapters.summaries.csv_tables import write_csv
+    from auditor.adapters.summaries.markdown_summary import markdown_summary
+    from auditor.adapters.summaries.run_summary import summary_json, summary_of
+    from auditor.adapters.summaries.summary_schema import SummaryCell
+
+    results, manifest = read_results(run), read_manifest(run)
+    summary = summary_of(results, manifest)
+    files: dict[Path, Writer] = {}
+    if "md" in formats:
+        with_page = "html" in formats or (run / REPORT).is_file()
+        files[run / MARKDOWN] = _bytes(markdown_summary(summary, with_page=with_page).encode())
+    if "csv" in formats:
+        files[run / EFFECTS_CSV] = lambda partial: write_csv(partial, EffectRow, results.effects)
+        files[run / CELLS_CSV] = lambda partial: write_csv(partial, SummaryCell, summary.cells)
+    if "json" in formats:
+        files[run / SUMMARY] = _bytes(summary_json(summary).encode())
+    if card is not None:
+        files[card] = _card(summary if checkpoint is None else summary_of(results, manifest, checkpoint), card)
+    return files
+
+
+def _card(summary: RunSummary, card: Path) -> Writer:
+    """The card with the audit of the one checkpoint in it that a summary is about.
+
+    Raises:
+        UsageError: training has several ends and none is named, or the card cannot be written into.
+    """
+    from auditor.adapters.summaries.card_files import audited_card
+    from auditor.adapters.summaries.model_card import SOURCE, card_results, card_section
+    from auditor.cli.request import writable
+
+    writable(card, "--card")
+    if len(summary.leaves) > 1:
+        raise UsageError(
+            "training has several ends, and a card is about one model",
+            where="--card",
+            fix=f"Say which: --checkpoint {' or '.join(leaf.checkpoint for leaf in summary.leaves)}.",
+        )
+    name = summary.leaves[0].checkpoint
+    return _bytes(audited_card(card, name, card_results(summary), card_section(summary), SOURCE))
+
+
+def _bytes(content: bytes) -> Writer:
+    return lambda partial: partial.write_bytes(content)
+
+
+def _open(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        typer.echo("No browser was found on this machine: open the page on another one.", err=True)
