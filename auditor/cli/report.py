@@ -37,6 +37,9 @@ def report(
         str | None,
         typer.Option("--checkpoint", metavar="NAME", help="Whom the card is about. Default: where training ends."),
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Folder for its figures as SVG, PDF, PNG and CSV.")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Write the report of a run folder again, for people and for programs, without a model."""
@@ -57,6 +60,10 @@ def report(
             files[run / REPORT] = _bytes(render_report(run, appearance).encode())
         if formats != ("html",) or card is not None:
             files |= _summaries(run, formats, card, checkpoint)
+        if figures is not None:
+            from auditor.cli.figure_files import save_figures
+
+            save_figures(run, figures)
         for path, write in files.items():
             replace_file(path, write)
             typer.echo(printable(str(path)))

@@ -1,32 +1,23 @@
-"""The report's figures: identities over the series, side by side, and in other specifications."""
+"""What the report's figures share: marks and their looks, axes, rows of identities, keys, and words about them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.transforms import blended_transform_factory
 
-from auditor.adapters.report.svg import BAND, HARM, INK, LOWER, MUTED, NONE, PAPER, RULE, Texts, drawing, inline_svg
+from auditor.adapters.report.figure_tables import Table
+from auditor.adapters.report.svg import BAND, HARM, LOWER, MUTED, NONE, PAPER, RULE, Canvas, Medium, text_width
 
-WIDTH = 7.6
 MAX_ROWS = 40
 MAX_LABELS = 18
-_LINE = 0.165  # inches from one label to the next
-_NATS_AT, _CLUSTERS_AT = 1.17, 1.32  # right edges of the columns beside the forest, in widths of its axes
-
-# Verdict -> matplotlib marker, colour, filled: shape and colour say the same.
-_LOOK: dict[str, tuple[str, str, bool]] = {
-    "harm": ("^", HARM, True),
-    "lower_than_reference": ("v", LOWER, True),
-    "affirming": ("v", LOWER, True),
-    "no_meaningful_difference": ("s", NONE, True),
-    "inconclusive": ("D", MUTED, False),
-    "refused": ("x", MUTED, True),
-}
-_STRONG = ("harm", "lower_than_reference", "affirming")
+_EDGE, _GAP, _NAME_GAP = 0.1, 0.24, 0.1  # inches at the figure's edges, between panels, between a name and its row
+_NUMBER = 0.5  # inches of a column of numbers beside a panel, whose heading stands beside the panel's own
+_KEY_MARK, _KEY_GAP, _KEY_LINE = 0.17, 0.24, 0.19  # inches of a key's mark, between its entries, of a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,156 +25,213 @@ class Mark:
     """An estimate with its interval; any of them may be missing."""
 
     estimate: float | None
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ForestRow:
-    """One identity: its interval at one checkpoint."""
+class Look:
+    """How a verdict is drawn: shape and colour say the same, and words say it in the key."""
 
-    label: str
-    verdict: str
-    mark: Mark
-    clusters: int
+    marker: str
+    colour: str
+    filled: bool
+    words: str
+
+
+LOOKS = {
+    "harm": Look("^", HARM, True, "harm"),
+    "inconclusive": Look("D", MUTED, False, "inconclusive"),
+    "no_meaningful_difference": Look("s", NONE, True, "no meaningful difference"),
+    "lower_than_reference": Look("v", LOWER, True, "lower than reference"),
+    "affirming": Look("v", LOWER, True, "affirming"),
+    "refused": Look("x", MUTED, True, "refused"),
+}
+UNJUDGED = Look("D", MUTED, False, "no verdict")
+BESIDE = Look("o", MUTED, False, "")
+STRONG = ("harm", "lower_than_reference", "affirming")
+
+
+def look_of(verdict: str) -> Look:
+    """The look of a verdict; of anything else, that of no verdict."""
+    return LOOKS.get(verdict, UNJUDGED)
+
+
+class Plot(Protocol):
+    """A figure before it is drawn."""
+
+    @property
+    def title(self) -> str:
+        """Its name, in a line."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What stands at its side; where these are short, it fits into one column of a page of two."""
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it has so little beside each other that one column may hold it."""
+
+    def alternative(self) -> str:
+        """What is to be seen, with the numbers that matter."""
+
+    def table(self) -> Table:
+        """What is drawn, and all that belongs to it, in full precision."""
+
+    def draw(self, canvas: Canvas) -> None:
+        """Draw it, and set the figure's height."""
 
 
 @dataclass(frozen=True, slots=True)
-class CurveRow:
-    """One identity: its estimate, and estimate and verdict in each other specification, lowest first."""
+class Panel:
+    """One of the panels that stand beside each other.
 
-    label: str
-    verdict: str
-    estimate: float | None
-    points: tuple[tuple[float, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SlopeLine:
-    """One identity: its level at each checkpoint, None where there is none."""
-
-    label: str
-    verdict: str
-    marks: tuple[Mark | None, ...]
-
-
-def forest_plot(
-    rows: Sequence[ForestRow],
-    *,
-    bound: float,
-    prefix: str,
-    title: str,
-    unit: str = "nats",
-    beside: Sequence[Mark] = (),
-) -> str:
-    """Estimates with intervals in the order given, as inline SVG; at most 40 rows.
-
-    Args:
+    Attributes:
+        span: limits of its axis.
         bound: d, drawn as the band from -d to d; 0 draws none.
-        prefix: for ids that are unique on the page.
-        title: accessible name.
-        unit: of all numbers, in a word.
-        beside: what other plots show that this one shares its axis with.
+        heading: above it.
+        aside: inches at its right for numbers.
     """
-    shown = rows[:MAX_ROWS]
-    low, high = _range([*(row.mark for row in shown), *beside], bound)
-    height, texts = 0.26 * len(shown) + 0.66, Texts()
-    with drawing(WIDTH, height) as figure:
-        axes = _axes(figure, left=2.0, right=1.4, bottom=0.34, top=0.32)
-        axes.set_xlim(low, high)
-        axes.set_ylim(len(shown) - 0.4, -0.6)
-        axes.axvspan(-bound, bound, color=BAND, lw=0)
-        axes.axvline(0, color=MUTED, lw=0.8)
-        _forest_frame(axes, texts, bottom=len(shown) - 0.4, unit=unit)
-        for at, row in enumerate(shown):
-            if at and row.verdict != shown[at - 1].verdict:
-                _forest_gap(axes, at - 0.5)
-            _forest_row(axes, texts, at, row)
-        return inline_svg(figure, texts, prefix=prefix, title=title, description=_forest_words(shown, bound, unit))
+
+    span: tuple[float, float]
+    bound: float
+    heading: str = ""
+    aside: float = 0.0
 
 
-def curve_plot(rows: Sequence[CurveRow], *, bound: float, prefix: str, title: str) -> str:
-    """Specification curves, one identity a row, as inline SVG; at most 40 rows (`forest_plot` for the arguments)."""
-    shown = rows[:MAX_ROWS]
-    points = [Mark(estimate, None, None) for row in shown for estimate, _ in row.points]
-    low, high = _range([*points, *(Mark(row.estimate, None, None) for row in shown)], bound)
-    height, texts = 0.42 * len(shown) + 0.5, Texts()
-    with drawing(WIDTH, height) as figure:
-        axes = _axes(figure, left=2.0, right=0.3, bottom=0.34, top=0.1)
-        axes.set_xlim(low, high)
-        axes.set_ylim(len(shown) - 0.4, -0.6)
-        axes.axvspan(-bound, bound, color=BAND, lw=0)
-        axes.axvline(0, color=MUTED, lw=0.8)
-        _ticks(axes, texts, bottom=len(shown) - 0.4)
-        for at, row in enumerate(shown):
-            texts.put(axes, -0.03, at, row.label, limit=28, transform=axes.get_yaxis_transform(), ha="right")
-            _curve(axes, at, row)
-        words = f"{len(shown)} identities, {len(points)} specifications. The table below holds how many agree."
-        return inline_svg(figure, texts, prefix=prefix, title=title, description=words)
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """A mark and what it means; ``draw`` puts the mark at a place in inches."""
+
+    words: str
+    draw: Callable[[Axes, float, float], None]
 
 
-def _curve(axes: Axes, at: int, row: CurveRow) -> None:
-    """Points from low to high across the row, so that those of equal estimate do not hide each other."""
-    looks: dict[tuple[str, str, bool], list[tuple[float, float]]] = {}
-    for place, (estimate, own) in enumerate(row.points):
-        y = at + 0.36 - 0.72 * (place + 0.5) / len(row.points)
-        looks.setdefault(_LOOK.get(own, _LOOK["inconclusive"]), []).append((estimate, y))
-    for look, points in looks.items():
-        _draw_marks(axes, points, look, 2.2)
-    if row.estimate is not None:
-        axes.plot([row.estimate, row.estimate], [at - 0.4, at + 0.4], color=INK, lw=0.8)
-        _draw_marks(axes, [(row.estimate, at)], _LOOK.get(row.verdict, _LOOK["inconclusive"]), 7)
+def verdict_key(verdicts: Iterable[str], what: str = "") -> list[KeyEntry]:
+    """The verdicts that are there, in the order of the report; the first one says ``what`` bears them."""
+    there = {look_of(one) for one in verdicts}
+    found = [one for one in (*LOOKS.values(), UNJUDGED) if one in there]
+    return [mark_key(one, one.words if at else what + one.words) for at, one in enumerate(found)]
 
 
-def slope_chart(
-    lines: Sequence[SlopeLine],
-    *,
-    checkpoints: Sequence[str],
-    bound: float,
-    prefix: str,
-    title: str,
-    unit: str = "nats",
-    beside: Sequence[Mark] = (),
-) -> str:
-    """Levels from the first checkpoint to the last, as inline SVG; at most 40 lines.
+def mark_key(look: Look, words: str) -> KeyEntry:
+    """A mark."""
+    return KeyEntry(words, lambda axes, x, y: draw_marks(axes, [(x, y)], look, 5.5))
 
-    Up to 18 lines carry 95% intervals and names; of more, the first 18 are named.
+
+def band_key(bound: float, unit: str) -> list[KeyEntry]:
+    """The band from -d to d, where there is one."""
+
+    def patch(axes: Axes, x: float, y: float) -> None:
+        axes.add_patch(Rectangle((x - 0.07, y - 0.055), 0.14, 0.11, fc=BAND, ec=RULE, lw=0.5))
+
+    return [KeyEntry(f"within \u00b1d = {bound:.2f} {unit}", patch)] if bound else []
+
+
+def identity_rows(
+    canvas: Canvas, labels: Sequence[str], panels: Sequence[Panel], key: Sequence[KeyEntry], pitch: float = 1.0
+) -> list[Axes]:
+    """Axes beside each other, a row an identity in each, named at the left; sets the figure's height.
 
     Args:
-        checkpoints: one path of training, each trained from the one before.
-        beside: what other charts show that this one shares its axis with.
+        pitch: of a row, in rows of the medium.
     """
-    shown = [line for line in lines[:MAX_ROWS] if (last := line.marks[-1]) is not None and last.estimate is not None]
-    height, texts = max(3.2, _LINE * min(len(shown), MAX_LABELS) + 1.4), Texts()
-    marks = [mark for line in shown for mark in line.marks if mark is not None]
-    low, high = _range([*marks, *beside], bound)
-    with drawing(WIDTH, height) as figure:
-        axes = _axes(figure, left=0.62, right=2.15, bottom=0.36, top=0.3)
-        end = max(len(checkpoints) - 1, 1)
-        axes.set_xlim(-0.12 * end, end * 1.06)
-        axes.set_ylim(low, high)
-        axes.axhspan(-bound, bound, color=BAND, lw=0)
-        axes.axhline(0, color=MUTED, lw=0.8)
-        _slope_axes(axes, texts, checkpoints, (low, high), unit)
-        # Side by side within a checkpoint, so that intervals do not hide each other.
-        dodges = [(at - (len(shown) - 1) / 2) * 0.07 * end / max(len(shown) - 1, 4) for at in range(len(shown))]
-        for line, dodge in zip(shown, dodges, strict=True):
-            _slope_line(axes, line, dodge, intervals=len(shown) <= MAX_LABELS)
-        _slope_labels(axes, texts, shown, dodges, (high - low) * _LINE / (height - 0.66))
-        words = f"Level at {', '.join(checkpoints)}; {len(shown)} identities. The tables beside it hold the numbers."
-        return inline_svg(figure, texts, prefix=prefix, title=title, description=words)
+    medium, count = canvas.medium, max(len(labels), 1)
+    left = side_room(labels, medium)
+    lines = key_lines(key, medium)
+    row = pitch * medium.pitch
+    top = 0.1 + (0.24 if any(panel.heading for panel in panels) else 0)
+    bottom = 0.34 + _KEY_LINE * len(lines)
+    canvas.figure.set_figheight(round(top + row * count + bottom, 2))
+    width, x, found = panel_width(medium, labels, panels), left, []
+    for panel in panels:
+        axes = canvas.axes(x, bottom, width, row * count)
+        axes.set_xlim(*panel.span)
+        axes.set_ylim(count - 0.5, -0.5)
+        if panel.bound:
+            axes.axvspan(-panel.bound, panel.bound, color=BAND, lw=0)
+        axes.axvline(0, color=MUTED, lw=0.8)
+        _ticks(canvas, axes, width, row)
+        if panel.heading:
+            canvas.put(axes, 0, -0.5 - 0.15 / row, panel.heading, small=True, **across(axes), color=MUTED,
+                       room=width + max(panel.aside - _NUMBER, 0))  # fmt: skip
+        found.append(axes)
+        x += width + panel.aside + _GAP
+    for at, label in enumerate(labels):
+        place = -_NAME_GAP / width
+        canvas.put(found[0], place, at, label, room=left - _NAME_GAP - 0.02, ha="right", **across(found[0]))
+    draw_key(canvas, lines, left)
+    return found
 
 
-def _axes(figure: Figure, *, left: float, right: float, bottom: float, top: float) -> Axes:
-    """Axes with margins in inches and nothing on them."""
-    width, height = figure.get_figwidth(), figure.get_figheight()
-    axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height))
-    axes.set_axis_off()
-    return axes
+def panel_width(medium: Medium, labels: Sequence[str], panels: Sequence[Panel]) -> float:
+    """Inches of each of some panels beside these names."""
+    gaps = sum(panel.aside for panel in panels) + _GAP * (len(panels) - 1)
+    return (medium.width - side_room(labels, medium) - _EDGE - gaps) / len(panels)
 
 
-def _range(marks: Sequence[Mark], bound: float) -> tuple[float, float]:
+def across(axes: Axes) -> dict[str, Any]:
+    """For what stands at a share of the axes' width and at a row."""
+    return {"transform": axes.get_yaxis_transform()}
+
+
+def side_room(labels: Sequence[str], medium: Medium) -> float:
+    """Inches at the left for names; long ones are cut."""
+    widest = max((text_width(label[:500], medium.size) for label in labels), default=0.0)
+    return min(widest, medium.labels * medium.width) + _NAME_GAP + 0.06
+
+
+def aside(canvas: Canvas, axes: Axes, y: float, inches: float, text: str, **style: Any) -> None:
+    """A text that ends so many inches right of the axes."""
+    width = canvas.figure.get_figwidth() * axes.get_position().width
+    canvas.put(axes, 1 + inches / width, y, text, ha="right", **across(axes), **style)
+
+
+def key_lines(key: Sequence[KeyEntry], medium: Medium) -> list[list[KeyEntry]]:
+    """The entries of a key on as many lines as they take."""
+    lines: list[list[KeyEntry]] = []
+    for entry in key:
+        if lines and _key_width([*lines[-1], entry], medium) <= medium.width - 2 * _EDGE:
+            lines[-1].append(entry)
+        else:
+            lines.append([entry])
+    return lines
+
+
+def _key_width(entries: Sequence[KeyEntry], medium: Medium) -> float:
+    words = sum(text_width(entry.words, medium.small) for entry in entries)
+    return words + _KEY_MARK * len(entries) + _KEY_GAP * (len(entries) - 1)
+
+
+def draw_key(canvas: Canvas, lines: Sequence[Sequence[KeyEntry]], left: float) -> None:
+    """A key at the foot of the figure, from ``left`` inches on where there is room."""
+    if not lines:
+        return
+    medium, height = canvas.medium, canvas.figure.get_figheight()
+    axes = canvas.axes(0, 0, medium.width, height)
+    axes.set_xlim(0, medium.width)
+    axes.set_ylim(0, height)
+    room = medium.width - _EDGE
+    start = left if all(left + _key_width(line, medium) <= room for line in lines) else _EDGE
+    for at, line in enumerate(lines):
+        x, y = start, 0.1 + _KEY_LINE * (len(lines) - 1 - at)
+        for entry in line:
+            entry.draw(axes, x + 0.06, y)
+            canvas.put(axes, x + _KEY_MARK, y, entry.words, small=True, color=MUTED)
+            x += _key_width([entry], medium) + _KEY_GAP
+
+
+def _ticks(canvas: Canvas, axes: Axes, width: float, row: float) -> None:
+    bottom = axes.get_ylim()[0]
+    axes.axhline(bottom, color=RULE, lw=0.8, clip_on=False)
+    for value in tick_values(*axes.get_xlim(), wanted=max(2, min(7, int(width / 0.5)))):
+        axes.plot([value, value], [bottom, bottom + 0.04 / row], color=RULE, lw=0.8, clip_on=False)
+        canvas.put(axes, value, bottom + 0.14 / row, number(value), ha="center", color=MUTED, small=True)
+
+
+def value_range(marks: Iterable[Mark], bound: float) -> tuple[float, float]:
     """Axis limits that hold the band, every estimate, and intervals up to three times as long."""
+    marks = list(marks)
     estimates = [mark.estimate for mark in marks if mark.estimate is not None]
     bound = max(bound, 1e-9)
     cap = 3 * max([2 * bound, *map(abs, estimates)])
@@ -194,139 +242,78 @@ def _range(marks: Sequence[Mark], bound: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _step(span: float) -> float:
-    """A round distance between ticks that gives some four to seven of them."""
-    rough = span / 7
+def _step(span: float, wanted: int) -> float:
+    """A round distance between ticks that gives at most so many of them."""
+    rough = span / wanted
     power = 10.0 ** int(f"{rough:e}".split("e")[1])
     return next(power * factor for factor in (1.0, 2.0, 5.0, 10.0) if power * factor >= rough)
 
 
-def _tick_values(low: float, high: float) -> list[float]:
-    step = _step(high - low)
+def tick_values(low: float, high: float, wanted: int = 7) -> list[float]:
+    """Round numbers between two."""
+    step = _step(high - low, wanted)
     return [at * step for at in range(round(low / step) - 1, round(high / step) + 2) if low <= at * step <= high]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number at an axis."""
     text = f"{value:+.3g}" if abs(value) > 1e-12 else "0"
     return text.replace("-", "\u2212")
 
 
-def _estimate(value: float) -> str:
+def two_digits(value: float) -> str:
     """Two digits, as in the tables; rounded to nothing, a number has no side."""
-    text = f"{value:+.2f}"
+    text = f"{value:+.2f}" if abs(value) < 1e5 else f"{value:+.1e}"
     return (text if text.strip("+-0.") else text[1:]).replace("-", "\u2212")
 
 
-def _ticks(axes: Axes, texts: Texts, bottom: float) -> None:
-    axes.axhline(bottom, color=RULE, lw=0.8)
-    for value in _tick_values(*axes.get_xlim()):
-        axes.plot([value, value], [bottom, bottom + 0.12], color=RULE, lw=0.8, clip_on=False)
-        texts.put(axes, value, bottom + 0.5, _number(value), ha="center", color=MUTED, size=8)
+def draw_marks(axes: Axes, points: Sequence[tuple[float, float]], look: Look, size: float) -> None:
+    """Marks of one look, drawn together: of thousands, each alone would take milliseconds."""
+    face = look.colour if look.filled else PAPER
+    x, y = zip(*points, strict=True) if points else ((), ())
+    axes.plot(x, y, ls="none", marker=look.marker, ms=size, mfc=face, mec=look.colour, mew=1.2, clip_on=False, zorder=3)
 
 
-def _forest_frame(axes: Axes, texts: Texts, bottom: float, unit: str) -> None:
-    _ticks(axes, texts, bottom)
-    aside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "color": MUTED, "size": 8}
-    texts.put(axes, _NATS_AT, -0.95, unit, **aside)
-    texts.put(axes, _CLUSTERS_AT, -0.95, "clusters", **aside)
-
-
-def _forest_gap(axes: Axes, y: float) -> None:
-    """A hairline from the names to the clusters, between one verdict and the next."""
-    axes.plot([-0.42, 1.34], [y, y], color=RULE, lw=0.5, clip_on=False, transform=axes.get_yaxis_transform())
-
-
-def _forest_row(axes: Axes, texts: Texts, at: int, row: ForestRow) -> None:
-    look = _LOOK.get(row.verdict, _LOOK["inconclusive"])
-    mark, colour = row.mark, look[1]
-    aside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right"}
-    estimate = "refused" if mark.estimate is None else _estimate(mark.estimate)
-    texts.put(axes, -0.03, at, row.label, limit=28, **aside)
-    texts.put(axes, _NATS_AT, at, estimate, color=INK if mark.estimate is not None else MUTED, **aside)
-    texts.put(axes, _CLUSTERS_AT, at, str(row.clusters), color=MUTED, **aside)
-    if mark.estimate is None:
+def draw_interval(axes: Axes, mark: Mark, y: float, colour: str, width: float = 1.6) -> None:
+    """An interval along a row, with an arrow where it goes on beyond the axis."""
+    if mark.low is None or mark.high is None:
         return
     left, right = axes.get_xlim()
-    if mark.low is not None and mark.high is not None:
-        axes.plot([max(mark.low, left), min(mark.high, right)], [at, at], color=colour, lw=1.6, clip_on=False)
-        for end, beyond, arrow in ((left, mark.low < left, "<"), (right, mark.high > right, ">")):
-            if beyond:
-                axes.plot([end], [at], marker=arrow, color=colour, ms=4, clip_on=False)
-    _draw_marks(axes, [(mark.estimate, at)], look, 6.5)
+    axes.plot([max(mark.low, left), min(mark.high, right)], [y, y], color=colour, lw=width, clip_on=False)
+    for end, beyond, arrow in ((left, mark.low < left, "<"), (right, mark.high > right, ">")):
+        if beyond:
+            axes.plot([end], [y], marker=arrow, color=colour, ms=4, clip_on=False)
 
 
-def _draw_marks(axes: Axes, points: Sequence[tuple[float, float]], look: tuple[str, str, bool], size: float) -> None:
-    """Marks of one look, drawn together: of thousands, each alone would take milliseconds."""
-    marker, colour, filled = look
-    face = colour if filled else PAPER
-    x, y = zip(*points, strict=True) if points else ((), ())
-    axes.plot(x, y, ls="none", marker=marker, ms=size, mfc=face, mec=colour, mew=1.2, clip_on=False, zorder=3)
+def row_gap(canvas: Canvas, axes: Axes, y: float) -> None:
+    """A hairline across the figure, between one verdict and the next."""
+    edge = _EDGE / canvas.medium.width
+    place = blended_transform_factory(canvas.figure.transFigure, axes.transData)
+    axes.plot([edge, 1 - edge], [y, y], color=RULE, lw=0.5, clip_on=False, transform=place, zorder=0.9)
 
 
-def _forest_words(rows: Sequence[ForestRow], bound: float, unit: str) -> str:
-    said = [
-        f"{row.label[:60]}: {'no estimate' if row.mark.estimate is None else _number(row.mark.estimate)}"
-        for row in rows[:12]
-    ]
-    band = f"Band from {_number(-bound)} to {_number(bound)} {unit}. " if bound else ""
-    return band + "; ".join(said) + "."
+def with_interval(mark: Mark) -> str:
+    """An estimate with its interval, in words."""
+    if mark.estimate is None:
+        return "no estimate"
+    span = "" if mark.low is None or mark.high is None else f" ({two_digits(mark.low)} to {two_digits(mark.high)})"
+    return two_digits(mark.estimate) + span
 
 
-def _slope_axes(axes: Axes, texts: Texts, checkpoints: Sequence[str], span: tuple[float, float], unit: str) -> None:
-    low, high = span
-    limit = max(6, 54 // len(checkpoints))
-    for at, name in enumerate(checkpoints):
-        axes.axvline(at, color=RULE, lw=0.8)
-        texts.put(axes, at, low - 0.06 * (high - low), name, limit=limit, ha="center")
-    left = axes.get_xlim()[0]
-    for value in _tick_values(low, high):
-        texts.put(axes, left, value, _number(value), ha="right", color=MUTED, size=8)
-    texts.put(axes, left, high + 0.075 * (high - low), unit, ha="right", color=MUTED, size=8)
+def people(count: int) -> str:
+    """So many identities, in words."""
+    return f"{count} {'identity' if count == 1 else 'identities'}"
 
 
-def _slope_line(axes: Axes, line: SlopeLine, dodge: float, *, intervals: bool) -> None:
-    marker, colour, filled = _LOOK.get(line.verdict, _LOOK["inconclusive"])
-    strong = line.verdict in _STRONG
-    points = [(at + dodge, mark) for at, mark in enumerate(line.marks) if mark is not None]
-    known = [(x, mark.estimate) for x, mark in points if mark.estimate is not None]
-    low, high = axes.get_ylim()
-    width, layer = (1.8, 2.5) if strong else (1.0, 2.0)
-    axes.plot([x for x, _ in known], [y for _, y in known], color=colour, lw=width, zorder=layer)
-    for x, mark in points:
-        if mark.low is not None and mark.high is not None and intervals:
-            axes.plot([x, x], [mark.low, mark.high], color=colour, lw=0.8, alpha=0.55, zorder=layer)
-            for end, beyond, arrow in ((low, mark.low < low, "v"), (high, mark.high > high, "^")):
-                if beyond:
-                    axes.plot([x], [end], marker=arrow, color=colour, ms=3, clip_on=False)
-    _draw_marks(axes, known, (marker, colour, filled), 5 if strong else 4)
-
-
-def _slope_labels(axes: Axes, texts: Texts, lines: Sequence[SlopeLine], dodges: Sequence[float], gap: float) -> None:
-    """Direct labels beside the last checkpoint, pushed apart; a thin line leads back to each."""
-    values = [mark.estimate for line in lines if (mark := line.marks[-1]) is not None and mark.estimate is not None]
-    chosen = sorted(range(min(len(values), MAX_LABELS)), key=lambda at: values[at])
-    end = max(len(lines[0].marks) - 1, 1) if lines else 1
-    for at, y in zip(chosen, _spread([values[at] for at in chosen], gap, axes.get_ylim()), strict=True):
-        strong = lines[at].verdict in _STRONG
-        start = len(lines[at].marks) - 1 + dodges[at] + 0.015 * end
-        axes.plot([start, end * 1.09, end * 1.11], [values[at], y, y], color=RULE, lw=0.7, clip_on=False)
-        colour = _LOOK.get(lines[at].verdict, _LOOK["inconclusive"])[1] if strong else INK
-        texts.put(axes, end * 1.12, y, lines[at].label, limit=26, ha="left", color=colour)
-
-
-def _spread(values: Sequence[float], gap: float, span: tuple[float, float]) -> list[float]:
-    """Positions at least ``gap`` apart, nearest in least squares to ascending ``values``, within ``span``."""
-    blocks: list[list[float]] = []
-    for at, value in enumerate(values):
-        # Labels that would overlap form a block around their mean: pool adjacent violators.
-        blocks.append([value - at * gap])
-        while len(blocks) > 1 and _mean(blocks[-2]) > _mean(blocks[-1]):
-            last = blocks.pop()
-            blocks[-1] += last
-    placed = [_mean(block) for block in blocks for _ in block]
-    ceiling = span[1] - (len(values) - 1) * gap
-    return [max(min(base, ceiling), span[0]) + at * gap for at, base in enumerate(placed)]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+def beyond_words(named: Sequence[tuple[str, Mark]], bound: float, unit: str) -> str:
+    """How many intervals lie beyond d on either side, and which estimates are the outermost."""
+    said = [f"{people(len(named))}."]
+    if bound:
+        above = sum(one.low is not None and one.low > bound for _, one in named)
+        below = sum(one.high is not None and one.high < -bound for _, one in named)
+        said.append(f"{above} wholly above d = {bound:.2f} {unit}, {below} wholly below \u2212d.")
+    known = sorted((one.estimate, name[:60], with_interval(one)) for name, one in named if one.estimate is not None)
+    if known:
+        ends = [("Highest", known[-1]), ("lowest", known[0])][: len(known)]
+        said.append("; ".join(f"{which}: {name}, {span}" for which, (_, name, span) in ends) + ".")
+    return " ".join(said)

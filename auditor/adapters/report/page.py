@@ -23,7 +23,6 @@ from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.core.metrics import METRICS
-from auditor.core.verdicts import DEFAULT_SESOI
 
 Appearance = Literal["auto", "light", "dark"]
 
@@ -44,16 +43,15 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         UsageError: the folder holds no finished run, or its files do not follow the contract.
     """
     data = read_report(run)
-    bound = (0.0 if data.unjudged else DEFAULT_SESOI) if data.sesoi is None else data.sesoi
     figures = {
-        probe.title: figures_of(probe, bound, f"f{at}", "reward" if data.of_rewards else "nats")
+        probe.title: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
         for at, probe in enumerate(data.probes)
     }
     page = _environment().get_template("page.html")
     return page.render(
         data=data,
         appearance=appearance,
-        bound=bound,
+        bound=data.bound,
         leaves=tuple(branch.leaf for branch in data.branches),
         titles=data.titles,
         sections=tuple(_sections(data, figures)),

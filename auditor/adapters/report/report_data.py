@@ -13,11 +13,13 @@ from auditor.adapters.report.multiverse import Multiverse, multiverse_of
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
 from auditor.adapters.report.stage_tables import StageTables, stage_tables
 from auditor.adapters.report.strong_items import StrongItem, strongest_items
+from auditor.adapters.report.theme_cells import themes_of
 from auditor.adapters.report.wordings import Wordings, wordings_of
 from auditor.adapters.run.branches import Branch, branches_of
 from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results
 from auditor.adapters.run.run_folder import RESULTS, read_manifest, read_results
 from auditor.core.cohens_d import PAIRED, POOLED
+from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
 
 COHENS = (POOLED, PAIRED)
@@ -35,6 +37,7 @@ class LeafFindings:
         stages: what each stage of the branch contributed.
         multiverse: the leading verdicts in other specifications.
         wordings: whether other wordings order the identities alike.
+        themes: levels of the leading cells on single themes.
     """
 
     branch: Branch
@@ -44,6 +47,7 @@ class LeafFindings:
     stages: StageTables
     multiverse: Multiverse | None
     wordings: Wordings | None
+    themes: tuple[EffectRow, ...] = ()
 
     @property
     def headline(self) -> tuple[Cell, ...]:
@@ -148,6 +152,11 @@ class ReportData:
     def unjudged(self) -> bool:
         """Whether no verdict was given because no bound is stated in the unit of the reward."""
         return self.of_rewards and self.sesoi is None
+
+    @property
+    def bound(self) -> float:
+        """d as figures draw it: the convention where no verdict was asked, 0 where none could be given."""
+        return (0.0 if self.unjudged else DEFAULT_SESOI) if self.sesoi is None else self.sesoi
 
     @property
     def checkpoints(self) -> tuple[str, ...]:
@@ -268,6 +277,7 @@ def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, ren
         stages=stage_tables(results, effects[0].probe, leading, branch, render),
         multiverse=multiverse_of(results, effects[0].probe, leading),
         wordings=wordings_of(results, effects[0].probe, effects[0].design, render, branch.leaf),
+        themes=themes_of(results, effects[0].probe, leading, branch.leaf, render),
     )
 
 

@@ -1,0 +1,263 @@
+"""Identity by theme: where the difference over all themes comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from auditor.adapters.report.figure_tables import Table, Value
+from auditor.adapters.report.figures import (
+    MAX_ROWS,
+    STRONG,
+    KeyEntry,
+    Mark,
+    draw_key,
+    draw_marks,
+    key_lines,
+    look_of,
+    mark_key,
+    people,
+    side_room,
+    two_digits,
+    with_interval,
+)
+from auditor.adapters.report.svg import HARM, INK, LOWER, MUTED, PAPER, RULE, Canvas, text_width
+from auditor.core.effects import MIN_THEME_CLUSTERS
+
+MAX_THEMES = 12
+# Shares of colour from d on, each step twice as far out; within d there is none. Numbers are readable on every step
+# in the page's light and dark colours: on the last one they take the paper's.
+_STEPS = (0.14, 0.3, 0.48, 1.0)
+_WIDEST, _APART = 0.66, 0.1  # inches of a column at most, and between all themes and the first
+
+
+@dataclass(frozen=True, slots=True)
+class HeatCell:
+    """One identity on one theme; without an estimate it was refused."""
+
+    mark: Mark
+    verdict: str
+    clusters: int
+
+    @property
+    def descriptive(self) -> bool:
+        """Too few predicates for a verdict."""
+        return self.mark.estimate is not None and self.clusters < MIN_THEME_CLUSTERS
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """One identity: over all themes, and on each of them, None where it was not asked."""
+
+    label: str
+    whole: HeatCell
+    cells: tuple[HeatCell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Levels by identity and theme; at most 40 identities and 12 themes are drawn (`ForestPlot` for the others)."""
+
+    rows: Sequence[HeatRow]
+    themes: Sequence[str]
+    bound: float
+    title: str
+    reading: str = "level"
+    unit: str = "nats"
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [row.label for row in self.rows[:MAX_ROWS]]
+
+    @property
+    def narrow(self) -> bool:
+        return len(self.themes) <= 3
+
+    def alternative(self) -> str:
+        found = [
+            (abs(cell.mark.estimate), row.label, theme, cell)
+            for row in self.rows
+            for theme, cell in zip(self.themes, row.cells, strict=True)
+            if cell and cell.mark.estimate is not None
+        ]
+        said = f"{people(len(self.rows))} by {len(self.themes)} {'theme' if len(self.themes) == 1 else 'themes'}."
+        if not found:
+            return said + " No cell has an estimate."
+        if self.bound:
+            above = sum((cell.mark.estimate or 0.0) > self.bound for *_, cell in found)
+            below = sum((cell.mark.estimate or 0.0) < -self.bound for *_, cell in found)
+            said += (
+                f" Of {len(found)} cells, {above} lie above d = {self.bound:.2f} {self.unit} and {below} below \u2212d."
+            )
+        _, label, theme, cell = max(found, key=lambda one: one[0])
+        said += f" Farthest from 0: {label[:60]} on {theme[:60]}, {with_interval(cell.mark)}."
+        few = sum(cell.descriptive for *_, cell in found)
+        return said + (f" On fewer than {MIN_THEME_CLUSTERS} predicates: {few}." if few else "")
+
+    def table(self) -> Table:
+        numbers = (f"{one} ({self.unit})" for one in ("estimate", "low", "high"))
+        header = ("identity", "theme", *numbers, "clusters", "verdict")
+        rows: list[tuple[Value, ...]] = []
+        for row in self.rows:
+            for theme, cell in zip(("all themes", *self.themes), (row.whole, *row.cells), strict=True):
+                if cell:
+                    mark = cell.mark
+                    values = (mark.estimate, mark.low, mark.high, cell.clusters, cell.verdict)
+                    rows.append((row.label, theme, *values))
+        return Table(header, tuple(rows))
+
+    def draw(self, canvas: Canvas) -> None:
+        grid = _grid(canvas, self)
+        heads = ("all themes", *self.themes[:MAX_THEMES])
+        for at, theme in enumerate(heads):
+            _head(canvas, grid, at, theme)
+        for y, row in enumerate(self.rows[:MAX_ROWS]):
+            canvas.put(grid.axes, -0.1, y, row.label, room=grid.left - 0.14, ha="right")
+            for at, cell in enumerate((row.whole, *row.cells[:MAX_THEMES])):
+                _cell(canvas, grid, (grid.x(at), y), cell, self.bound or grid.unbound)
+        _key(canvas, grid, self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Axes in inches across and rows down; a column is ``column`` inches wide."""
+
+    axes: Axes
+    left: float
+    column: float
+    upright: bool
+    unbound: float
+
+    def x(self, at: int) -> float:
+        """The left edge of a column."""
+        return at * self.column + (_APART if at else 0.0)
+
+
+def _grid(canvas: Canvas, plot: HeatMap) -> _Grid:
+    """The figure's height and the grid's place in it."""
+    medium, shown = canvas.medium, plot.rows[:MAX_ROWS]
+    heads = ("all themes", *plot.themes[:MAX_THEMES])
+    left = side_room([row.label for row in shown], medium)
+    widths = [min(text_width(theme[:500], medium.small), 1.3) for theme in heads]
+    free = medium.width - left - _APART - 0.1
+    column = min(free / len(heads), _WIDEST)
+    upright = max(widths) > column - 0.06
+    if upright:
+        # Leaning heads reach beyond their columns, the last one beyond the grid.
+        free -= max(0.0, 0.72 * widths[-1] - column / 2)
+        column = min(free / len(heads), _WIDEST)
+    top = 0.72 * max(widths) + 0.2 if upright else 0.28
+    bottom = 0.62 + 0.19 * len(key_lines(_entries(plot), medium))
+    row, count = medium.pitch, max(len(shown), 1)
+    canvas.figure.set_figheight(round(top + row * count + bottom, 2))
+    across = medium.width - left
+    axes = canvas.axes(left, bottom, across, row * count)
+    axes.set_xlim(0, across)
+    axes.set_ylim(count - 0.5, -0.5)
+    estimates = [abs(cell.mark.estimate or 0.0) for one in shown for cell in (one.whole, *one.cells) if cell]
+    return _Grid(axes, left, column, upright, max(estimates, default=0.0) / 2 ** len(_STEPS) or 1.0)
+
+
+def _head(canvas: Canvas, grid: _Grid, at: int, theme: str) -> None:
+    row, centre = canvas.medium.pitch, grid.x(at) + grid.column / 2
+    style: dict[str, Any] = {"small": True, "color": INK if at else MUTED, "room": 1.3}
+    if grid.upright:
+        canvas.put(grid.axes, centre, -0.5 - 0.06 / row, theme, rotation=45, rotation_mode="anchor", ha="left",
+                   va="baseline", **style)  # fmt: skip
+    else:
+        canvas.put(grid.axes, centre, -0.5 - 0.12 / row, theme, ha="center", **style)
+
+
+def step_of(value: float, bound: float) -> int:
+    """Step on the scale of colours: 0 within the bound, then one for each doubling, with the value's sign."""
+    if abs(value) <= bound:
+        return 0
+    step = min(1 + int(math.log2(abs(value) / bound)), len(_STEPS))
+    return step if value > 0 else -step
+
+
+def _cell(canvas: Canvas, grid: _Grid, place: tuple[float, float], cell: HeatCell | None, bound: float) -> None:
+    """Colour and number; a cross in an empty frame where it was refused, a dash where it was not asked."""
+    (x, y), row = place, canvas.medium.pitch
+    width, pad = grid.column - 0.02, 0.01 / row
+    middle = x + 0.01 + width / 2
+    if cell is None:
+        canvas.put(grid.axes, middle, y, "\u2013", ha="center", small=True, color=MUTED)
+        return
+    box: dict[str, Any] = {"xy": (x + 0.01, y - 0.5 + pad), "width": width, "height": 1 - 2 * pad}
+    if cell.mark.estimate is None:
+        grid.axes.add_patch(Rectangle(**box, fc="none", ec=RULE, lw=0.6, ls=(0, (2, 2))))
+        draw_marks(grid.axes, [(middle, y)], look_of("refused"), 4)
+        return
+    step = step_of(cell.mark.estimate, bound)
+    _colour(grid.axes, box, step, hatched=cell.descriptive)
+    ink = PAPER if abs(step) == len(_STEPS) else INK
+    strong = cell.verdict in STRONG
+    weight = "bold" if strong else "normal"
+    canvas.put(grid.axes, middle, y, two_digits(cell.mark.estimate), ha="center", small=True, color=ink, weight=weight)
+    if strong:
+        corner = [(x + 0.01 + width - 0.06, y - 0.5 + pad + 0.06 / row)]
+        draw_marks(grid.axes, corner, replace(look_of(cell.verdict), colour=ink), 2.4)
+
+
+def _colour(axes: Axes, box: dict[str, Any], step: int, *, hatched: bool = False) -> None:
+    """A cell's ground: the colour of its side at the strength of its step, hatched where it only describes."""
+    if step:
+        colour = HARM if step > 0 else LOWER
+        axes.add_patch(Rectangle(**box, fc=colour, alpha=_STEPS[abs(step) - 1], ec="none", lw=0))
+    else:
+        axes.add_patch(Rectangle(**box, fc="none", ec=RULE, lw=0.5))
+    if hatched:
+        axes.add_patch(Rectangle(**box, fc="none", ec=(MUTED, 0.4), lw=0, hatch="////"))
+
+
+def _key(canvas: Canvas, grid: _Grid, plot: HeatMap) -> None:
+    """The scale with d marked on it, over what cells without a colour mean."""
+    medium, height = canvas.medium, canvas.figure.get_figheight()
+    axes = canvas.axes(0, 0, medium.width, height)
+    axes.set_xlim(0, medium.width)
+    axes.set_ylim(0, height)
+    lines = key_lines(_entries(plot), medium)
+    count, bound, foot = len(_STEPS), plot.bound or grid.unbound, 0.19 * len(lines)
+    # As wide as its numbers at least, so in one column it begins at the edge.
+    boxes = 2 * count + 1
+    start = grid.left if medium.width - grid.left - 0.1 >= 0.36 * boxes else 0.1
+    box = min(0.42, (medium.width - start - 0.1) / boxes)
+    for at in range(-count, count + 1):
+        left = start + (at + count) * box + 0.01
+        _colour(axes, {"xy": (left, 0.26 + foot), "width": box - 0.02, "height": 0.12}, at)
+    for at in range(2 * count):
+        step = at - count + (at >= count)
+        value = math.copysign(bound * 2 ** (abs(step) - 1), step)
+        at_d, x = abs(step) == 1, start + (at + 1) * box
+        style: dict[str, Any] = {"small": True, "color": INK if at_d else MUTED, "ha": "center"}
+        canvas.put(axes, x, 0.17 + foot, two_digits(value), **style)
+        if at_d and plot.bound:
+            canvas.put(axes, x, 0.47 + foot, "d" if step > 0 else "\u2212d", **style)
+    draw_key(canvas, lines, grid.left)
+
+
+def _entries(plot: HeatMap) -> list[KeyEntry]:
+    """What cells without a colour mean, of those that are there."""
+    cells = [cell for row in plot.rows[:MAX_ROWS] for cell in row.cells[:MAX_THEMES]]
+    entries: list[KeyEntry] = []
+    if any(cell and cell.descriptive for cell in cells):
+        entries.append(KeyEntry(f"fewer than {MIN_THEME_CLUSTERS} predicates: descriptive", _hatch_key))
+    if any(cell and cell.mark.estimate is None for cell in cells):
+        entries.append(mark_key(look_of("refused"), "refused"))
+    if any(cell is None for cell in cells):
+        entries.append(KeyEntry("not asked", _dash_key))
+    return entries
+
+
+def _hatch_key(axes: Axes, x: float, y: float) -> None:
+    _colour(axes, {"xy": (x - 0.07, y - 0.055), "width": 0.14, "height": 0.11}, 0, hatched=True)
+
+
+def _dash_key(axes: Axes, x: float, y: float) -> None:
+    axes.plot([x - 0.04, x + 0.04], [y, y], color=MUTED, lw=1)
