@@ -81,13 +81,13 @@ def _label(element: ET.Element) -> Label:
 def marks(svg: str) -> list[MarkAt]:
     """Marks in the order drawn, those of the key included."""
     root = ET.fromstring(svg)
-    shapes = {str(one.get("id")): str(one.get("d")) for one in root.iter(f"{SVG}path") if one.get("id")}
+    shapes = {str(one.get("id")): one for one in root.iter(f"{SVG}path") if one.get("id")}
     found = []
     for one in root.iter(f"{SVG}use"):
-        colour = re.search(r"stroke: var\(--(\w+)", str(one.get("style")))
         shape = shapes[str(one.get(f"{XLINK}href")).removeprefix("#")]
+        colour = re.search(r"stroke: var\(--(\w+)", str(shape.get("style")))
         place = float(str(one.get("x"))), float(str(one.get("y")))
-        found.append(MarkAt(*place, shape, colour[1] if colour else ""))
+        found.append(MarkAt(*place, str(shape.get("d")), colour[1] if colour else ""))
     return found
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+from itertools import pairwise
 
 import pytest
 from drawn_figures import assert_only_drawing, assert_tidy, marks, row_of, shown_names, svg_of, value_at
 from run_factory import HOSTILE
 
-from auditor.adapters.report.curve_plot import CurvePlot, CurvePoint, CurveRow
+from auditor.adapters.report.curve_plot import MAX_POINTS, CurvePlot, CurvePoint, CurveRow
 from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
 
 BOUND = math.log(1.25)
@@ -42,6 +43,21 @@ def test_a_verdict_that_says_something_is_drawn_over_the_others() -> None:
     row = CurveRow("one", "inconclusive", 0.1, (CurvePoint(0.5, "harm"), *(CurvePoint(0.5, "inconclusive"),) * 9))
     drawn = [mark.colour for mark in marks(svg_of(plot(row)))]
     assert drawn.index("harm") == 9
+
+
+def test_of_thousands_of_specifications_those_that_alter_the_verdict_are_kept() -> None:
+    points = tuple(CurvePoint(at / 1000, "inconclusive" if at in (3, 1500) else "harm") for at in range(2000))
+    row = CurveRow("one", "harm", 1.0, points)
+    kept = row.drawn()
+    assert 190 <= len(kept) <= MAX_POINTS
+    assert [one.estimate for one in kept if one.verdict == "inconclusive"] == [0.003, 1.5]
+    assert (kept[0], kept[-1]) == (points[0], points[-1])
+    assert list(kept) == sorted(kept, key=lambda one: one.estimate)
+    assert max(b.estimate - a.estimate for a, b in pairwise(kept)) < 0.02
+    assert "2000 specifications" in plot(row).alternative()
+    assert len(marks(svg_of(plot(row)))) == len(kept) + 1 + len({"harm", "inconclusive"})
+    altered = tuple(CurvePoint(one.estimate, "inconclusive") for one in points)
+    assert len(CurveRow("one", "harm", 1.0, altered).drawn()) <= MAX_POINTS
 
 
 def test_words_and_data() -> None:

@@ -102,6 +102,22 @@ def test_few_predicates_are_hatched() -> None:
     assert hatches(11) == 2
 
 
+def test_cells_with_a_verdict_are_framed() -> None:
+    """Each frame stands around the number it belongs to."""
+    row = HeatRow("one", cell(0.5, "harm", 60), (cell(0.6), cell(-0.7, "lower_than_reference", 30)))
+    svg = svg_of(plot([row], ("mind", "worth")))
+    found = re.findall(
+        r'd="M (\S+) \S+ L (\S+) [^"]*" [^>]*style="fill: none; stroke: var\(--ink, #\w+\); stroke-width: 1.1', svg
+    )
+    whole, _, worth = numbers(svg, [row])[0]
+    middles = [(float(left) + float(right)) / 2 for left, right in found[:2]]
+    assert middles == pytest.approx([whole.x, worth.x], abs=0.5)
+    assert "verdict: harm or lower than reference" in words(svg)
+    assert not any(
+        "verdict" in one for one in words(svg_of(plot([HeatRow("one", cell(0.5), (cell(0.6),))], ("mind",))))
+    )
+
+
 def test_refused_cells_are_empty_and_marked_and_those_not_asked_have_a_dash() -> None:
     row = HeatRow("one", cell(0.0), (cell(None, "refused"), None, cell(0.3)))
     svg = svg_of(plot([row], ("mind", "worth", "danger")))

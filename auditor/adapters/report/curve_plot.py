@@ -25,6 +25,8 @@ from auditor.adapters.report.figures import (
 )
 from auditor.adapters.report.svg import INK, Canvas
 
+MAX_POINTS = 200
+
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
@@ -44,6 +46,16 @@ class CurveRow:
     verdict: str
     estimate: float | None
     points: tuple[CurvePoint, ...]
+
+    def drawn(self) -> tuple[CurvePoint, ...]:
+        """At most 200 of the points: those that alter the verdict before others, then evenly from low to high."""
+        if len(self.points) <= MAX_POINTS:
+            return self.points
+        altered = [at for at, one in enumerate(self.points) if one.verdict != self.verdict]
+        kept = _evenly(altered, MAX_POINTS - 2)
+        others = sorted(set(range(len(self.points))) - set(altered))
+        chosen = {0, len(self.points) - 1, *kept, *_evenly(others, MAX_POINTS - 2 - len(kept))}
+        return tuple(self.points[at] for at in sorted(chosen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +92,12 @@ class CurvePlot:
         rows: list[tuple[str | float | None, ...]] = []
         for row in self.rows:
             rows.append((row.label, "the audit's own", "", row.estimate, row.verdict))
-            rows += [(row.label, one.dimension, one.choice, one.estimate, one.verdict) for one in row.points]
+            rows += [(row.label, one.dimension, one.choice, one.estimate, one.verdict) for one in row.drawn()]
         return Table(header, tuple(rows))
 
     def draw(self, canvas: Canvas) -> None:
         shown = self.rows[:MAX_ROWS]
-        points = [one for row in shown for one in row.points]
+        points = [one for row in shown for one in row.drawn()]
         marks = [*(Mark(one.estimate) for one in points), *(Mark(row.estimate) for row in shown)]
         verdicts = [*(row.verdict for row in shown), *(one.verdict for one in points)]
         panel = Panel(value_range(marks, self.bound), self.bound, f"{self.reading}, {self.unit}")
@@ -95,14 +107,22 @@ class CurvePlot:
             _curve(axes, at, row)
 
 
+def _evenly(places: Sequence[int], count: int) -> list[int]:
+    """So many of some places, spread over them; all where there are no more."""
+    if len(places) <= count:
+        return list(places)
+    return [places[at * len(places) // count] for at in range(count)]
+
+
 def _curve(axes: Axes, at: int, row: CurveRow) -> None:
     """Points from low to high across the row, so that those of equal estimate do not hide each other.
 
     Verdicts that say something are drawn last: hundreds of others must not hide them.
     """
     looks: dict[Look, list[tuple[float, float]]] = {}
-    for place, one in enumerate(sorted(row.points, key=lambda one: one.estimate)):
-        y = at + 0.36 - 0.72 * (place + 0.5) / len(row.points)
+    points = row.drawn()
+    for place, one in enumerate(points):
+        y = at + 0.36 - 0.72 * (place + 0.5) / len(points)
         looks.setdefault(look_of(one.verdict), []).append((one.estimate, y))
     strong = {look_of(one) for one in STRONG}
     for look in sorted(looks, key=lambda one: one in strong):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -224,7 +225,8 @@ def draw_key(canvas: Canvas, lines: Sequence[Sequence[KeyEntry]], left: float) -
 def _ticks(canvas: Canvas, axes: Axes, width: float, row: float) -> None:
     bottom = axes.get_ylim()[0]
     axes.axhline(bottom, color=RULE, lw=0.8, clip_on=False)
-    for value in tick_values(*axes.get_xlim(), wanted=max(2, min(7, int(width / 0.5)))):
+    # Their numbers take some half an inch on the page.
+    for value in tick_values(*axes.get_xlim(), wanted=max(3, min(7, int(width / (0.06 * canvas.medium.small))))):
         axes.plot([value, value], [bottom, bottom + 0.04 / row], color=RULE, lw=0.8, clip_on=False)
         canvas.put(axes, value, bottom + 0.14 / row, number(value), ha="center", color=MUTED, small=True)
 
@@ -242,17 +244,14 @@ def value_range(marks: Iterable[Mark], bound: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _step(span: float, wanted: int) -> float:
-    """A round distance between ticks that gives at most so many of them."""
-    rough = span / wanted
-    power = 10.0 ** int(f"{rough:e}".split("e")[1])
-    return next(power * factor for factor in (1.0, 2.0, 5.0, 10.0) if power * factor >= rough)
-
-
 def tick_values(low: float, high: float, wanted: int = 7) -> list[float]:
-    """Round numbers between two."""
-    step = _step(high - low, wanted)
-    return [at * step for at in range(round(low / step) - 1, round(high / step) + 2) if low <= at * step <= high]
+    """The most round numbers between two of which there are no more than wanted."""
+    power = 10.0 ** math.floor(math.log10((high - low) / wanted))
+    for step in (power * factor for factor in (1, 2, 5, 10, 20, 50)):
+        found = [at * step for at in range(math.ceil(low / step), math.floor(high / step) + 1)]
+        if len(found) <= wanted:
+            break
+    return found
 
 
 def number(value: float) -> str:

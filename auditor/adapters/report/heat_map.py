@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from auditor.adapters.report.figure_tables import Table, Value
 from auditor.adapters.report.figures import (
+    LOOKS,
     MAX_ROWS,
     STRONG,
     KeyEntry,
@@ -197,12 +198,9 @@ def _cell(canvas: Canvas, grid: _Grid, place: tuple[float, float], cell: HeatCel
     step = step_of(cell.mark.estimate, bound)
     _colour(grid.axes, box, step, hatched=cell.descriptive)
     ink = PAPER if abs(step) == len(_STEPS) else INK
-    strong = cell.verdict in STRONG
-    weight = "bold" if strong else "normal"
-    canvas.put(grid.axes, middle, y, two_digits(cell.mark.estimate), ha="center", small=True, color=ink, weight=weight)
-    if strong:
-        corner = [(x + 0.01 + width - 0.06, y - 0.5 + pad + 0.06 / row)]
-        draw_marks(grid.axes, corner, replace(look_of(cell.verdict), colour=ink), 2.4)
+    canvas.put(grid.axes, middle, y, two_digits(cell.mark.estimate), ha="center", small=True, color=ink)
+    if cell.verdict in STRONG:
+        grid.axes.add_patch(Rectangle(**box, fc="none", ec=INK, lw=1.1, zorder=2))
 
 
 def _colour(axes: Axes, box: dict[str, Any], step: int, *, hatched: bool = False) -> None:
@@ -217,7 +215,7 @@ def _colour(axes: Axes, box: dict[str, Any], step: int, *, hatched: bool = False
 
 
 def _key(canvas: Canvas, grid: _Grid, plot: HeatMap) -> None:
-    """The scale with d marked on it, over what cells without a colour mean."""
+    """The scale with d marked on it, over what else cells may look like."""
     medium, height = canvas.medium, canvas.figure.get_figheight()
     axes = canvas.axes(0, 0, medium.width, height)
     axes.set_xlim(0, medium.width)
@@ -243,9 +241,15 @@ def _key(canvas: Canvas, grid: _Grid, plot: HeatMap) -> None:
 
 
 def _entries(plot: HeatMap) -> list[KeyEntry]:
-    """What cells without a colour mean, of those that are there."""
+    """What frames and cells without a colour mean, of those that are there."""
     cells = [cell for row in plot.rows[:MAX_ROWS] for cell in row.cells[:MAX_THEMES]]
     entries: list[KeyEntry] = []
+    judged = [cell for row in plot.rows[:MAX_ROWS] for cell in (row.whole, *row.cells[:MAX_THEMES]) if cell]
+    found = [
+        look.words for name, look in LOOKS.items() if name in STRONG and any(one.verdict == name for one in judged)
+    ]
+    if found:
+        entries.append(KeyEntry(f"verdict: {' or '.join(found)}", _frame_key))
     if any(cell and cell.descriptive for cell in cells):
         entries.append(KeyEntry(f"fewer than {MIN_THEME_CLUSTERS} predicates: descriptive", _hatch_key))
     if any(cell and cell.mark.estimate is None for cell in cells):
@@ -253,6 +257,10 @@ def _entries(plot: HeatMap) -> list[KeyEntry]:
     if any(cell is None for cell in cells):
         entries.append(KeyEntry("not asked", _dash_key))
     return entries
+
+
+def _frame_key(axes: Axes, x: float, y: float) -> None:
+    axes.add_patch(Rectangle((x - 0.07, y - 0.055), 0.14, 0.11, fc="none", ec=INK, lw=1.1))
 
 
 def _hatch_key(axes: Axes, x: float, y: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -100,12 +101,13 @@ class SlopeChart:
         names = shown[:MAX_LABELS]
         line = medium.size * 1.32 / 72
         key = key_lines([*verdict_key(one.verdict for one in shown), *band_key(self.bound, self.unit)], medium)
-        left, bottom = 0.62, 0.36 + 0.19 * len(key)
+        span = value_range([*(mark for one in shown for mark in one.marks if mark), *self.beside], self.bound)
+        numbers = (self.unit, *map(number, tick_values(*span)))
+        left, bottom = max(text_width(one, medium.small) for one in numbers) + 0.16, 0.36 + 0.19 * len(key)
         room = min(max((text_width(one.label[:500], medium.size) for one in names), default=0), 0.42 * medium.width)
         inner = max(0.36 * medium.width, line * len(names) + 0.4)
         canvas.figure.set_figheight(round(inner + bottom + 0.3, 2))
         axes = canvas.axes(left, bottom, medium.width - left - room - _LEADER - 0.12, inner)
-        span = value_range([*(mark for one in shown for mark in one.marks if mark), *self.beside], self.bound)
         end = max(len(self.checkpoints) - 1, 1)
         axes.set_xlim(-0.12 * end, end * 1.04)
         axes.set_ylim(*span)
@@ -168,7 +170,8 @@ def _labels(
         strong = line.verdict in STRONG
         start = len(line.marks) - 1 + dodges[at] + 0.06 * inch
         bend, end = right + 0.2 * inch, right + (_LEADER - 0.05) * inch
-        axes.plot([start, bend, end], [values[at], y, y], color=look.colour if strong else RULE, lw=0.7, clip_on=False)
+        leader: dict[str, Any] = {"color": look.colour, "alpha": 0.5} if strong else {"color": RULE}
+        axes.plot([start, bend, end], [values[at], y, y], lw=0.7, clip_on=False, **leader)
         colour = look.colour if strong else INK
         canvas.put(axes, right + _LEADER * inch, y, line.label, room=room, ha="left", color=colour)
 

@@ -55,6 +55,8 @@ _STYLE: Any = {
     "text.parse_math": False,
     "text.usetex": False,
 }
+# Marks that follow each other and look alike.
+_ALIKE = re.compile(r'(<use [^>]*? style="([^"]*)"/>)(?: <use [^>]*? style="\2"/>)+')
 _FAMILY = "'DejaVu Sans', Verdana, sans-serif"
 
 
@@ -236,8 +238,15 @@ def _body(canvas: Canvas, prefix: str) -> str:
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = svg.replace('href="#', f'href="#{prefix}-').replace("url(#", f"url(#{prefix}-")
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", re.sub(r"\s+", " ", svg))
+    svg = re.sub(_ALIKE, _one_style, svg)
     svg = re.sub(r"\d+\.\d{3,}", lambda one: f"{float(one[0]):.2f}", svg)
     return svg[svg.index(">") + 1 :].strip()
+
+
+def _one_style(marks: re.Match[str]) -> str:
+    """Marks of one style in a group that says it once: of specifications there are thousands."""
+    style = f' style="{marks[2]}"'
+    return f"<g{style}>{marks[0].replace(style, '')}</g>"
 
 
 def _variable(colour: str) -> str:
