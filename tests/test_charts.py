@@ -186,6 +186,18 @@ def test_a_probe_without_themes_has_no_map(tmp_path: Path) -> None:
     assert plots.heat is None
 
 
+def test_what_has_no_verdict_has_none_in_the_data(probe: ProbeFindings) -> None:
+    cells = [
+        cell
+        for plots in plots_of(probe, BOUND)
+        for _, plot in plots.named()
+        for row in plot.table().rows
+        for cell in row
+    ]
+    assert "harm" in cells
+    assert "None" not in cells
+
+
 def test_nothing_judged_is_nothing_drawn() -> None:
     bare = ProbeFindings("p", "P", "text_swap", (), ())
     assert figures_of(bare, BOUND, "f") == ()

@@ -11,6 +11,7 @@ from auditor.adapters.report.figure_tables import Table, Value
 from auditor.adapters.report.figures import (
     BESIDE,
     MAX_ROWS,
+    Look,
     Mark,
     Panel,
     band_key,
@@ -128,14 +129,13 @@ class AgainstPlot:
         axes = identity_rows(canvas, [row.label for row in shown], panels, key, pitch=1.15)
         for at, row in enumerate(shown):
             if row.raw:
-                _mark(axes[0], row.raw, at - 0.17, "", 5.0)
-            _mark(axes[0], row.excess, at + 0.17 * both, row.verdict, 6.0)
+                _mark(axes[0], row.raw, at - 0.17, BESIDE, 5.0)
+            _mark(axes[0], row.excess, at + 0.17 * both, look_of(row.verdict), 6.0)
             if rewarded and row.reward:
-                _mark(axes[1], row.reward, at, row.reward_verdict, 6.0)
+                _mark(axes[1], row.reward, at, look_of(row.reward_verdict), 6.0)
 
 
-def _mark(axes: Axes, mark: Mark, y: float, verdict: str, size: float) -> None:
-    look = look_of(verdict) if verdict else BESIDE
+def _mark(axes: Axes, mark: Mark, y: float, look: Look, size: float) -> None:
     if mark.estimate is not None:
-        draw_interval(axes, mark, y, look.colour, width=1.2)
+        draw_interval(axes, mark, y, look.colour, width=0.8 if look == BESIDE else 1.3)
         draw_marks(axes, [(mark.estimate, y)], look, size)

@@ -145,7 +145,7 @@ def _row(cell: Cell) -> ForestRow:
     checks, band = cell.last.control_checks, None
     if checks and checks.band_low is not None and checks.band_high is not None:
         band = (checks.band_low, checks.band_high)
-    return ForestRow(cell.identity, str(cell.last.verdict), _adjusted(cell.last), cell.last.clusters, band)
+    return ForestRow(cell.identity, cell.last.verdict or "", _adjusted(cell.last), cell.last.clusters, band)
 
 
 def _adjusted(effect: EffectRow) -> Mark:
@@ -161,7 +161,7 @@ def _plain(effect: EffectRow) -> Mark:
 
 def _line(cell: Cell, path: tuple[str, ...]) -> SlopeLine:
     levels = {one.checkpoint: _plain(one) for one in cell.levels}
-    return SlopeLine(cell.identity, str(cell.last.verdict), tuple(levels.get(name) for name in path))
+    return SlopeLine(cell.identity, cell.last.verdict or "", tuple(levels.get(name) for name in path))
 
 
 def _parts(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) -> PartsPlot | None:
@@ -180,7 +180,7 @@ def _part(stage: Stage | None) -> Part | None:
     if stage is None or stage.marked is None or stage.reference is None:
         return None
     shift = stage.shift
-    return Part(stage.marked, stage.reference, _adjusted(shift), str(shift.verdict), bool(shift.levelled_down))
+    return Part(stage.marked, stage.reference, _adjusted(shift), shift.verdict or "", bool(shift.levelled_down))
 
 
 def _heat(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) -> HeatMap | None:
@@ -199,7 +199,7 @@ def _heat(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) -> 
 
 def _heat_cell(effect: EffectRow) -> HeatCell:
     refused = effect.verdict == "refused"
-    return HeatCell(Mark(None) if refused else _adjusted(effect), str(effect.verdict), effect.clusters)
+    return HeatCell(Mark(None) if refused else _adjusted(effect), effect.verdict or "", effect.clusters)
 
 
 def _against(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) -> AgainstPlot | None:
@@ -211,11 +211,11 @@ def _against(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) 
         rows.append(
             AgainstRow(
                 cell.identity,
-                str(cell.last.verdict),
+                cell.last.verdict or "",
                 _adjusted(cell.last),
                 _adjusted(beside) if beside else None,
                 _adjusted(reward) if reward else None,
-                str(reward.verdict) if reward else "",
+                reward.verdict or "" if reward else "",
             )
         )
     if not rewards and not any(row.raw for row in rows):
@@ -243,10 +243,10 @@ def _curves(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) -
     rows = tuple(
         CurveRow(
             curve.cell.identity,
-            str(curve.cell.last.verdict),
+            curve.cell.last.verdict or "",
             curve.cell.last.estimate,
             tuple(
-                CurvePoint(one.estimate, str(one.verdict), one.dimension, one.choice)
+                CurvePoint(one.estimate, one.verdict or "", one.dimension, one.choice)
                 for one in curve.points
                 if one.estimate is not None
             ),
