@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -213,3 +214,20 @@ def test_rewards_share_no_axis(probe: ProbeFindings) -> None:
             assert plots.slope
             assert plots.forest.unit == plots.slope.unit == unit
             assert bool(plots.forest.beside) == bool(plots.slope.beside) == shared
+
+
+def test_intervals_of_what_was_not_judged_are_not_called_adjusted(probe: ProbeFindings) -> None:
+    unjudged = [
+        replace(
+            leaf,
+            readings=tuple(
+                (reading, tuple(replace(one, last=one.last.model_copy(update={"verdict": None})) for one in cells))
+                for reading, cells in leaf.readings
+            ),
+        )
+        for leaf in probe.leaves
+    ]
+    for own, kind in ((probe, "adjusted"), (replace(probe, leaves=tuple(unjudged)), "95%")):
+        for plots in plots_of(own, BOUND):
+            assert plots.forest
+            assert f"with {kind} intervals" in plots.forest.title

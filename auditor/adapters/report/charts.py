@@ -110,12 +110,12 @@ def plots_of(probe: ProbeFindings, bound: float, unit: str = "nats") -> tuple[Le
 
 def _at_leaf(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) -> LeafPlots:
     path, cells, reading = leaf.branch.path, leaf.judged, leaf.readings[0][0]
-    at_end = f"{reading} at {path[-1]}"
+    intervals = "95%" if all(cell.last.verdict is None for cell in cells) else "adjusted"
     forest = ForestPlot(
         tuple(map(_row, cells)),
         bound,
-        f"{probe.title}: identities at {path[-1]}, with adjusted intervals",
-        at_end,
+        f"{probe.title}: identities at {path[-1]}, with {intervals} intervals",
+        f"{reading} at {path[-1]}",
         unit,
     )
     slope = SlopeChart(
@@ -150,7 +150,7 @@ def _row(cell: Cell) -> ForestRow:
 
 def _adjusted(effect: EffectRow) -> Mark:
     # Without a verdict there is no family to adjust for.
-    if effect.verdict is None or effect.low_adjusted is None:
+    if effect.verdict is None:
         return _plain(effect)
     return Mark(effect.estimate, effect.low_adjusted, effect.high_adjusted)
 
