@@ -110,4 +110,5 @@ def _probe(probe: Probe) -> dict[str, Any]:
         "items": len(items),
         "refused_rows": len(probe.refusals),
         "design": sorted({item.design for item in items}),
+        "languages": sorted({item.language for item in items if item.language}),
     }

@@ -9,7 +9,7 @@ from auditor.adapters.report.cells import Cell
 from auditor.adapters.run.results_schema import AgreementRow, Results, SpecificationRow
 from auditor.core.specifications import Dimension
 
-_WORDS: dict[Dimension, str] = {
+DIMENSIONS: dict[Dimension, str] = {
     "scoring": "how tokens are summed",
     "end": "end of turn",
     "render": "rendering",
@@ -63,5 +63,5 @@ def multiverse_of(results: Results, probe: str, cells: Sequence[Cell]) -> Multiv
             points = tuple(sorted(rows.get(who, ()), key=lambda one: one.estimate or 0.0))
             curves.append(Curve(cell, points, {one.dimension: one for one in last.robustness}))
     examined = {dimension for curve in curves for dimension in curve.agreements}
-    dimensions = tuple((dimension, words) for dimension, words in _WORDS.items() if dimension in examined)
+    dimensions = tuple((dimension, words) for dimension, words in DIMENSIONS.items() if dimension in examined)
     return Multiverse(tuple(curves), dimensions) if curves else None

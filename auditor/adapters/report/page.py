@@ -11,6 +11,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +19,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.printable import printable
+from auditor.adapters.probe_files.probe_folders import SENTENCES
+from auditor.adapters.report.answers import tally
 from auditor.adapters.report.charts import LeafFigures, figures_of
+from auditor.adapters.report.citations import bibtex
 from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
+from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.core.metrics import METRICS
@@ -31,6 +36,40 @@ _NOT_IN_MANIFEST = ("first_rendered",)
 _RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 # Upper ends of the colour scale of log-probabilities, in nats, from likely to surprising.
 SCALE = (-0.5, -1.0, -2.0, -4.0, -7.0)
+# Differences worth knowing by heart, in nats.
+NATS = (
+    (0.1, "a tenth more"),
+    (DEFAULT_SESOI, "a quarter more: the default bound d"),
+    (0.5, ""),
+    (math.log(2), "doubled"),
+    (1.0, ""),
+    (math.log(10), "ten times"),
+    (-math.log(2), "halved"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of the page as its contents name it, with anchors and names of its parts."""
+
+    anchor: str
+    words: str
+    parts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of one probe.
+
+    Attributes:
+        tier: how much of a probe folder, empty where a file was asked whole.
+    """
+
+    title: str
+    count: object
+    axes: tuple[str, ...]
+    languages: tuple[str, ...]
+    tier: str
 
 
 def render_report(run: Path, appearance: Appearance = "auto") -> str:
@@ -47,6 +86,7 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         probe.title: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
         for at, probe in enumerate(data.probes)
     }
+    cards = records(data.manifest, "probes")
     page = _environment().get_template("page.html")
     return page.render(
         data=data,
@@ -56,7 +96,11 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         titles=data.titles,
         sections=tuple(_sections(data, figures)),
         figures=figures,
-        cards=records(data.manifest, "probes"),
+        cards=cards,
+        asked=tuple(_asked(data, cards)),
+        renders=_renders(data),
+        nats=NATS,
+        bibtex=bibtex(data.manifest, cards),
         checkpoints=_checkpoints(data),
         command=_command(data.manifest),
         manifest_text=_manifest_text(data.manifest),
@@ -87,6 +131,10 @@ def _environment() -> Environment:
         "brief": brief,
         "options": options,
         "plain": _plain,
+        "becomes": becomes,
+        "tally": tally,
+        "probe_anchor": probe_anchor,
+        "identity_anchor": lambda names: identity_anchor(*names),
     }
     return environment
 
@@ -117,6 +165,11 @@ def odds(nats: float | None) -> str:
         return f"\u00d7{factor:.2f}" if factor < 100 else f"\u00d7{factor:.0f}"
     digits, power = f"{factor:.1e}".split("e")
     return f"\u00d7{digits}\u00b710{str(int(power)).translate(_RAISED)}"
+
+
+def becomes(nats: float) -> float:
+    """The percentage that a probability of one half becomes when its odds are multiplied by exp of ``nats``."""
+    return 100 / (1 + math.exp(-nats))
 
 
 def span(effect: EffectRow, kind: str = "adjusted", digits: int = 2) -> str:
@@ -155,24 +208,59 @@ def brief(text: object, limit: int = 80) -> str:
     return whole if len(whole) <= limit else whole[: limit - 1] + "\u2026"
 
 
-def _sections(data: ReportData, figures: Mapping[str, Sequence[LeafFigures]]) -> Iterator[tuple[str, str]]:
-    """Anchors and names of the sections this run fills; one that is empty is left out."""
-    for anchor, words, filled in (
+def _sections(data: ReportData, figures: Mapping[str, Sequence[LeafFigures]]) -> Iterator[Section]:
+    """The sections this run fills; one that is empty is left out."""
+    answer = (
         ("cautions", "Cautions", bool(data.cautions)),
-        ("verdicts", "Verdicts", True),
+        ("table", "Every identity", bool(data.probes) and not data.unjudged),
+        ("audited", "What was asked", True),
+        ("verdicts", "Every number", True),
+    )
+    method = (
+        ("definitions", "Definitions", True),
+        ("nats", "How to read a nat", not data.of_rewards),
+        ("probes", "Probes", True),
+        ("refusals", "Refusals", True),
+        ("comparability", "Checkpoints", True),
+        ("manifest", "Manifest, command", True),
+        ("cite", "How to cite", True),
+    )
+    yield Section("answer", "Answer", _filled(answer))
+    for anchor, words, filled in (
         ("series", "Series", data.staged),
         ("identities", "Identities", any(one.forest for own in figures.values() for one in own)),
-        ("robustness", "Robustness", any(one.curves for own in figures.values() for one in own)),
         ("metrics", "Published metrics", bool(data.metrics)),
         ("cohens", "Standardised differences", bool(data.cohens)),
-        ("items", "Strongest items", bool(data.items)),
-        ("refusals", "Refusals", True),
-        ("audited", "What was audited", True),
-        ("method", "Method", True),
-        ("manifest", "Manifest", True),
+        ("items", "Evidence", bool(data.items)),
+        ("robustness", "Robustness", data.examined),
     ):
         if filled:
-            yield anchor, words
+            yield Section(anchor, words)
+    yield Section("method", "Method and limits", _filled(method))
+
+
+def _filled(parts: Sequence[tuple[str, str, bool]]) -> tuple[tuple[str, str], ...]:
+    return tuple((anchor, words) for anchor, words, filled in parts if filled)
+
+
+def _asked(data: ReportData, cards: Sequence[Mapping[str, Any]]) -> Iterator[Asked]:
+    request = data.manifest.get("request")
+    tier = request.get("tier") if isinstance(request, dict) else None
+    for card in cards:
+        axes = (axis for probe in data.probes if probe.name == card.get("name") for axis in probe.axes)
+        languages = card.get("languages")
+        yield Asked(
+            title=str(card.get("title") or card.get("name") or ""),
+            count=card.get("items", 0),
+            axes=tuple(dict.fromkeys(axes)),
+            languages=tuple(map(str, languages)) if isinstance(languages, list) else (),
+            tier=str(tier) if tier and str(card.get("source")).endswith(SENTENCES) else "",
+        )
+
+
+def _renders(data: ReportData) -> list[str]:
+    renders = data.manifest.get("renders")
+    return [brief(one, 40) for one in renders] if isinstance(renders, list) and renders else [data.render]
 
 
 def _checkpoints(data: ReportData) -> Iterator[Mapping[str, Any]]:

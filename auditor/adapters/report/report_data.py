@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from auditor.adapters.report.answers import Answer, answers_of
 from auditor.adapters.report.cells import Cell, Reading, by_verdict, cells_of
+from auditor.adapters.report.comparability import Check, checks_of
 from auditor.adapters.report.controls import Controls, controls_of
 from auditor.adapters.report.multiverse import Multiverse, multiverse_of
+from auditor.adapters.report.reference_names import ReferenceNames, reference_names
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
 from auditor.adapters.report.stage_tables import StageTables, stage_tables
 from auditor.adapters.report.strong_items import StrongItem, strongest_items
 from auditor.adapters.report.theme_cells import themes_of
 from auditor.adapters.report.wordings import Wordings, wordings_of
 from auditor.adapters.run.branches import Branch, branches_of
-from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results
-from auditor.adapters.run.run_folder import RESULTS, read_manifest, read_results
+from auditor.adapters.run.lost_items import lost_items
+from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, NoiseFloorRow, Results
+from auditor.adapters.run.run_folder import ITEMS_FILE, RESULTS, read_manifest, read_results
 from auditor.core.cohens_d import PAIRED, POOLED
 from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
@@ -38,6 +42,8 @@ class LeafFindings:
         multiverse: the leading verdicts in other specifications.
         wordings: whether other wordings order the identities alike.
         themes: levels of the leading cells on single themes.
+        answers: what stands behind each cell of the leading reading, in its order.
+        noise: what rounding does at each checkpoint of the branch, empty where it was not measured.
     """
 
     branch: Branch
@@ -47,6 +53,8 @@ class LeafFindings:
     stages: StageTables
     multiverse: Multiverse | None
     wordings: Wordings | None
+    answers: tuple[Answer, ...]
+    noise: tuple[NoiseFloorRow, ...]
     themes: tuple[EffectRow, ...] = ()
 
     @property
@@ -59,6 +67,11 @@ class LeafFindings:
         """Headline cells that have an interval."""
         return tuple(cell for cell in self.headline if cell.last.verdict != "refused")
 
+    @property
+    def examined(self) -> bool:
+        """Whether anything was asked of how robust the verdicts are."""
+        return bool(self.controls or self.multiverse or self.wordings or self.noise)
+
     def with_verdict(self, verdict: str) -> tuple[Cell, ...]:
         """Headline cells of one verdict."""
         return tuple(cell for cell in self.headline if cell.last.verdict == verdict)
@@ -70,12 +83,14 @@ class ProbeFindings:
 
     Attributes:
         title: the probe's own, and what is measured where that is no margin of its texts alone.
+        axes: that its marked identities stand on.
         differences: of each identity's leading reading between every two leaves, a row an identity.
     """
 
     name: str
     title: str
     design: str
+    axes: tuple[str, ...]
     leaves: tuple[LeafFindings, ...]
     differences: tuple[tuple[EffectRow, ...], ...]
 
@@ -119,6 +134,8 @@ class ReportData:
         sesoi: the bound d, None where no verdict was asked or none could be given.
         unit: of levels: nats, or units of the reward.
         cohens: standardised differences of bare scores, beside the published metrics.
+        checks: what makes the checkpoints comparable.
+        lost: one sentence where items were refused.
         branches: training's path to each leaf; the findings at a leaf stand at the same place in every probe.
     """
 
@@ -132,6 +149,8 @@ class ReportData:
     items: tuple[StrongItem, ...]
     refusals: tuple[RefusalGroup, ...]
     cautions: tuple[Caution, ...]
+    checks: tuple[Check, ...]
+    lost: tuple[str, ...]
     families: tuple[tuple[str, int], ...]
     manifest: Mapping[str, Any]
     private: bool
@@ -142,6 +161,11 @@ class ReportData:
     def staged(self) -> bool:
         """Whether some checkpoint was trained from another."""
         return any(one.reference is not None for one in self.series)
+
+    @property
+    def examined(self) -> bool:
+        """Whether anything was asked of how robust the verdicts are."""
+        return any(leaf.examined for probe in self.probes for leaf in probe.leaves)
 
     @property
     def of_rewards(self) -> bool:
@@ -193,7 +217,8 @@ def read_report(run: Path) -> ReportData:
     private = manifest.get("private") is True or _mapping(manifest.get("request")).get("private") is True
     checkpoints = [one.name for one in results.series]
     branches = branches_of(results.series)
-    probes = _probes(results, manifest, branches, render)
+    references = reference_names(run / ITEMS_FILE, render, branches[0].leaf)
+    probes = _probes(results, manifest, branches, render, references)
     metrics = _metrics(results.effects, checkpoints, render)
     of_rewards = any(one.measure == "level" and one.unit == "reward" for one in results.effects)
     return ReportData(
@@ -207,6 +232,8 @@ def read_report(run: Path) -> ReportData:
         items=strongest_items(run, render=render, branches=branches, private=private),
         refusals=group_refusals(results.refusals),
         cautions=group_cautions(results.cautions, [probe.name for probe in probes]),
+        checks=checks_of(manifest, records(manifest, "series"), results.cautions, results.refusals),
+        lost=tuple(lost_items(run, results)),
         families=_families(results.effects),
         manifest=manifest,
         private=private,
@@ -231,7 +258,11 @@ def _headline_render(effects: Sequence[EffectRow]) -> str:
 
 
 def _probes(
-    results: Results, manifest: Mapping[str, Any], branches: Sequence[Branch], render: str
+    results: Results,
+    manifest: Mapping[str, Any],
+    branches: Sequence[Branch],
+    render: str,
+    references: ReferenceNames,
 ) -> tuple[ProbeFindings, ...]:
     titles = {one.get("name"): one.get("title") for one in records(manifest, "probes")}
     measured: dict[tuple[str, str], list[EffectRow]] = {}
@@ -240,9 +271,11 @@ def _probes(
             measured.setdefault((one.probe, one.design), []).append(one)
     found = []
     for (name, design), effects in measured.items():
-        leaves = tuple(_at_leaf(results, effects, branch, render) for branch in branches)
+        leaves = tuple(_at_leaf(results, effects, branch, render, references) for branch in branches)
         title = str(titles.get(name) or name) + (RESPONSIVENESS if design == "responsiveness" else "")
-        found.append(ProbeFindings(name, title, design, leaves, tuple(_differences(effects, leaves[0].judged))))
+        axes = tuple(dict.fromkeys(one.axis for one in effects if one.role == "marked" and one.axis))
+        differences = tuple(_differences(effects, leaves[0].judged))
+        found.append(ProbeFindings(name, title, design, axes, leaves, differences))
     return tuple(found)
 
 
@@ -258,7 +291,13 @@ def _differences(effects: Iterable[EffectRow], cells: Iterable[Cell]) -> Iterato
             yield tuple(own)
 
 
-def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, render: str) -> LeafFindings:
+def _at_leaf(
+    results: Results,
+    effects: Sequence[EffectRow],
+    branch: Branch,
+    render: str,
+    names: ReferenceNames,
+) -> LeafFindings:
     """One probe at one leaf; ``effects`` are its linear ones over all themes, at least one."""
     harmful = [one for one in effects if one.valence == "harm"]
     readings = cells_of(harmful, branch.leaf, [one.name for one in results.series], render)
@@ -269,6 +308,7 @@ def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, ren
         and (one.measure, one.contrast, one.render, one.checkpoint) == ("level", "raw", render, branch.leaf)
     ]
     leading = readings[0][1] if readings else ()
+    themes = themes_of(results, effects[0].probe, leading, branch.leaf, render)
     return LeafFindings(
         branch=branch,
         readings=readings,
@@ -277,7 +317,13 @@ def _at_leaf(results: Results, effects: Sequence[EffectRow], branch: Branch, ren
         stages=stage_tables(results, effects[0].probe, leading, branch, render),
         multiverse=multiverse_of(results, effects[0].probe, leading),
         wordings=wordings_of(results, effects[0].probe, effects[0].design, render, branch.leaf),
-        themes=themes_of(results, effects[0].probe, leading, branch.leaf, render),
+        themes=themes,
+        answers=answers_of(leading, branch, themes, names),
+        noise=tuple(
+            one
+            for one in results.noise_floors
+            if (one.probe, one.render) == (effects[0].probe, render) and one.checkpoint in branch.path
+        ),
     )
 
 

@@ -1,0 +1,93 @@
+"""Whether the checkpoints of a run were asked the same thing in the same way, as far as its files tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.adapters.run.results_schema import RefusalRow
+
+# Words of the caution that `auditor.core.findings` leads with where checkpoints tokenise items differently.
+_OTHER_IDS = re.compile(r"\d+ of \d+ items have other token ids at some checkpoints")
+_ENGINE = (
+    ("dtype", "number format"),
+    ("device", "device"),
+    ("forward", "forward pass"),
+    ("attention", "attention"),
+    ("end", "end of turn"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must be the same at all checkpoints.
+
+    Attributes:
+        same: whether it is; what is not is dealt with as the finding says.
+    """
+
+    question: str
+    same: bool
+    finding: str
+
+
+def checks_of(
+    manifest: Mapping[str, Any],
+    series: Sequence[Mapping[str, Any]],
+    cautions: Iterable[str],
+    refusals: Iterable[RefusalRow],
+) -> tuple[Check, ...]:
+    """What makes the checkpoints of a run comparable, and what stands against it.
+
+    Args:
+        series: the manifest's entries for checkpoints.
+    """
+    found = [*_tokens(cautions), *_engine(manifest), *_weights(series), *_rendering(manifest), *_dropped(refusals)]
+    return tuple(found)
+
+
+def _tokens(cautions: Iterable[str]) -> Iterator[Check]:
+    differing = [match[0] for text in cautions if (match := _OTHER_IDS.search(text))]
+    words = "; ".join(differing) or "every item has the same token ids at every checkpoint"
+    yield Check("Same tokens", not differing, words)
+
+
+def _engine(manifest: Mapping[str, Any]) -> Iterator[Check]:
+    engine = manifest.get("engine")
+    if isinstance(engine, dict) and engine:
+        parts = [f"{words} {engine[key]}" for key, words in _ENGINE if engine.get(key)]
+        if parts:
+            yield Check("Same arithmetic", True, f"one engine for all checkpoints: {', '.join(parts)}")
+
+
+def _weights(series: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
+    saved = {str(one.get("name")): _saved(one) for one in series if one.get("saved_dtype")}
+    if saved:
+        kinds = set(saved.values())
+        words = kinds.pop() if len(kinds) == 1 else "; ".join(f"{name}: {kind}" for name, kind in saved.items())
+        yield Check("Weights saved alike", len(set(saved.values())) == 1, words)
+
+
+def _saved(one: Mapping[str, Any]) -> str:
+    packed = one.get("quantization")
+    return f"{one['saved_dtype']}{f', quantised ({packed})' if packed else ''}"
+
+
+def _rendering(manifest: Mapping[str, Any]) -> Iterator[Check]:
+    renders = manifest.get("renders")
+    if isinstance(renders, list) and renders:
+        reason = str(manifest.get("renders_reason") or "")
+        yield Check("Same rendering", True, " and ".join(map(str, renders)) + (f": {reason}" if reason else ""))
+
+
+def _dropped(refusals: Iterable[RefusalRow]) -> Iterator[Check]:
+    dropped = {(one.probe, one.item) for one in refusals if one.checkpoint is not None and one.item is not None}
+    many = "items were" if len(dropped) > 1 else "item was"
+    words = (
+        f"{len(dropped):,} {many} refused at some checkpoint and left out at all"
+        if dropped
+        else "none was refused at one checkpoint alone"
+    )
+    yield Check("Same items", not dropped, words)
