@@ -101,7 +101,7 @@ def test_answer_in_plain_words(page: Page) -> None:
 
 def test_harm_without_controls_says_so_in_the_answer(html: str) -> None:
     answer, verdicts = html.split('id="verdicts"', 1)
-    assert "No controls stand beside these verdicts" in answer
+    assert "No controls stand beside it" in answer
     assert "Absent from" in verdicts
 
 
@@ -194,7 +194,7 @@ def test_a_branch_is_told_as_one(branched: Page) -> None:
     words = plain(branched)
     assert "Audit of 4 checkpoints: base \u2192 sft \u2192 dpo<b>; base \u2192 sft \u2192 dpo2" in words
     assert "1 identity shows harm at dpo<b>, none at dpo2" in words
-    assert "Verdicts at dpo<b> and dpo2" in words
+    assert "Every number behind the verdicts at dpo<b> and dpo2" in words
     assert "dpo<b> \u2192 dpo2" not in words
     assert not re.search(r"dpo<b> [+\u2212\d.]+ \u2192", words)
     # In the answer, and on both probes: verdicts, series, side by side, robustness, items.
@@ -264,7 +264,7 @@ def test_controls_are_shown_beside(tmp_path: Path, page: Page) -> None:
     assert table.index(HARMED) < table.index("Control identities Tasmanians") < table.index("oboists")
     assert "controls-1" in controlled.ids()
     assert "#controls-1" in {attrs.get("href") for _, attrs in controlled.tags}
-    assert ". What is called harm survived the probe's controls" in words
+    assert "It survived the controls:" in words
     assert "Controls: level in nats" not in plain(page)
 
 
@@ -305,8 +305,8 @@ def test_every_harmed_identity_counts_in_what_is_said_of_controls(tmp_path: Path
             one.update(verdict="harm", controls="absent")
     path.write_text(json.dumps(results), encoding="utf-8")
     words = plain(Page(render_report(run)))
-    assert ". 1 of these survived the probe's controls. " in words
-    assert "No controls stand beside 1 of these" in words
+    assert words.count("It survived the controls") == 1
+    assert words.count("No controls stand beside it") == 1
 
 
 def test_results_of_an_older_version_have_no_checks(tmp_path: Path) -> None:
@@ -502,7 +502,7 @@ def test_no_element_comes_from_a_text(opened: webdriver.Chrome) -> None:
 
 def test_warning_is_first_and_texts_are_folded(opened: webdriver.Chrome) -> None:
     assert opened.execute_script("return document.body.firstElementChild.className") == "warning"
-    assert opened.find_element(By.CSS_SELECTOR, ".warning h2").is_displayed()
+    assert opened.find_element(By.CSS_SELECTOR, ".warning strong").is_displayed()
     explicit = opened.find_elements(By.CSS_SELECTOR, ".explicit")
     assert explicit
     assert not any(one.is_displayed() for one in explicit)
@@ -525,22 +525,37 @@ def test_contrast_of_the_colours(opened: webdriver.Chrome, scheme: str) -> None:
     """Text on its background: 4.5 to 1 for every colour the page writes in, in both appearances."""
     feature = {"name": "prefers-color-scheme", "value": scheme}
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    names = ["paper", "ink", "muted", "link", "harm", "lower", "none", "warn", "tint", "on-light", "on-dark"]
-    read = "return arguments[0].map(n => getComputedStyle(document.documentElement).getPropertyValue('--' + n).trim())"
+    names = [
+        "paper",
+        "ink",
+        "muted",
+        "link",
+        "harm",
+        "lower",
+        "none",
+        "warn",
+        "tint",
+        "harm-tint",
+        "on-light",
+        "on-dark",
+    ]
+    read = """const one = document.body.appendChild(document.createElement('p'));
+        return arguments[0].map(name => { one.style.color = `var(--${name})`; return getComputedStyle(one).color; })"""
     steps = [f"s{at}" for at in range(6)]
     colour = dict(zip([*names, *steps], opened.execute_script(read, [*names, *steps]), strict=True))
     pairs = [(one, "paper") for one in ("ink", "muted", "link", "harm", "lower", "none")]
-    pairs += [("ink", "warn"), ("ink", "tint"), *(("on-light", one) for one in steps[:4])]
+    pairs += [(one, "harm-tint") for one in ("ink", "muted", "link", "harm")]
+    pairs += [("ink", "warn"), ("ink", "tint"), ("muted", "tint"), *(("on-light", one) for one in steps[:4])]
     pairs += [("on-dark", one) for one in steps[4:]]
     assert {pair: ratio for pair in pairs if (ratio := _contrast(colour[pair[0]], colour[pair[1]])) < 4.5} == {}
 
 
 def _contrast(one: str, other: str) -> float:
-    """Contrast ratio of two hex colours, WCAG 2.2."""
+    """Contrast ratio of two colours as the browser tells them, WCAG 2.2."""
 
     def luminance(colour: str) -> float:
-        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
-        channels = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+        channels = [int(part) / 255 for part in re.findall(r"\d+", colour)]
+        assert len(channels) == 3, colour
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

@@ -1,0 +1,189 @@
+"""The page for people who use it otherwise: by keyboard, with a screen reader, in the dark, on a phone, on paper."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from run_factory import BRANCHED, controlled_probe, make_run, responsive_probe, text_swap_probe, worded_probe
+
+from auditor.adapters.report.page import Appearance, render_report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+TARGET = 24  # CSS pixels, WCAG 2.2, 2.5.8
+
+RUNS: dict[str, dict[str, Any]] = {
+    "hostile": {},
+    "controls": {"probes": [controlled_probe(), worded_probe(), responsive_probe()]},
+    "branches": {"probes": [text_swap_probe()], **BRANCHED},
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module", params=RUNS, ids=list(RUNS))
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "run", **RUNS[request.param])
+
+
+@pytest.fixture(scope="module")
+def file(run: Path) -> Path:
+    path = run / "report.html"
+    path.write_text(render_report(run), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def page(browser: Browser, file: Path) -> Iterator[Page]:
+    opened = browser.new_page(viewport=WIDE)
+    opened.goto(file.as_uri())
+    yield opened
+    opened.close()
+
+
+def unfold(page: Page) -> None:
+    """Show everything the page folds."""
+    page.locator("#reveal").check()
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+
+
+def corner(element: Locator) -> tuple[float, float]:
+    """Where the upper left corner of an element lies in the window."""
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"], box["y"]
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"][:3]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_axe_finds_nothing(page: Page, scheme: Any, size: Any) -> None:
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme=scheme)
+    assert violations(page) == []
+    unfold(page)
+    assert violations(page) == []
+
+
+def test_axe_would_find_something(page: Page) -> None:
+    page.evaluate("document.querySelector('main').style.color = '#ccc'; document.documentElement.lang = ''")
+    found = " ".join(violations(page))
+    assert "color-contrast" in found
+    assert "html-has-lang" in found
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_no_sideways_scroll(page: Page, size: Any) -> None:
+    page.set_viewport_size(size)
+    unfold(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+def test_headings_are_in_order(page: Page) -> None:
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(one => Number(one.tagName[1]))")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_every_table_has_a_caption_and_its_heads_a_scope(page: Page) -> None:
+    tables = page.evaluate(
+        "[...document.querySelectorAll('table')].map(one => [one.caption && one.caption.textContent.trim().length,"
+        " [...one.querySelectorAll('th')].every(head => head.scope)])"
+    )
+    assert tables
+    assert all(caption and scoped for caption, scoped in tables)
+
+
+def test_keyboard_reaches_the_answer_at_once(page: Page) -> None:
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.inner_text() == "Skip to the answer"
+    assert corner(focused)[0] >= 0
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('#main').contains(document.activeElement)")
+
+
+def test_whatever_has_the_focus_shows_it(page: Page) -> None:
+    seen = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate(
+                "getComputedStyle(document.activeElement).outlineStyle + ' ' + document.activeElement.tagName"
+            )
+        )
+    assert len(seen) > 20
+    assert "none" not in seen
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_targets_are_large_enough(page: Page, size: Any) -> None:
+    """Links within a sentence are exempt; everything else that is pressed is 24 by 24 or has the room."""
+    page.set_viewport_size(size)
+    small = page.evaluate(
+        """size => [...document.querySelectorAll('summary, input, nav a')].filter(one => one.offsetParent !== null)
+        .map(one => [one.getBoundingClientRect(), one.outerHTML.slice(0, 80)])
+        .filter(([box]) => box.height < size || box.width < size)
+        .map(([box, html]) => [box.height, box.width, html])""",
+        TARGET,
+    )
+    assert small == []
+
+
+def test_contents_name_every_section(page: Page) -> None:
+    named = page.evaluate("[...document.querySelectorAll('nav.contents > ul > li > a')].map(one => one.hash.slice(1))")
+    assert named == page.evaluate("[...document.querySelectorAll('main > section')].map(one => one.id)")
+    page.evaluate("window.scrollTo({top: 3000, behavior: 'instant'})")
+    assert corner(page.locator("nav.contents"))[1] == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("appearance", ["auto", "light", "dark"])
+def test_appearance_is_the_systems_or_the_one_asked_for(
+    browser: Browser, tmp_path: Path, scheme: Any, appearance: Appearance
+) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()], renders=("plain",))
+    path = tmp_path / "report.html"
+    path.write_text(render_report(run, appearance), encoding="utf-8")
+    opened = browser.new_page(color_scheme=scheme)
+    opened.goto(path.as_uri())
+    colour = opened.evaluate("getComputedStyle(document.body).backgroundColor")
+    opened.close()
+    red = int(re.findall(r"\d+", colour)[0])
+    assert (red < 128) == ((scheme if appearance == "auto" else appearance) == "dark")
+
+
+def test_on_paper_stand_answer_series_identities_and_method(page: Page) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    shown = page.evaluate(
+        "[...document.querySelectorAll('main > section')].filter(one => one.offsetParent !== null).map(one => one.id)"
+    )
+    assert shown == ["answer", "series", "identities", "method"]
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    hidden = page.locator("nav.contents, .switch, .skip")
+    assert not any(one.is_visible() for one in hidden.all())
+    assert page.pdf()[:5] == b"%PDF-"
