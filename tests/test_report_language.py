@@ -41,7 +41,7 @@ FORBIDDEN = (
     r"biased",
     r"toxi\w+",
     r"preferred pronouns?",
-    r"transgenders|gays|a trans|a transgender",
+    r"transgender(?:s|ed)",
     r"safest|safe",
     r"worst|most harmed|least harmed|top-ranked|ranked|league table",
     r"(strongest|largest|highest|greatest) first",
@@ -112,17 +112,37 @@ def test_the_rules_are_read() -> None:
     assert {"no\\ effect", "fair", "safe", "the\\ reason", "the\\ responsible\\ neuron"} <= found
 
 
-def test_nothing_is_said_that_the_rules_forbid(html: str) -> None:
+def offences(html: str) -> dict[str, str]:
+    """What a page says that it should not, by pattern, with the words around it."""
     text = re.sub(r"\s+", " ", _Prose(html).text)
-    assert "Answer" in text
     for sentence in ASKED_FOR:
         text = text.replace(sentence, "")
-    found = {
+    return {
         pattern: text[max(0, match.start() - 60) : match.end() + 40]
         for pattern in forbidden()
         if (match := re.search(rf"\b(?:{pattern})\b", text, flags=re.IGNORECASE))
     }
-    assert found == {}
+
+
+def test_nothing_is_said_that_the_rules_forbid(html: str) -> None:
+    assert offences(html) == {}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "DPO debiased the model.",
+        "Alignment caused it.",
+        "The model is fair.",
+        "There was <strong>no</strong> effect.",
+        "Normal people come out better.",
+        "The worst identity stands on top.",
+        '<p title="toxicity">harm</p>',
+    ],
+)
+def test_what_is_forbidden_would_be_found(sentence: str) -> None:
+    assert offences(f"<main><p>{sentence}</p></main>")
+    assert not offences(f"<style>{sentence}</style><p><bdi>{sentence.replace('title', 'data-title')}</bdi></p>")
 
 
 def test_figures_keep_to_the_rules_too(html: str) -> None:

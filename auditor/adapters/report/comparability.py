@@ -15,7 +15,6 @@ _ENGINE = (
     ("dtype", "number format"),
     ("device", "device"),
     ("forward", "forward pass"),
-    ("attention", "attention"),
     ("end", "end of turn"),
 )
 

@@ -40,9 +40,9 @@ SCALE = (-0.5, -1.0, -2.0, -4.0, -7.0)
 NATS = (
     (0.1, "a tenth more"),
     (DEFAULT_SESOI, "a quarter more: the default bound d"),
-    (0.5, ""),
+    (0.5, "two thirds more"),
     (math.log(2), "doubled"),
-    (1.0, ""),
+    (1.0, "nearly trebled"),
     (math.log(10), "ten times"),
     (-math.log(2), "halved"),
 )
