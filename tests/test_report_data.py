@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from run_factory import BRANCHED, HARMED, controlled_probe, make_run, question_probe, strip_manifest, text_swap_probe
+from run_factory import BRANCHED, HARMED, controlled_probe, make_run, strip_manifest, text_swap_probe
 
 from auditor.adapters.report.cells import Cell
 from auditor.adapters.report.page import render_report
@@ -92,20 +92,6 @@ def test_reference_identities_stand_beside(data: ReportData) -> None:
     assert [(one.identity, one.contrast, one.verdict) for one in data.probes[0].leaves[0].references] == [
         ("cisgender people", "raw", None)
     ]
-
-
-def test_metrics_by_checkpoint(data: ReportData) -> None:
-    whole = [one for one in data.metrics if one.identity is None]
-    assert [(one.metric, one.render) for one in whole] == [("winoqueer_score", "plain"), ("winoqueer_score", "chat")]
-    assert [point.checkpoint for point in whole[0].points] == list(data.checkpoints)
-    assert {one.render for one in data.metrics if one.identity is not None} == {"plain"}
-
-
-def test_metrics_of_an_axis_are_apart_from_those_of_all_rows(tmp_path: Path) -> None:
-    data = read_report(make_run(tmp_path / "run", probes=[question_probe()]))
-    rows = [(one.axis, one.over_all, len(one.points)) for one in data.metrics if one.metric == "bbq_accuracy_ambiguous"]
-    # Over all rows in both renderings, by axis in that of the headline.
-    assert rows == [("", True, 3), ("age", False, 3), ("class", False, 3), ("", True, 3)]
 
 
 def test_without_reference_rows_there_is_only_preference(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from auditor.adapters.report.answers import Answer, answers_of
 from auditor.adapters.report.cells import Cell, Reading, by_verdict, cells_of
 from auditor.adapters.report.comparability import Check, checks_of
 from auditor.adapters.report.controls import Controls, controls_of
+from auditor.adapters.report.metric_rows import MetricRow, metric_rows
 from auditor.adapters.report.multiverse import Multiverse, multiverse_of
 from auditor.adapters.report.reference_names import ReferenceNames, reference_names
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
@@ -101,28 +102,6 @@ class ProbeFindings:
         for cell in sorted((cell for leaf in self.leaves for cell in leaf.judged), key=by_verdict):
             cells.setdefault((cell.identity, cell.axis), cell)
         return tuple(cells.values())
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """One published metric or standardised difference over the series.
-
-    Attributes:
-        identity: None for all rows, or for all of ``axis`` if that is not "".
-    """
-
-    probe: str
-    metric: str
-    identity: str | None
-    axis: str
-    design: str
-    render: str
-    points: tuple[EffectRow, ...]
-
-    @property
-    def over_all(self) -> bool:
-        """Whether it is about all rows of the probe."""
-        return self.identity is None and not self.axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +198,7 @@ def read_report(run: Path) -> ReportData:
     branches = branches_of(results.series)
     references = reference_names(run / ITEMS_FILE, render, branches[0].leaf)
     probes = _probes(results, manifest, branches, render, references)
-    metrics = _metrics(results.effects, checkpoints, render)
+    metrics = metric_rows((one for one in results.effects if one.measure not in MEASURES), checkpoints, render)
     of_rewards = any(one.measure == "level" and one.unit == "reward" for one in results.effects)
     return ReportData(
         series=results.series,
@@ -324,19 +303,6 @@ def _at_leaf(
             for one in results.noise_floors
             if (one.probe, one.render) == (effects[0].probe, render) and one.checkpoint in branch.path
         ),
-    )
-
-
-def _metrics(effects: Sequence[EffectRow], checkpoints: Sequence[str], render: str) -> tuple[MetricRow, ...]:
-    groups: dict[tuple[str, str, str | None, str, str, str], dict[str, EffectRow]] = {}
-    for one in effects:
-        # By axis and identity only in the headline rendering; over all rows in every one.
-        if one.measure not in MEASURES and ((one.identity is None and not one.axis) or one.render == render):
-            key = (one.probe, one.measure, one.identity, one.axis, one.design, one.render)
-            groups.setdefault(key, {})[one.checkpoint] = one
-    return tuple(
-        MetricRow(*key, points=tuple(points[name] for name in checkpoints if name in points))
-        for key, points in groups.items()
     )
 
 
