@@ -28,6 +28,7 @@ from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.core.metrics import METRICS
+from auditor.core.verdicts import DEFAULT_SESOI
 
 Appearance = Literal["auto", "light", "dark"]
 
