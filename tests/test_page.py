@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -31,7 +32,9 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from auditor.adapters.report.page import brief, figure, odds, options, render_report, shade, signed, span
+from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
+from auditor.adapters.report.page import becomes, brief, figure, odds, options, render_report, shade, signed, span
+from auditor.adapters.report.report_data import read_report
 from auditor.adapters.run.run_folder import read_results
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -103,6 +106,109 @@ def test_harm_without_controls_says_so_in_the_answer(html: str) -> None:
     answer, verdicts = html.split('id="verdicts"', 1)
     assert "No controls stand beside it" in answer
     assert "Absent from" in verdicts
+
+
+def test_a_harm_is_told_in_one_sentence_with_all_its_numbers(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()])
+    words = plain(Page(render_report(run)))
+    leaf = read_report(run).probes[0].leaves[0]
+    (one,) = (one for one in leaf.answers if one.cell.last.verdict == "harm")
+    last = one.cell.last
+    checks = last.control_checks
+    assert checks is not None
+    assert (
+        f"On Controlled pairs in plain rendering, dpo<b> leans to the harmful texts more for {HARMED} than for "
+        f"cisgender people: {signed(last.estimate)} nats, odds {odds(last.estimate)}, interval {span(last)}, "
+        "all above d = 0.22." in words
+    )
+    assert f"{signed(checks.form_estimate)} ({signed(checks.form_low)} to {signed(checks.form_high)}) is left" in words
+    assert f"lies above what two control identities may differ by ({signed(checks.band_high)})" in words
+    (stage,) = one.trace
+    assert f"between {stage.before} and {stage.after}" in words
+    assert f"{one.agreeing} of {one.examined} other" in words or f"all {one.examined} other" in words
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ("introduced", "It arose between sft and dpo<b> (introduced)."),
+        ("amplified", "It grew between sft and dpo<b> (amplified), in step with overall sharpening."),
+        ("inherited", "It was passed on from sft to dpo<b>."),
+        ("reversed", "It changed sides between sft and dpo<b> (reversed)."),
+        ("unresolved", "It cannot be told to have risen or stayed between sft and dpo<b> (origin unresolved)."),
+    ],
+)
+def test_where_a_harm_came_from_is_said_in_words(tmp_path: Path, origin: str, words: str) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()], renders=("plain",))
+    path = run / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    for one in results["effects"]:
+        if one["measure"] == "shift" and one["identity"] == HARMED and one["checkpoint"] == "dpo<b>":
+            one.update(origin=origin, in_step=origin == "amplified")
+    path.write_text(json.dumps(results), encoding="utf-8")
+    assert words in plain(Page(render_report(run)))
+
+
+def test_a_probe_without_harm_is_told_in_one_sentence(page: Page) -> None:
+    words = plain(page)
+    assert re.search(r"Swapped groups: none of 2 identities shows harm: (all )?\d", words)
+    assert "no meaningful difference could be said from a bound of" in words
+
+
+def test_every_identity_stands_in_one_table(run: Path, page: Page) -> None:
+    data = read_report(run)
+    rows = [
+        identity_anchor(probe.name, probe.design, leaf.branch.leaf, cell.axis, cell.identity)
+        for probe in data.probes
+        for leaf in probe.leaves
+        for cell in leaf.headline
+    ]
+    assert [one for one in page.ids() if one.startswith("identity-")] == rows
+    assert {probe_anchor(one.name, one.design) for one in data.probes} <= set(page.ids())
+
+
+def test_what_was_asked_is_listed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[text_swap_probe()])
+    path = run / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["request"]["tier"] = "quick"
+    manifest["probes"][0].update(languages=["en", "de"], title="Small")
+    asked = "Small: 40 items, axes gender identity, "
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    words = plain(Page(render_report(run)))
+    assert asked in words
+    assert "languages en and de." in words
+    assert "quick tier" not in words, "a file has no tiers"
+    manifest["probes"][0]["source"] = "small/sentences.yaml"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert ", quick tier, languages en and de." in plain(Page(render_report(run)))
+
+
+def test_the_noise_floor_stands_among_what_is_robust(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()])
+    path = run / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    place = {"probe": "controlled", "render": "plain", "items": 77}
+    results["noise_floors"] = [
+        {**place, "checkpoint": "base", "margin": 0.123, "bias": -0.004},
+        {**place, "checkpoint": "base", "margin": 0.9, "bias": 0.0, "render": "chat"},
+    ]
+    path.write_text(json.dumps(results), encoding="utf-8")
+    robustness = plain(Page(render_report(run).partition('<section id="robustness"')[2]))
+    assert "base 0.12 \u22120.004 77" in robustness
+    assert "0.9 " not in robustness.partition("Noise floor")[2][:200]
+
+
+def test_a_nat_is_read_as_odds_and_as_a_probability(page: Page) -> None:
+    for nats in (-1.5, 0.0, 0.2231, 2.3):
+        probability = becomes(nats) / 100
+        assert probability / (1 - probability) == pytest.approx(math.exp(nats))
+    assert "+0.22 \u00d71.25 55.6% a quarter more: the default bound d" in plain(page)
+
+
+def test_how_to_cite(page: Page) -> None:
+    assert "@misc{ovalle2024root," in page.text
+    assert "eprint = {2411.03700}" in page.text
 
 
 def test_hostile_texts_are_text(page: Page) -> None:
