@@ -12,6 +12,9 @@ import pytest
 from command_line import audit
 
 from auditor import __version__
+from auditor.cli.manifest import manifest_of
+from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
+from auditor.core.series import build_series
 
 
 def test_says_what_was_audited(finished_run: Path, pair_file: Path, llama_series: dict[str, Path]) -> None:
@@ -33,6 +36,25 @@ def test_says_what_was_audited(finished_run: Path, pair_file: Path, llama_series
     assert (dpo["objective_source"], dpo["beta"], dpo["saved_dtype"]) == ("name", 0.1, "float32")
     assert dpo["parameters"] > 10_000
     assert dpo["model_type"] == "llama"
+
+
+def test_says_in_which_languages_a_probe_asks() -> None:
+    sides = (Candidate(HARMFUL, "a"), Candidate(AFFIRMING, "b"))
+    items = tuple(Item(str(at), sides, language=language) for at, language in enumerate(("en", "", "de", "en")))
+    series = build_series([("base", "base")], references={}, objectives={}, betas={}, tags={})
+    manifest = manifest_of(
+        request_id="a" * 64,
+        request={},
+        engine={},
+        forward_reason="",
+        probes=[Probe("small", items, Card("Small", "small.csv", "0" * 64))],
+        series=series,
+        files={"base": {}},
+        renders=["plain"],
+        renders_reason="",
+        first_rendered={},
+    )
+    assert [one["languages"] for one in manifest["probes"]] == [["de", "en"]]
 
 
 def test_command_can_be_pasted(

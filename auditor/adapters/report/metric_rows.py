@@ -10,12 +10,17 @@ from auditor.adapters.run.results_schema import EffectRow
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One published metric over the series; identity None means all rows, or all of an axis that is named."""
+    """One published metric or standardised difference over the series.
+
+    Attributes:
+        identity: None for all rows, or for all of ``axis`` if that is not "".
+    """
 
     probe: str
     metric: str
     identity: str | None
     axis: str
+    design: str
     render: str
     points: tuple[EffectRow, ...]
 
@@ -33,10 +38,11 @@ def metric_rows(effects: Iterable[EffectRow], checkpoints: Sequence[str], render
         checkpoints: names in the order of the series.
         render: the headline rendering.
     """
-    groups: dict[tuple[str, str, str | None, str, str], dict[str, EffectRow]] = {}
+    groups: dict[tuple[str, str, str | None, str, str, str], dict[str, EffectRow]] = {}
     for one in effects:
         if (one.identity is None and not one.axis) or one.render == render:
-            groups.setdefault((one.probe, one.measure, one.identity, one.axis, one.render), {})[one.checkpoint] = one
+            key = (one.probe, one.measure, one.identity, one.axis, one.design, one.render)
+            groups.setdefault(key, {})[one.checkpoint] = one
     return tuple(
         MetricRow(*key, points=tuple(points[name] for name in checkpoints if name in points))
         for key, points in groups.items()
