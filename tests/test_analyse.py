@@ -377,6 +377,7 @@ def test_standardised_differences_stand_beside_the_effects(bare_run: Path) -> No
     (paired,) = effects(bare_run, measure="cohens_dz", checkpoint="dpo", identity=None)
     assert paired["estimate"] == pytest.approx(statistics.mean(margins) / statistics.stdev(margins))
     page = (bare_run / "report.html").read_text(encoding="utf-8")
+    assert "how each checkpoint cut it is not known" in page
     assert "Standardised differences" in page
     assert "Published metrics" not in page
 
@@ -490,7 +491,7 @@ def test_rewards_without_a_bound_have_no_verdict(tmp_path: Path) -> None:
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "no bound d is stated in their unit" in page
     assert "There are none: nothing was judged" in page
-    assert "djusted interval" not in page.partition('<section id="audited"')[0]
+    assert "djusted interval" not in page
     assert "No identity shows harm" not in page
     assert_sound(out)
     for rule in ("rewards:any:level/raw > 1", "rewards/chat:any:level/raw > 1"):

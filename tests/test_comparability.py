@@ -61,6 +61,12 @@ def test_what_differs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert found["Same items"].finding == "1 item was refused at some checkpoint and left out at all"
 
 
+def test_tokens_that_nobody_saw_are_not_called_the_same() -> None:
+    tokens = checks({"engine": {"scoring": "elsewhere", "quantity": "reward"}})["Same tokens"]
+    assert tokens.same is None
+    assert "not known" in tokens.finding
+
+
 def test_weights_saved_in_other_formats() -> None:
     one, other = {"name": "a", "saved_dtype": "float32"}, {"name": "b", "saved_dtype": "bfloat16"}
     assert checks({}, [one, one])["Weights saved alike"] == Check("Weights saved alike", True, "float32")

@@ -24,11 +24,11 @@ class Check:
     """One thing that must be the same at all checkpoints.
 
     Attributes:
-        same: whether it is; what is not is dealt with as the finding says.
+        same: whether it is, None where nobody knows; what is not is dealt with as the finding says.
     """
 
     question: str
-    same: bool
+    same: bool | None
     finding: str
 
 
@@ -43,11 +43,16 @@ def checks_of(
     Args:
         series: the manifest's entries for checkpoints.
     """
-    found = [*_tokens(cautions), *_engine(manifest), *_weights(series), *_rendering(manifest), *_dropped(refusals)]
-    return tuple(found)
+    told = (*_tokens(manifest, cautions), *_engine(manifest), *_weights(series), *_rendering(manifest))
+    return (*told, *_dropped(refusals))
 
 
-def _tokens(cautions: Iterable[str]) -> Iterator[Check]:
+def _tokens(manifest: Mapping[str, Any], cautions: Iterable[str]) -> Iterator[Check]:
+    engine = manifest.get("engine")
+    # Only of bare scores does an engine say what they are.
+    if isinstance(engine, dict) and "quantity" in engine:
+        yield Check("Same tokens", None, "the scores are one number a text: how each checkpoint cut it is not known")
+        return
     differing = [match[0] for text in cautions if (match := _OTHER_IDS.search(text))]
     words = "; ".join(differing) or "every item has the same token ids at every checkpoint"
     yield Check("Same tokens", not differing, words)
