@@ -84,16 +84,16 @@ class ProbeFindings:
 
     Attributes:
         title: the probe's own, and what is measured where that is no margin of its texts alone.
-        axes: that its marked identities stand on.
         differences: of each identity's leading reading between every two leaves, a row an identity.
+        axes: that its marked identities stand on.
     """
 
     name: str
     title: str
     design: str
-    axes: tuple[str, ...]
     leaves: tuple[LeafFindings, ...]
     differences: tuple[tuple[EffectRow, ...], ...]
+    axes: tuple[str, ...] = ()
 
     @property
     def judged(self) -> tuple[Cell, ...]:
@@ -254,7 +254,7 @@ def _probes(
         title = str(titles.get(name) or name) + (RESPONSIVENESS if design == "responsiveness" else "")
         axes = tuple(dict.fromkeys(one.axis for one in effects if one.role == "marked" and one.axis))
         differences = tuple(_differences(effects, leaves[0].judged))
-        found.append(ProbeFindings(name, title, design, axes, leaves, differences))
+        found.append(ProbeFindings(name, title, design, leaves, differences, axes))
     return tuple(found)
 
 
