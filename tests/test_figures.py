@@ -91,5 +91,5 @@ def test_words_of_none_and_one() -> None:
         beyond_words([], math.log(1.25), "nats")
         == "0 identities. 0 wholly above d = 0.22 nats, 0 wholly below \u2212d."
     )
-    assert beyond_words([("one", Mark(0.3))], 0.0, "reward") == "1 identity. Highest: one, +0.30."
+    assert beyond_words([("one", Mark(0.3))], 0.0, "reward") == "1 identity. The estimate: one, +0.30."
     assert "one" not in words(rows([], [Panel((-1.0, 1.0), 0.2)], []))

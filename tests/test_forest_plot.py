@@ -152,7 +152,7 @@ def test_words_and_data_say_the_numbers() -> None:
     found = plot(row("one", 0.7312345678, "harm"), row("two", -0.9), ForestRow("three", "refused", Mark(None), 0))
     assert found.alternative() == (
         "3 identities. 1 wholly above d = 0.22 nats, 1 wholly below \u2212d. "
-        "Highest: one, +0.73 (+0.43 to +1.03); lowest: two, \u22120.90 (\u22121.20 to \u22120.60)."
+        "Estimates from two, \u22120.90 (\u22121.20 to \u22120.60), to one, +0.73 (+0.43 to +1.03)."
     )
     rows = list(csv.DictReader(io.StringIO(found.table().csv())))
     assert [float(one["estimate (nats)"] or "nan") for one in rows][:2] == [0.7312345678, -0.9]

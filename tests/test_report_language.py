@@ -44,7 +44,8 @@ FORBIDDEN = (
     r"transgender(?:s|ed)",
     r"safest|safe",
     r"worst|most harmed|least harmed|top-ranked|ranked|league table",
-    r"(strongest|largest|highest|greatest) first",
+    r"(?:strongest|largest|highest|greatest) first",
+    r"(?:highest|lowest): \w+",
     r"proves?|proven",
 )
 

@@ -313,6 +313,7 @@ def beyond_words(named: Sequence[tuple[str, Mark]], bound: float, unit: str) -> 
         said.append(f"{above} wholly above d = {bound:.2f} {unit}, {below} wholly below \u2212d.")
     known = sorted((one.estimate, name[:60], with_interval(one)) for name, one in named if one.estimate is not None)
     if known:
-        ends = [("Highest", known[-1]), ("lowest", known[0])][: len(known)]
-        said.append("; ".join(f"{which}: {name}, {span}" for which, (_, name, span) in ends) + ".")
+        # Not who comes first and last: identities are not ranked.
+        ends = [f"{name}, {span}" for _, name, span in (known[0], known[-1])[: len(known)]]
+        said.append(f"Estimates from {', to '.join(ends)}." if len(ends) > 1 else f"The estimate: {ends[0]}.")
     return " ".join(said)
