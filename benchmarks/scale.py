@@ -42,12 +42,14 @@ _TEXT = (
 )
 WORDS = _TEXT.split()
 # Runs one command and says what it took, so that each run's memory is its own.
-_MEASURED = """
+MEASURED = """
 import json, resource, subprocess, sys, time
 began = time.perf_counter()
 code = subprocess.run(sys.argv[1:], check=False).returncode
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps({"code": code, "seconds": time.perf_counter() - began, "bytes": peak * 1024}))
+seconds = time.perf_counter() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+found = {"code": code, "seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_stime, "bytes": used.ru_maxrss * 1024}
+print(json.dumps(found))
 """
 
 
@@ -130,7 +132,7 @@ def measure(folder: Path, models: Sequence[Path], sequences: int) -> Figures:
     # A cache of its own, or a run would find the scores of the one before.
     environment = {**os.environ, "AUDIT_CACHE_DIR": str(folder / f"cache_{sequences}")}
     done = subprocess.run(
-        [sys.executable, "-c", _MEASURED, *command], check=True, capture_output=True, text=True, env=environment
+        [sys.executable, "-c", MEASURED, *command], check=True, capture_output=True, text=True, env=environment
     )
     found = json.loads(done.stdout.splitlines()[-1])
     if found["code"]:
@@ -155,26 +157,36 @@ def write_pairs(path: Path, pairs: int) -> None:
             file.write(f"The {frame} people of group {who} are, {harmful}, {affirming},{about}\n")
 
 
-def make_models(folder: Path, checkpoints: int) -> list[Path]:
-    """Tiny Llamas with random weights that share a tokenizer of words."""
+def make_models(
+    folder: Path, checkpoints: int, words: Sequence[str] = (), deviation: float = 0.02, seed: int = 0
+) -> list[Path]:
+    """Tiny Llamas with random weights that share a tokenizer of words.
+
+    Args:
+        words: of the texts they are asked; this script's own if there are none.
+        deviation: of the weights: the larger, the more one text's log-probability differs from another's.
+        seed: of the first model's weights.
+    """
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    words = ["<unk>", "<s>", "The", "people", "of", "group", "are", *WORDS, *map(str, range(IDENTITIES))]
+    own = ("The", "people", "of", "group", "are", *WORDS, *map(str, range(IDENTITIES)))
+    words = ["<unk>", "<s>", *(words or own)]
     core = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", unk_token="<unk>")
     config = LlamaConfig(
         vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
         num_key_value_heads=2, max_position_embeddings=64, bos_token_id=1, eos_token_id=None,
+        initializer_range=deviation,
     )  # fmt: skip
     found = []
-    for seed in range(checkpoints):
-        torch.manual_seed(seed)
-        found.append(folder / f"model{seed}")
+    for at in range(checkpoints):
+        torch.manual_seed(seed + at)
+        found.append(folder / f"model{at}")
         LlamaForCausalLM(config).save_pretrained(found[-1])
         tokenizer.save_pretrained(found[-1])
     return found

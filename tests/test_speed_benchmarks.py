@@ -258,3 +258,41 @@ def test_a_table_of_speeds() -> None:
     assert made.count("\n| ") == 1
     assert "| `stigma` | 6,720 | 158,190 | 27,979 | 12.3 | 4.9 |  | 3.0 |  | 66% |" in made
     assert "66% on BBQ, three answers (250M)" in made
+
+
+def test_pairs_of_the_report_are_as_many_as_winoqueer_has(tmp_path: Path) -> None:
+    report = script("report")
+    words = report.write_pairs(tmp_path / "pairs.csv", report.PREDICATES, seed=0)
+    with (tmp_path / "pairs.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len({(row["harmful"], row["affirming"]) for row in rows}) == len(rows) == 45_540
+    assert {len(row["harmful"].split()) - len(row["affirming"].split()) for row in rows} == {0}
+    assert set(words) == {word for row in rows for word in f"{row['harmful']} {row['affirming']}".split()}
+
+
+def test_a_small_report_is_measured(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    assert script("report").main(["--predicates", "2", "--out", str(out)]) == 0
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert (found["pairs"], found["checkpoints"]) == (792, 4)
+    assert found["cpu_seconds"] > 0
+    assert 50_000 < found["bytes_of_the_page"] < 1_000_000
+    assert not any(one["judged"] for one in found["checks"])
+    if found["browser"]:
+        assert 0 < found["browser"]["first_paint_s"] < found["browser"]["interactive_s"]
+
+
+def test_figures_of_the_report_are_of_all_pairs() -> None:
+    path = ROOT / "benchmarks" / "results" / "report.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert (found["pairs"], found["checkpoints"]) == (45_540, 4)
+    assert len(found["checks"]) == 5
+    assert all(one["judged"] and one["held"] for one in found["checks"])
+    readme, browser = (ROOT / "README.md").read_text(encoding="utf-8"), found["browser"]
+    said = readme[readme.index("The report of 45,540 pairs") :]
+    for text in (
+        f"is a file of {found['bytes_of_the_page'] / 1e6:.1f} MB, written in {found['seconds']:.0f} s",
+        f"{found['bytes_of_memory'] / 1e9:.1f} GB. A browser paints it after {browser['first_paint_s']:.1f} s",
+        f"in it after {browser['interactive_s']:.1f} s",
+    ):
+        assert text in " ".join(said[:500].split())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from run_factory import BRANCHED, HARMED, make_run
+from run_factory import BRANCHED, HARMED, make_run, text_swap_probe
 
-from auditor.adapters.report.strong_items import IN_ALL, MAX_CONTEXT, MAX_TOKENS, PER_PROBE, StrongItem, strongest_items
+from auditor.adapters.report.anchors import anchor_of
+from auditor.adapters.report.glosses import MAX_TOKENS
+from auditor.adapters.report.item_margins import ItemMargins
+from auditor.adapters.report.strong_items import IN_ALL, MAX_CONTEXT, PER_PROBE, StrongItem, strongest_items
 from auditor.adapters.run.branches import Branch, branches_of
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
@@ -21,7 +25,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def select(run: Path, render: str = "plain", *, private: bool = False) -> tuple[StrongItem, ...]:
-    return strongest_items(run, render=render, branches=paths_of(run), private=private)
+    branches = paths_of(run)
+    checkpoints = list(dict.fromkeys(name for one in branches for name in one.path))
+    margins = ItemMargins(run / "items.parquet", render, checkpoints)
+    return strongest_items(run, margins, render=render, branches=branches, private=private)
 
 
 def paths_of(run: Path) -> tuple[Branch, ...]:
@@ -132,10 +139,22 @@ def test_checkpoints_with_other_tokens_get_their_own_gloss(tmp_path: Path) -> No
 
 def test_a_missing_table_is_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"items\.parquet: cannot be read: No such file"):
-        strongest_items(tmp_path, render="plain", branches=paths_of(run), private=False)
+        ItemMargins(tmp_path / "items.parquet", "plain", paths_of(run)[0].path)
 
 
 def test_a_broken_table_is_named(run: Path, tmp_path: Path) -> None:
     (tmp_path / "items.parquet").write_bytes(b"no table")
     with pytest.raises(UsageError, match=r"items\.parquet"):
-        strongest_items(tmp_path, render="plain", branches=paths_of(run), private=False)
+        ItemMargins(tmp_path / "items.parquet", "plain", paths_of(run)[0].path)
+
+
+def test_addresses(run: Path) -> None:
+    for one in select(run):
+        assert one.anchor == anchor_of(one.probe, one.item)
+
+
+def test_twelve_and_no_more(tmp_path: Path) -> None:
+    probes = [replace(text_swap_probe(), name=f"probe {at}") for at in range(5)]
+    chosen = select(make_run(tmp_path / "run", probes=probes, renders=("plain",), **BRANCHED))
+    assert len(chosen) <= IN_ALL == 12
+    assert {one.probe for one in chosen} == {probe.name for probe in probes}

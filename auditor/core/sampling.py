@@ -104,6 +104,24 @@ def sample_tokens(
     if asked == "all" or (asked == "auto" and n < MANY_ITEMS):
         return TokenSample("all", None, n)
     stratum = codes_of((probe.name, item.identity) for probe in probes for item in probe.items)
+    taken = np.zeros(n, dtype=bool)
+    taken[in_turn(stratum, seed)[:size]] = True
+    chosen, first = {}, 0
+    for probe in probes:
+        own = np.flatnonzero(taken[first : first + len(probe.items)]).tolist()
+        chosen[probe.name] = frozenset(probe.items[at].id for at in own)
+        first += len(probe.items)
+    return TokenSample("sample", chosen, int(taken.sum()))
+
+
+def in_turn(stratum: IntArray, seed: int) -> IntArray:
+    """An order of n items in which every beginning holds of each stratum in proportion to its size, shape (n,).
+
+    Args:
+        stratum: code of each item's stratum, from 0, shape (n,).
+        seed: of the order within a stratum and of where each begins.
+    """
+    n = len(stratum)
     generator = np.random.default_rng(seed)
     order = np.lexsort((generator.random(n), stratum))
     sizes = np.bincount(stratum)
@@ -111,11 +129,4 @@ def sample_tokens(
     rank[order] = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     # Strata take turns in proportion to their sizes; each begins by chance, so that small ones get their share.
     turn = (rank + generator.random(len(sizes))[stratum]) / sizes[stratum]
-    taken = np.zeros(n, dtype=bool)
-    taken[np.argsort(turn, kind="stable")[:size]] = True
-    chosen, first = {}, 0
-    for probe in probes:
-        own = np.flatnonzero(taken[first : first + len(probe.items)]).tolist()
-        chosen[probe.name] = frozenset(probe.items[at].id for at in own)
-        first += len(probe.items)
-    return TokenSample("sample", chosen, int(taken.sum()))
+    return np.argsort(turn, kind="stable")

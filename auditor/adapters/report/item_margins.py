@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -20,7 +20,7 @@ from auditor.core.scores import FloatArray, IntArray
 from auditor.errors import UsageError, one_line
 
 SIDES = (HARMFUL, AFFIRMING)
-_ABOUT = ("probe", "item", "identity", "theme", "cluster", "design")
+ABOUT = ("probe", "item", "identity", "axis", "theme", "cluster", "design", "role", "match", "paraphrase", "frame")
 _ROWS_A_PART = 1 << 16
 
 
@@ -29,12 +29,12 @@ class Largest:
     """One pair and why it was chosen.
 
     Attributes:
-        about: probe, item, identity, theme, cluster and design.
+        row: its place among the margins.
         margins: harmful minus affirming in nats, at each checkpoint of the branch.
         reasons: ``margin``, ``shift`` or both.
     """
 
-    about: tuple[str, str, str, str, str, str]
+    row: int
     margins: tuple[float, ...]
     reasons: tuple[str, ...]
 
@@ -45,43 +45,73 @@ class Largest:
 
 
 class ItemMargins:
-    """Every marked pair of one rendering that all checkpoints scored.
+    """Every marked pair of one rendering and every reference row, in the order of the table.
 
     Args:
         path: of the table of items.
         checkpoints: names of those that must have scored a pair.
+
+    Attributes:
+        checkpoints: the same.
+        codes: of each column in ``ABOUT``, the number of each pair's text, shape (n,).
+        named: of each column in ``ABOUT``, the texts by number.
+        values: of both sides in nats or in the reward's unit, NaN where there is none, shape (n, checkpoints, 2).
+        margins: harmful minus affirming, shape (n, checkpoints).
+        rows: places of the marked pairs that all checkpoints scored.
+        references: places of such reference rows.
 
     Raises:
         UsageError: the table cannot be read.
     """
 
     def __init__(self, path: Path, render: str, checkpoints: Sequence[str]) -> None:
-        self._checkpoints = {name: at for at, name in enumerate(checkpoints)}
+        self.checkpoints = tuple(checkpoints)
         # Texts of each column by code, and the codes of each pair.
-        self._texts: dict[str, dict[str, int]] = {name: {} for name in _ABOUT}
-        self._codes: dict[str, list[IntArray]] = {name: [] for name in _ABOUT}
+        self._texts: dict[str, dict[str, int]] = {name: {} for name in ABOUT}
+        self._codes: dict[str, list[IntArray]] = {name: [] for name in ABOUT}
         self._places: dict[int, int] = {}
         found = [part for rows in _parts(path, render) if (part := self._read(rows))]
-        self._about = {name: np.concatenate([np.array([], np.int64), *codes]) for name, codes in self._codes.items()}
-        self._named = {name: list(texts) for name, texts in self._texts.items()}
-        values = np.full((len(self._places), len(checkpoints), len(SIDES)), np.nan)
-        there = np.zeros(values.shape, dtype=bool)
+        self.codes = {name: np.concatenate([np.array([], np.int64), *codes]) for name, codes in self._codes.items()}
+        self.named = {name: list(texts) for name, texts in self._texts.items()}
+        self.values = np.full((len(self._places), len(checkpoints), len(SIDES)), np.nan)
+        there = np.zeros(self.values.shape, dtype=bool)
         for place, checkpoint, side, value in found:
-            values[place, checkpoint, side], there[place, checkpoint, side] = value, True
-        self._margins = values[:, :, 0] - values[:, :, 1]
-        self._usable = there.all(axis=(1, 2))
+            self.values[place, checkpoint, side], there[place, checkpoint, side] = value, True
+        self.margins = self.values[:, :, 0] - self.values[:, :, 1]
+        usable = there.all(axis=(1, 2))
+        self.rows, self.references = (
+            np.flatnonzero(usable & (self.codes["role"] == self._texts["role"].get(role, -1)))
+            for role in ("marked", "reference")
+        )
 
     @property
     def probes(self) -> int:
         """How many probes have a pair."""
-        return len(np.unique(self._about["probe"][self._usable]))
+        return len(np.unique(self.codes["probe"][self.rows]))
+
+    def text(self, name: str, row: int) -> str:
+        """What a column of ``ABOUT`` says of a pair."""
+        return self.named[name][int(self.codes[name][row])]
+
+    def place(self, probe: str, item: str) -> int | None:
+        """The row of a pair, None where there is none."""
+        known = self._texts["probe"].get(probe), self._texts["item"].get(item)
+        return None if known[0] is None or known[1] is None else self._places.get(_number(known[0], known[1]))
+
+    def places(self, part: pa.Table) -> IntArray:
+        """The pair that each row of a part of the table belongs to, -1 for none, shape (rows,)."""
+        probes, items = (numbered(part[name], self._finder(name)) for name in ("probe", "item"))
+        # The number of what is not known is negative, and no pair's.
+        numbers = np.where((probes < 0) | (items < 0), -1, _number(probes, items))
+        return np.array([self._places.get(one, -1) for one in numbers.tolist()], dtype=np.int64)
 
     def largest(self, branch: Branch, share: int) -> Iterator[Largest]:
         """Half of each probe's share by margin at the leaf, the rest by shift; what both name stands once."""
-        margins = self._margins[:, [self._checkpoints[name] for name in branch.path]]
-        usable = self._usable & np.isfinite(margins[:, -1])
-        for probe in dict.fromkeys(self._about["probe"][usable].tolist()):
-            rows = np.flatnonzero(usable & (self._about["probe"] == probe))
+        margins = self.margins[:, [self.checkpoints.index(name) for name in branch.path]]
+        usable = self.rows[np.isfinite(margins[self.rows, -1])]
+        probes = self.codes["probe"][usable]
+        for probe in dict.fromkeys(probes.tolist()):
+            rows = usable[probes == probe]
             reasons: dict[int, list[str]] = {}
             for row in self._top(rows, margins[rows, -1], (share + 1) // 2):
                 reasons.setdefault(row, []).append("margin")
@@ -89,13 +119,7 @@ class ItemMargins:
                 for row in self._top(rows, margins[rows, -1] - margins[rows, -2], share // 2):
                     reasons.setdefault(row, []).append("shift")
             for row, why in reasons.items():
-                yield Largest(self._describe(row), tuple(margins[row].tolist()), tuple(why))
-
-    def _describe(self, row: int) -> tuple[str, str, str, str, str, str]:
-        probe, item, identity, theme, cluster, design = (
-            self._named[name][int(codes[row])] for name, codes in self._about.items()
-        )
-        return probe, item, identity, theme, cluster, design
+                yield Largest(row, tuple(margins[row].tolist()), tuple(why))
 
     def _top(self, rows: IntArray, size: FloatArray, count: int) -> list[int]:
         """The rows of the largest positive values, at most one for an identity and cluster."""
@@ -103,7 +127,7 @@ class ItemMargins:
         for row in self._by_size(rows[size > 0], size[size > 0]):
             if len(taken) == count:
                 break
-            taken.setdefault((int(self._about["identity"][row]), int(self._about["cluster"][row])), row)
+            taken.setdefault((int(self.codes["identity"][row]), int(self.codes["cluster"][row])), row)
         return list(taken.values())
 
     def _by_size(self, rows: IntArray, size: FloatArray) -> Iterator[int]:
@@ -112,30 +136,32 @@ class ItemMargins:
         ends = np.append(np.flatnonzero(np.diff(size[order])) + 1, len(order))
         start = 0
         for end in ends.tolist():
-            yield from sorted(rows[order[start:end]].tolist(), key=lambda row: self._describe(row)[1])
+            yield from sorted(rows[order[start:end]].tolist(), key=lambda row: self.text("item", row))
             start = end
 
     def _read(self, rows: pa.Table) -> tuple[IntArray, IntArray, IntArray, FloatArray] | None:
         """Which pair, checkpoint and side each value of a part belongs to; remembers pairs that are new."""
-        at = [self._checkpoints.get(str(name), -1) for name in rows["checkpoint"].to_pylist()]
-        rows = rows.filter(pa.array(np.array(at, dtype=np.int64) >= 0))
+        at = numbered(rows["checkpoint"], lambda name: self.checkpoints.index(name) if name in self.checkpoints else -1)
+        rows = rows.filter(pa.array(at >= 0))
         if not rows.num_rows:
             return None
-        codes = {name: self._code(name, rows[name].to_pylist()) for name in _ABOUT}
+        codes = {name: numbered(rows[name], self._coder(name)) for name in ABOUT}
         known = len(self._places)
         # One number for probe and item: a million tuples would be much of the report's memory.
-        names = (codes["probe"] << 40) | codes["item"]
+        names = _number(codes["probe"], codes["item"])
         places = np.array([self._places.setdefault(one, len(self._places)) for one in names.tolist()], dtype=np.int64)
         seen, first = np.unique(places, return_index=True)
         for name, own in codes.items():
             self._codes[name].append(own[first[seen >= known]])
-        checkpoint = np.array([one for one in at if one >= 0], dtype=np.int64)
-        side = np.array([SIDES.index(label) for label in rows["candidate"].to_pylist()], dtype=np.int64)
-        return places, checkpoint, side, rows["value"].to_numpy()
+        return places, at[at >= 0], numbered(rows["candidate"], SIDES.index), rows["value"].to_numpy()
 
-    def _code(self, name: str, texts: Iterable[Any]) -> IntArray:
+    def _finder(self, name: str) -> Callable[[Any], int]:
         known = self._texts[name]
-        return np.array([known.setdefault(text, len(known)) for text in texts], dtype=np.int64)
+        return lambda text: known.get(text or "", -1)
+
+    def _coder(self, name: str) -> Callable[[Any], int]:
+        known = self._texts[name]
+        return lambda text: known.setdefault(text or "", len(known))
 
 
 def read_error(path: Path, error: Exception) -> UsageError:
@@ -144,15 +170,28 @@ def read_error(path: Path, error: Exception) -> UsageError:
     return UsageError(f"cannot be read: {problem}", where=str(path), fix="Run the same audit again.")
 
 
+def _number(probe: Any, item: Any) -> Any:
+    return (probe << 40) | item
+
+
+def numbered(column: pa.ChunkedArray[Any], number: Callable[[Any], int]) -> IntArray:
+    """A number for each text of a column; asked once for each different one, in the order they are first seen."""
+    encoded = column.combine_chunks().dictionary_encode("encode")
+    numbers = np.array([number(text) for text in encoded.dictionary.to_pylist()], dtype=np.int64)
+    found: IntArray = numbers[encoded.indices.to_numpy()]
+    return found
+
+
 def _parts(path: Path, render: str) -> Iterator[pa.Table]:
-    """The rows of marked pairs that are asked for their own sake."""
-    wanted: dict[str, Any] = {"render": render, "role": "marked", "valence": "harm"}
+    """The rows of marked and reference pairs that are asked for their own sake."""
+    wanted: dict[str, Any] = {"render": render, "valence": "harm"}
     design, baseline = pc.field("design"), pc.field("baseline")
-    conditions = [pc.field("candidate").isin(list(SIDES)), *(pc.field(name) == value for name, value in wanted.items())]
+    conditions = [pc.field("candidate").isin(list(SIDES)), pc.field("role").isin(["marked", "reference"])]
+    conditions += [*(pc.field(name) == value for name, value in wanted.items())]
     # Names are asked to hold others against them; rows of the other design without a baseline, to be subtracted.
     conditions += [design != "naming", (design != "responsiveness") | (pc.is_valid(baseline) & (baseline != ""))]
     chosen = reduce(and_, conditions)
-    columns = [*_ABOUT, *wanted, "checkpoint", "candidate", "value", "baseline"]
+    columns = [*ABOUT, *wanted, "checkpoint", "candidate", "value", "baseline"]
     try:
         with pq.ParquetFile(path) as file:
             # An older version's table may lack the column.

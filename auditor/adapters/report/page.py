@@ -1,11 +1,13 @@
 """``report.html``: one self-contained page, from a run folder alone.
 
-Everything that comes from a run is text: Jinja escapes it, the page's policy forbids scripts and
-requests, and the figures escape their own labels.
+Everything that comes from a run is text: Jinja escapes it, the figures escape their own labels, and the page's policy
+forbids requests and every script but one, the explorer of items, by its hash.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import math
 import re
@@ -24,6 +26,7 @@ from auditor.adapters.report.answers import tally
 from auditor.adapters.report.charts import LeafFigures, figures_of
 from auditor.adapters.report.citations import bibtex
 from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
+from auditor.adapters.report.glosses import SCALE
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.results_schema import EffectRow
@@ -35,8 +38,6 @@ Appearance = Literal["auto", "light", "dark"]
 # Shown elsewhere on the page, or in a run that keeps its texts private not at all.
 _NOT_IN_MANIFEST = ("first_rendered",)
 _RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
-# Upper ends of the colour scale of log-probabilities, in nats, from likely to surprising.
-SCALE = (-0.5, -1.0, -2.0, -4.0, -7.0)
 # Differences worth knowing by heart, in nats.
 NATS = (
     (0.1, "a tenth more"),
@@ -88,6 +89,8 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         for at, probe in enumerate(data.probes)
     }
     cards = records(data.manifest, "probes")
+    # Its hash lets exactly this script run: nothing may be added to it, not even a line break.
+    script = (data_folder("templates") / "report" / "explorer.js").read_text(encoding="utf-8")
     page = _environment().get_template("page.html")
     return page.render(
         data=data,
@@ -110,6 +113,8 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         max_rows=MAX_ROWS,
         max_labels=MAX_LABELS,
         scale=SCALE,
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -232,7 +237,7 @@ def _sections(data: ReportData, figures: Mapping[str, Sequence[LeafFigures]]) ->
         ("identities", "Identities", any(one.forest for own in figures.values() for one in own)),
         ("metrics", "Published metrics", bool(data.metrics)),
         ("cohens", "Standardised differences", bool(data.cohens)),
-        ("items", "Evidence", bool(data.items)),
+        ("items", "Evidence", data.explorer is not None),
         ("robustness", "Robustness", data.examined),
     ):
         if filled:

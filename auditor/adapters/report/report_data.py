@@ -11,12 +11,14 @@ from auditor.adapters.report.answers import Answer, answers_of
 from auditor.adapters.report.cells import Cell, Reading, by_verdict, cells_of
 from auditor.adapters.report.comparability import Check, checks_of
 from auditor.adapters.report.controls import Controls, controls_of
+from auditor.adapters.report.evidence import read_evidence
+from auditor.adapters.report.explorer import Explorer, Told, Who
 from auditor.adapters.report.metric_rows import MetricRow, metric_rows
 from auditor.adapters.report.multiverse import Multiverse, multiverse_of
 from auditor.adapters.report.reference_names import ReferenceNames, reference_names
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
 from auditor.adapters.report.stage_tables import StageTables, stage_tables
-from auditor.adapters.report.strong_items import StrongItem, strongest_items
+from auditor.adapters.report.strong_items import StrongItem
 from auditor.adapters.report.theme_cells import themes_of
 from auditor.adapters.report.wordings import Wordings, wordings_of
 from auditor.adapters.run.branches import Branch, branches_of
@@ -115,6 +117,8 @@ class ReportData:
         cohens: standardised differences of bare scores, beside the published metrics.
         checks: what makes the checkpoints comparable.
         lost: one sentence where items were refused.
+        items: the strongest pairs.
+        explorer: all pairs, None where there are none.
         branches: training's path to each leaf; the findings at a leaf stand at the same place in every probe.
     """
 
@@ -126,6 +130,7 @@ class ReportData:
     metrics: tuple[MetricRow, ...]
     cohens: tuple[MetricRow, ...]
     items: tuple[StrongItem, ...]
+    explorer: Explorer | None
     refusals: tuple[RefusalGroup, ...]
     cautions: tuple[Caution, ...]
     checks: tuple[Check, ...]
@@ -178,7 +183,7 @@ class ReportData:
     @property
     def titles(self) -> Mapping[str, str]:
         """The title of each probe, by name, in order."""
-        return {probe.name: probe.title.removesuffix(RESPONSIVENESS) for probe in self.probes}
+        return _titles(self.probes)
 
 
 def read_report(run: Path) -> ReportData:
@@ -200,6 +205,8 @@ def read_report(run: Path) -> ReportData:
     probes = _probes(results, manifest, branches, render, references)
     metrics = metric_rows((one for one in results.effects if one.measure not in MEASURES), checkpoints, render)
     of_rewards = any(one.measure == "level" and one.unit == "reward" for one in results.effects)
+    told = Told(_titles(probes), _verdicts(probes), "units of the reward" if of_rewards else "nats")
+    evidence = read_evidence(run, render=render, branches=branches, private=private, told=told)
     return ReportData(
         series=results.series,
         branches=branches,
@@ -208,7 +215,8 @@ def read_report(run: Path) -> ReportData:
         probes=probes,
         metrics=tuple(one for one in metrics if one.metric not in COHENS),
         cohens=tuple(one for one in metrics if one.metric in COHENS),
-        items=strongest_items(run, render=render, branches=branches, private=private),
+        items=evidence.items,
+        explorer=evidence.explorer,
         refusals=group_refusals(results.refusals),
         cautions=group_cautions(results.cautions, [probe.name for probe in probes]),
         checks=checks_of(manifest, records(manifest, "series"), results.cautions, results.refusals),
@@ -217,7 +225,7 @@ def read_report(run: Path) -> ReportData:
         manifest=manifest,
         private=private,
         tokens=str(manifest.get("tokens", "all")),
-        unit="units of the reward" if of_rewards else "nats",
+        unit=told.unit,
     )
 
 
@@ -225,6 +233,19 @@ def records(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     """A list of objects in a manifest, empty where it is missing or something else."""
     value = manifest.get(key)
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _titles(probes: Iterable[ProbeFindings]) -> Mapping[str, str]:
+    return {probe.name: probe.title.removesuffix(RESPONSIVENESS) for probe in probes}
+
+
+def _verdicts(probes: Iterable[ProbeFindings]) -> Mapping[Who, str]:
+    """The verdict on each identity in the reading that leads, the gravest of its leaves."""
+    found: dict[Who, str] = {}
+    for probe in probes:
+        for cell in (*(cell for leaf in probe.leaves for cell in leaf.headline), *probe.judged):
+            found[probe.name, probe.design, cell.identity, cell.axis] = cell.last.verdict or ""
+    return found
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -1,0 +1,35 @@
+"""The pairs on the page: the strongest in full, and all of them for its explorer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditor.adapters.report.explorer import Explorer, Told, explorer_of
+from auditor.adapters.report.item_margins import ItemMargins
+from auditor.adapters.report.strong_items import StrongItem, strongest_items
+from auditor.adapters.run.branches import Branch
+from auditor.adapters.run.run_folder import ITEMS_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Marked pairs of the headline rendering; no explorer where there are none."""
+
+    items: tuple[StrongItem, ...]
+    explorer: Explorer | None
+
+
+def read_evidence(run: Path, *, render: str, branches: Sequence[Branch], private: bool, told: Told) -> Evidence:
+    """Read a run's tables once for both.
+
+    Raises:
+        UsageError: a table cannot be read.
+    """
+    checkpoints = list(dict.fromkeys(name for one in branches for name in one.path))
+    margins = ItemMargins(run / ITEMS_FILE, render, checkpoints)
+    return Evidence(
+        strongest_items(run, margins, render=render, branches=branches, private=private),
+        explorer_of(run, margins, render=render, branches=branches, private=private, told=told),
+    )
