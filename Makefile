@@ -32,8 +32,10 @@ bench: test-env  ## time and accuracy figures; about half an hour on 2 cores
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/warm.py
 
-docs: test-env  ## commands, options and schemas in the docs are those of the package
-	$(BIN)/python -m pytest tests/test_docs.py tests/test_format_schemas.py
+docs: test-env  ## the docs site, in site/: strictly, and with commands, options and schemas as the package has them
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_commands_page.py tests/test_format_schemas.py tests/test_site.py
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "The site: $(CURDIR)/site/index.html"
 
 clean:  ## what was built; the environment stays (remove .venv by hand)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
-from auditor.cli.options import AuditOptions, End, Render, Tier, Tokens
+from auditor.cli.options import CHECKPOINTS, AuditOptions, Dtype, End, Render, Tier, Tokens, command
 from auditor.cli.request import (
     batch_size,
     betas,
     bound,
+    command_line,
     default_out,
     describe_request,
     named_values,
@@ -99,3 +104,24 @@ def test_probes_checkpoints_and_engine_count() -> None:
 )
 def test_default_folder_is_one_tame_name(names: list[str], folder: str) -> None:
     assert default_out(names, "0123456789") == Path("reports") / folder
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {**OTHER, "dtype": Dtype.bfloat16, "device_map": None},
+        {**SAME, "config": None},
+        {"system": "--quiet", "probe": ["-p", "a b", "it's"], "out": Path("-o")},
+    ],
+)
+def test_the_command_that_asks_for_the_same(changes: dict[str, Any]) -> None:
+    seen: list[tuple[list[str], AuditOptions]] = []
+    app = typer.Typer()
+    first = inspect.Parameter("checkpoints", inspect.Parameter.KEYWORD_ONLY, annotation=CHECKPOINTS)
+    app.command("compare")(command(first, lambda *given: seen.append(given), "compare", "Compare."))
+    options = replace(AuditOptions(), **changes)
+    words = shlex.split(command_line(["my base=a b", "dpo"], options))
+    assert words[:2] == ["audit", "compare"]
+    assert CliRunner().invoke(app, words[2:]).exit_code == 0
+    assert seen == [(["my base=a b", "dpo"], options)]

@@ -21,6 +21,7 @@ from run_factory import (
 
 from auditor.adapters.run.run_folder import MANIFEST
 from auditor.adapters.run.run_pairs import Run, level_at, pair_runs
+from auditor.adapters.run.stored_scores import StoredCheckpoint, read_checkpoint
 from auditor.core.items import Item
 from auditor.core.run_changes import Changes
 from auditor.core.verdicts import Rule
@@ -167,3 +168,24 @@ def test_the_checkpoint_is_where_training_ends_unless_named(run: Run, tmp_path: 
     branched = Run.read(make_run(tmp_path / "run", **BRANCHED))
     with pytest.raises(UsageError, match="ends in several checkpoints: dpo<b>, dpo2"):
         level_at(branched, None)
+
+
+def test_what_lies_between_identities_is_the_same_without_their_themes(run: Run) -> None:
+    whole = changes((run, "sft"), (run, "dpo<b>"))
+    lean = pair_runs((run, "sft"), (run, "dpo<b>"), Rule(), themes=False).changes
+    assert lean is not None
+    # Written out: where there is no number, a NaN is not itself.
+    assert [repr(one) for one in lean.effects] == [repr(one) for one in whole.effects if one.theme is None]
+    assert len(lean.effects) < len(whole.effects)
+    assert lean.flips == whole.flips
+
+
+def test_scores_are_read_in_the_order_of_the_runs(run: Run) -> None:
+    read = []
+
+    def remembering(folder: Path, checkpoint: str) -> StoredCheckpoint:
+        read.append(checkpoint)
+        return read_checkpoint(folder, checkpoint)
+
+    pair_runs((run, "sft"), (run, "base"), Rule(), remembering)
+    assert read == ["sft", "base"]

@@ -50,7 +50,7 @@ def diff_rows(before: Side, after: Side, pairing: Pairing) -> tuple[DiffRow, ...
     """
     levels = [dict(_levels(*side)) for side in (before, after)]
     effects = pairing.changes.effects if pairing.changes else ()
-    differences = {_who(one): one for one in effects if one.theme is None and _is_judged(one)}
+    differences = {_who(one): one for one in effects if one.theme is None and is_judged(one)}
     rows = []
     for who in dict.fromkeys((*levels[1], *levels[0])):
         sides = [level.get(who) for level in levels]
@@ -63,11 +63,12 @@ def diff_rows(before: Side, after: Side, pairing: Pairing) -> tuple[DiffRow, ...
 
 def _levels(run: Run, checkpoint: str) -> Iterator[tuple[_Who, EffectRow]]:
     for one in run.results.effects:
-        if (one.measure, one.checkpoint, one.theme) == ("level", checkpoint, None) and _is_judged(one) and one.items:
+        if (one.measure, one.checkpoint, one.theme) == ("level", checkpoint, None) and is_judged(one) and one.items:
             yield _who(one), one
 
 
-def _is_judged(one: Effect | EffectRow) -> bool:
+def is_judged(one: Effect | EffectRow) -> bool:
+    """Whether an effect speaks of harm to a marked identity, so that its level gets a verdict."""
     return (one.role, one.valence) == ("marked", "harm") and one.contrast != "reference"
 
 

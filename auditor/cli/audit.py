@@ -80,8 +80,15 @@ class _Request:
     tokens: TokenSample
 
 
-def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
-    """Run one audit and print where its report lies."""
+def run_audit(checkpoints: Sequence[str], options: AuditOptions, command: str | None = None) -> Path | None:
+    """Run one audit and print where its report lies.
+
+    Args:
+        command: that does the same, for the manifest; None for the one that started this process.
+
+    Returns:
+        Its run folder, None if nothing was to be scored.
+    """
     console = Console(stderr=True, quiet=options.quiet)
     progress = RichProgress(console, quiet=options.quiet)
     audit = _understand(checkpoints, options, progress)
@@ -102,14 +109,14 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
     )
     if options.dry_run:
         print_dry_run(scorer, audit.probes, audit.files, audit.policy, audit.forward)
-        return
+        return None
     _show_first(audit, options, progress)
     request = _request_of(checkpoints, options, audit)
     if not options.no_cache and (results := _finished(request, audit, hashes)) is not None:
         progress.note("nothing to do: this audit is complete, and neither weights nor probes have changed since")
         _show(request.out / REPORT, results, (), options)
-        return
-    folder = _open_folder(request, options, audit)
+        return request.out
+    folder = _open_folder(request, options, audit, command)
     engine = request.engine
     stores = AuditStores(cache, folder.path)
     scorer.keep_in = lambda fingerprint, dtype: KeptScores(
@@ -132,6 +139,7 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions) -> None:
         if abandoned:
             folder.abandon()
     _show(report, results, cautions, options)
+    return folder.path
 
 
 def _show(report: Path, results: Results, cautions: Sequence[str], options: AuditOptions) -> None:
@@ -215,7 +223,7 @@ def _finished(request: _Request, audit: _Audit, hashes: WeightHashes) -> Results
     )
 
 
-def _open_folder(request: _Request, options: AuditOptions, audit: _Audit) -> RunFolder:
+def _open_folder(request: _Request, options: AuditOptions, audit: _Audit, command: str | None) -> RunFolder:
     manifest = manifest_of(
         request_id=request.identity,
         request={**request.values, "sesoi": audit.rule.sesoi},
@@ -227,6 +235,7 @@ def _open_folder(request: _Request, options: AuditOptions, audit: _Audit) -> Run
         renders=audit.rendering.renders,
         renders_reason=audit.rendering.reason,
         first_rendered={} if options.private else audit.rendering.first_rendered(audit.probes[0].items[0]),
+        command=command,
     )
     return RunFolder(request.out, manifest, private=options.private, tokens=request.tokens)
 

@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from auditor import __version__
 from auditor.cli import external_commands, probe_making
+from auditor.cli import history as history_command
 from auditor.cli import report as report_command
 from auditor.cli.config import read_config
 from auditor.cli.exit_codes import errors_as_exit_codes
 from auditor.cli.options import CHECKPOINTS, LANGUAGE, MAP, AuditOptions, LintFormat, OnInconclusive, Tier, command
+from auditor.version import __version__
 
 app = typer.Typer(
     name="audit",
@@ -134,6 +135,9 @@ def diff(
 
 
 _NATS = "NATS"
+
+
+app.command()(history_command.history)
 
 
 @app.command()

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from auditor import __version__
 from auditor.adapters.hf.checkpoints import CheckpointFiles
 from auditor.adapters.run.finished_runs import package_digest
 from auditor.core.items import Probe
 from auditor.core.series import Series
+from auditor.version import __version__
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "numpy", "scipy")
 
@@ -32,10 +32,12 @@ def manifest_of(
     renders_reason: str,
     first_rendered: Mapping[str, str],
     libraries: Sequence[str] = LIBRARIES,
+    command: str | None = None,
 ) -> dict[str, Any]:
     """The manifest as it stands before anything is scored.
 
     Args:
+        command: that does the same; None for the one that started this process.
         files: what is known of each checkpoint's files, by its name.
         libraries: whose versions are recorded: those that make the numbers.
     """
@@ -45,7 +47,7 @@ def manifest_of(
         "auditor": __version__,
         "package": package_digest(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["audit", *sys.argv[1:]]),
+        "command": shlex.join(["audit", *sys.argv[1:]]) if command is None else command,
         "request_id": request_id,
         "request": dict(request),
         "engine": dict(engine),

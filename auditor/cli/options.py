@@ -64,6 +64,13 @@ class LintFormat(StrEnum):
     json = "json"
 
 
+class HistoryFormat(StrEnum):
+    """How a history is written."""
+
+    html = "html"
+    json = "json"
+
+
 class Tier(StrEnum):
     """How much of a probe with a lexicon is asked."""
 

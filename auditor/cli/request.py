@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
-from auditor import __version__
 from auditor.core.series import OBJECTIVES, Objective, Series
 from auditor.errors import UsageError, one_line
+from auditor.version import __version__
 
 # Options that change how an audit is computed or shown, not what it says.
 _NOT_IDENTITY = {
@@ -160,6 +161,23 @@ def describe_request(checkpoints: Sequence[str], options: Any) -> dict[str, Any]
     values = {one.name: getattr(options, one.name) for one in fields(options) if one.name not in _NOT_IDENTITY}
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
     return {"checkpoints": list(checkpoints), **plain}
+
+
+def command_line(checkpoints: Sequence[str], options: Any) -> str:
+    """The command that asks for the same, with every option that differs from its default; it can be pasted."""
+    words = ["audit", "compare", *checkpoints]
+    default = type(options)()
+    for one in fields(options):
+        value, flag = getattr(options, one.name), f"--{one.name.replace('_', '-')}"
+        if value == getattr(default, one.name):
+            continue
+        if value is True:
+            words.append(flag)
+            continue
+        for own in value if isinstance(value, list) else [value]:
+            # A value that begins like an option would be taken for one.
+            words += [f"{flag}={own}"] if str(own).startswith("-") else [flag, str(own)]
+    return shlex.join(words)
 
 
 def request_id(request: Mapping[str, Any], probe_hashes: Sequence[str], engine: Mapping[str, str]) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from auditor import __version__
 from auditor.adapters.external.request_files import BEGINNING, describe_probe, write_requests
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
 from auditor.adapters.hf.models import load_tokenizer
@@ -25,6 +24,7 @@ from auditor.cli.console import RichProgress
 from auditor.cli.external_options import RequestsOptions
 from auditor.core.items import Probe
 from auditor.errors import UsageError
+from auditor.version import __version__
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

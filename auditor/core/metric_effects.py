@@ -29,6 +29,8 @@ _DETAILS: dict[Reason, str] = {
 def metric_effects(table: ScoreTable) -> tuple[tuple[Effect, ...], tuple[Refusal, ...]]:
     """Each metric of the probe's card in each group of rows and at each checkpoint, and what could not be given."""
     published = [METRICS[name] for name in table.probe.card.metrics]
+    if not published:
+        return (), ()
     metrics = [metric for metric in published if metric.can_read(table.kind)]
     subjects = tuple(subjects_of(table.items, np.arange(len(table.items))))
     cluster = named_clusters(table.items)

@@ -60,15 +60,24 @@ class Changes:
 
 
 def changes_between(
-    probes: Sequence[Probe], renders: Sequence[Render], before: CheckpointScores, after: CheckpointScores, rule: Rule
+    probes: Sequence[Probe],
+    renders: Sequence[Render],
+    before: CheckpointScores,
+    after: CheckpointScores,
+    rule: Rule,
+    *,
+    themes: bool = True,
 ) -> Changes:
     """Contrast two checkpoints on the items that both have.
 
     Args:
         before, after: scores under any name, of the same items in the same token ids.
+        themes: also each theme by itself; what lies between identities over all themes is the same without.
     """
     columns = [replace(one, checkpoint=name) for one, name in ((before, BEFORE), (after, AFTER))]
     tables = [_settled(line_up(probe, render, columns)) for probe in probes for render in renders]
+    if not themes:
+        tables = [replace(one, cells=tuple(cell for cell in one.cells if cell.theme is None)) for one in tables]
     matched = [(table, match_items(table)) for table in tables if table.items]
     measures, bootstrap = [difference(BEFORE, AFTER)], Bootstrap(rule.seed)
     effects = [one for pair in matched for one in estimate_effects(*pair, measures, bootstrap)[0]]

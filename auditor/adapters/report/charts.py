@@ -70,14 +70,20 @@ def figures_of(probe: ProbeFindings, bound: float, prefix: str, unit: str = "nat
     found = []
     for at, (leaf, plots) in enumerate(zip(probe.leaves, plots_of(probe, bound, unit), strict=True)):
         drawn = {
-            kind: _drawn(plot, f"{prefix}l{at}{kind[0]}", file_name(probe.name, leaf.branch.leaf, kind))
+            kind: on_page(plot, f"{prefix}l{at}{kind[0]}", file_name(probe.name, leaf.branch.leaf, kind))
             for kind, plot in plots.named()
         }
         found.append(LeafFigures(**drawn))
     return tuple(found)
 
 
-def _drawn(plot: Plot, prefix: str, name: str) -> Drawn:
+def on_page(plot: Plot, prefix: str, name: str) -> Drawn:
+    """A figure drawn for a page.
+
+    Args:
+        prefix: of ids, so that they are unique there.
+        name: of its data as a download, without an ending.
+    """
     words = plot.alternative()
     with drawing(PAGE) as canvas:
         plot.draw(canvas)

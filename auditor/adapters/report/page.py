@@ -91,7 +91,7 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
     cards = records(data.manifest, "probes")
     # Its hash lets exactly this script run: nothing may be added to it, not even a line break.
     script = (data_folder("templates") / "report" / "explorer.js").read_text(encoding="utf-8")
-    page = _environment().get_template("page.html")
+    page = environment("report").get_template("page.html")
     return page.render(
         data=data,
         appearance=appearance,
@@ -118,16 +118,21 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(data_folder("templates") / "report"),
+def environment(*folders: str) -> Environment:
+    """What renders templates of these folders: everything put in is text, and filters write numbers as the report does.
+
+    Args:
+        folders: below ``templates``, in the order in which a name is looked up.
+    """
+    made = Environment(
+        loader=FileSystemLoader([data_folder("templates") / one for one in folders]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_printable,
     )
-    environment.filters |= {
+    made.filters |= {
         "signed": signed,
         "odds": odds,
         "span": span,
@@ -142,7 +147,7 @@ def _environment() -> Environment:
         "probe_anchor": probe_anchor,
         "identity_anchor": lambda names: identity_anchor(*names),
     }
-    return environment
+    return made
 
 
 def _printable(value: Any) -> Any:

@@ -202,7 +202,7 @@ def read_report(run: Path) -> ReportData:
     checkpoints = [one.name for one in results.series]
     branches = branches_of(results.series)
     references = reference_names(run / ITEMS_FILE, render, branches[0].leaf)
-    probes = _probes(results, manifest, branches, render, references)
+    probes = probes_of(results, manifest, references)
     metrics = metric_rows((one for one in results.effects if one.measure not in MEASURES), checkpoints, render)
     of_rewards = any(one.measure == "level" and one.unit == "reward" for one in results.effects)
     told = Told(_titles(probes), _verdicts(probes), "units of the reward" if of_rewards else "nats")
@@ -257,13 +257,13 @@ def _headline_render(effects: Sequence[EffectRow]) -> str:
     return "plain" if "plain" in renders or not renders else renders[0]
 
 
-def _probes(
-    results: Results,
-    manifest: Mapping[str, Any],
-    branches: Sequence[Branch],
-    render: str,
-    references: ReferenceNames,
-) -> tuple[ProbeFindings, ...]:
+def probes_of(results: Results, manifest: Mapping[str, Any], references: ReferenceNames) -> tuple[ProbeFindings, ...]:
+    """What is found of every probe at every leaf, in the headline rendering.
+
+    Args:
+        references: whom each identity is compared with, as far as that is to be said.
+    """
+    branches, render = branches_of(results.series), _headline_render(results.effects)
     titles = {one.get("name"): one.get("title") for one in records(manifest, "probes")}
     measured: dict[tuple[str, str], list[EffectRow]] = {}
     for one in results.effects:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import read_manifest, read_results
-from auditor.adapters.run.stored_scores import Key, read_checkpoint
+from auditor.adapters.run.stored_scores import Key, StoredCheckpoint, read_checkpoint
 from auditor.core.items import Card, Item, Probe
 from auditor.core.run_changes import Changes, changes_between
 from auditor.core.scores import CheckpointScores, ScoredItem
@@ -92,10 +92,21 @@ class Pairing:
     cautions: tuple[str, ...]
 
 
-def pair_runs(before: tuple[Run, str], after: tuple[Run, str], rule: Rule) -> Pairing:
+def pair_runs(
+    before: tuple[Run, str],
+    after: tuple[Run, str],
+    rule: Rule,
+    read: Callable[[Path, str], StoredCheckpoint] = read_checkpoint,
+    *,
+    themes: bool = True,
+) -> Pairing:
     """Set one checkpoint of a run against one of another.
 
     What an item is about (identity, theme, cluster, ...) is read from the later run.
+
+    Args:
+        read: gives a checkpoint's scores, of the earlier run first; another one may remember what it has read.
+        themes: also compare each theme by itself.
 
     Raises:
         UsageError: the tables of a run cannot be read.
@@ -105,7 +116,7 @@ def pair_runs(before: tuple[Run, str], after: tuple[Run, str], rule: Rule) -> Pa
     if None not in families and families[0] != families[1]:
         why = f"they are of different model families ({families[0]} and {families[1]})"
         return Pairing(None, why, 0, 0, cautions)
-    stored = [read_checkpoint(run.folder, name) for run, name in (before, after)]
+    stored = [read(run.folder, name) for run, name in (before, after)]
     if any(one.bare for one in stored):
         return Pairing(None, "bare scores have no tokens to compare", 0, 0, cautions)
     if any(one.private for one in stored):
@@ -122,7 +133,7 @@ def pair_runs(before: tuple[Run, str], after: tuple[Run, str], rule: Rule) -> Pa
         CheckpointScores("", {key: second[key] for key in same}),
     )
     renders = tuple(dict.fromkeys(render for _, render, _ in same))
-    changes = changes_between(_probes(second, same), renders, *columns, rule)
+    changes = changes_between(_probes(second, same), renders, *columns, rule, themes=themes)
     paired = _items(same)
     return Pairing(changes, "", len(paired), len(_items(second) - paired), cautions)
 

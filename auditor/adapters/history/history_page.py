@@ -1,0 +1,114 @@
+"""A project's history as one self-contained page, in the look and under the policy of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from auditor.adapters.history.comparisons import Compared
+from auditor.adapters.history.history_chart import HistoryChart, HistoryLine, HistoryMark
+from auditor.adapters.history.history_data import History
+from auditor.adapters.history.history_rows import CHANGE_WORDS, ChangeRow, beside_rows, change_rows, run_rows
+from auditor.adapters.history.run_levels import HistoryRun, Who
+from auditor.adapters.history.tracks import leading
+from auditor.adapters.report.charts import on_page
+from auditor.adapters.report.figure_tables import file_name
+from auditor.adapters.report.figures import MAX_ROWS, Mark
+from auditor.adapters.report.page import environment
+from auditor.adapters.report.svg import Drawn
+
+
+def render_history(history: History, beside: Path) -> str:
+    """The page as one HTML document.
+
+    Args:
+        beside: the folder it is to lie in: reports are linked from there.
+    """
+    changes = change_rows(history)
+    chosen = {id(one) for one in leading([one.track for one in history.tracks])}
+    shown = [one for one in history.tracks if id(one.track) in chosen]
+    return (
+        environment("history", "report")
+        .get_template("history.html")
+        .render(
+            history=history,
+            headline=headline(history, changes),
+            latest=[one for one in changes if one.after == len(history.runs)],
+            harmed=harmed(history.runs[-1]),
+            changes=changes,
+            runs=run_rows(history, beside),
+            shown=[(one, _drawn(history, one, f"t{at}"), beside_rows(one)) for at, one in enumerate(shown)],
+            words=CHANGE_WORDS,
+            max_rows=MAX_ROWS,
+        )
+    )
+
+
+def headline(history: History, changes: Sequence[ChangeRow]) -> str:
+    """The answer in one line: what changed at the latest run."""
+    number = len(history.runs)
+    if number == 1:
+        return "One run so far: there is none to compare it with"
+    links = history.links(number - 1)
+    if all(one.apart(place) or one.comparisons[place] is None for one, place in links):
+        return f"Run {number}, the latest, is comparable with no run before it"
+    latest = [one.change for one in changes if one.after == number]
+    if not latest:
+        return f"No significant change at run {number}, the latest"
+    people = {more: len({one.who for one in latest if one.more is more}) for more in (True, False)}
+    said = [
+        f"{count} {'identity' if count == 1 else 'identities'} towards {word} harm"
+        for count, word in ((people[True], "more"), (people[False], "less"))
+        if count
+    ]
+    return f"Significant changes at run {number}, the latest: {' and '.join(said)}"
+
+
+def harmed(run: HistoryRun) -> tuple[str, ...]:
+    """Identities with a harm verdict in the levels that a run's report leads with, each once, by name."""
+    levels = [level for one in run.headline for level in one.levels.values()]
+    return tuple(sorted({level.identity or "" for level in levels if level.verdict == "harm"}))
+
+
+def _drawn(history: History, compared: Compared, prefix: str) -> Drawn:
+    track = compared.track
+    return on_page(
+        history_chart(history, compared), prefix, file_name("history", track.probe, track.contrast, track.render)
+    )
+
+
+def history_chart(history: History, compared: Compared) -> HistoryChart:
+    """The chart of one track."""
+    track = compared.track
+    # Those of the latest run first, in its report's order.
+    people: dict[Who, None] = {}
+    for point in reversed(track.points):
+        people |= dict.fromkeys(who for who, level in point.levels.levels.items() if level.verdict != "refused")
+    lines = [HistoryLine(who[0], _marks(compared, who)) for who in people]
+    bounds = [level.sesoi for level in track.points[-1].levels.levels.values() if level.sesoi is not None]
+    steps = [history.runs[point.run].step for point in track.points]
+    trainings = {history.runs[point.run].training for point in track.points}
+    labels = [str(point.run + 1) for point in track.points]
+    if len(trainings) == 1 and None not in steps:
+        labels = [f"step {step}" for step in steps]
+    title = f"{track.title}: levels through {len(labels)} runs, {track.render} rendering"
+    return HistoryChart(lines, labels, bounds[0] if bounds else 0.0, title, track.unit)
+
+
+def _marks(compared: Compared, who: Who) -> tuple[HistoryMark | None, ...]:
+    return tuple(_mark(compared, at, who) for at in range(len(compared.track.points)))
+
+
+def _mark(compared: Compared, at: int, who: Who) -> HistoryMark | None:
+    point = compared.track.points[at]
+    level = point.levels.levels.get(who)
+    if level is None:
+        return None
+    # Without a verdict there is no family to adjust for.
+    ends = (level.low, level.high) if level.verdict is None else (level.low_adjusted, level.high_adjusted)
+    own = Mark(level.estimate, *ends)
+    found = compared.difference(at, who)
+    if found is None:
+        return HistoryMark(own, str(level.verdict))
+    difference = Mark(found.value, found.low, found.high)
+    return HistoryMark(own, str(level.verdict), point.before, difference, compared.change(at, who))

@@ -1,0 +1,84 @@
+"""Twin of auditor.adapters.notebook.audit_run."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from run_factory import HARMED, make_run
+
+from auditor.adapters.notebook.audit_run import AuditRun
+from auditor.adapters.run.run_folder import read_results
+from auditor.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> AuditRun:
+    return AuditRun.read(folder)
+
+
+def test_holds_what_the_files_hold(folder: Path, run: AuditRun) -> None:
+    assert run.effects == read_results(folder).effects
+    assert run.cautions == read_results(folder).cautions
+    assert run.checkpoints == ("base", "sft", "dpo<b>")
+    assert run.manifest["request_id"] == "a" * 64
+    assert run.items().equals(pq.read_table(folder / "items.parquet"))
+    assert run.tokens().equals(pq.read_table(folder / "tokens.parquet"))
+
+
+def test_verdicts_are_those_the_answer_counts(run: AuditRun) -> None:
+    harmful = [one for one in run.verdicts() if one.verdict == "harm"]
+    assert [(one.probe, one.identity, one.render, one.reading) for one in harmful] == [
+        ("small", HARMED, "plain", "disparity")
+    ]
+    assert {one.render for one in run.verdicts()} == {"plain"}
+    assert {one.checkpoint for one in run.verdicts()} == {"dpo<b>"}
+    assert run.summary().headline.startswith("1 identity shows harm at dpo<b>")
+
+
+def test_nothing_can_be_set(run: AuditRun) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        run.folder = Path()  # type: ignore[misc]
+
+
+def test_a_line_says_the_answer(folder: Path, run: AuditRun) -> None:
+    assert repr(run) == f"AuditRun({str(folder)!r}): {run.summary().headline}"
+
+
+def test_figures_by_name(run: AuditRun) -> None:
+    assert run.figure("forest").svg.startswith("<svg")
+    assert run.figure("forest", probe="swap").probe == "swap"
+    assert run.figure("slope", checkpoint="dpo<b>").checkpoint == "dpo<b>"
+
+
+def test_a_notebook_shows_it(run: AuditRun) -> None:
+    html = run._repr_html_()
+    assert "1 identity shows harm" in html
+    assert html.count("<svg") == 4
+
+
+@pytest.mark.parametrize("name", ["items", "tokens"])
+@pytest.mark.parametrize("content", [None, b"", b"PAR1"])
+def test_a_table_that_cannot_be_read_is_one_error(
+    folder: Path, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    other = shutil.copytree(folder, tmp_path / "run")
+    table = other / f"{name}.parquet"
+    table.unlink()
+    if content is not None:
+        table.write_bytes(content)
+    with pytest.raises(UsageError, match=f"{name}.parquet cannot be read"):
+        getattr(AuditRun.read(other), name)()
+
+
+def test_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run folder"):
+        AuditRun.read(tmp_path)
