@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -499,6 +500,19 @@ def test_a_link_on_the_page_leads_to_its_item_past_any_filter(page: Page, file: 
     # An address that is none of the explorer's is left alone.
     page.evaluate("location.hash = '#method'")
     assert page.url.endswith("#method")
+
+
+def test_an_identity_of_the_answer_leads_to_its_pairs(page: Page, file: Path) -> None:
+    opened(page, file)
+    links = page.locator("table.compact th a")
+    addresses = [str(links.nth(at).get_attribute("href")) for at in range(links.count())]
+    assert len(addresses) > 3
+    for at, address in enumerate(addresses):
+        asked = parse_qs(address.partition("?")[2])
+        links.nth(at).press("Enter")
+        expect(page.locator("#x-identity")).to_have_value(*asked["identity"])
+        expect(page.locator("#x-probe")).to_have_value(*asked["probe"])
+        assert rows_of(page)
 
 
 def test_a_view_comes_back_from_its_address(page: Page, file: Path) -> None:
