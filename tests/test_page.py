@@ -59,7 +59,7 @@ class Page(HTMLParser):
             self.text += data
 
     def targets(self) -> set[str]:
-        """Ids that links of the page lead to; what follows a question mark asks the explorer for a view of its items."""
+        """Ids that links lead to; what follows a question mark asks the explorer for a view."""
         links = [attrs for tag, attrs in self.tags if tag == "a" and "download" not in attrs]
         return {str(attrs["href"])[1:].partition("?")[0] for attrs in links}
 
