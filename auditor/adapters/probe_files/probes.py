@@ -62,7 +62,8 @@ def open_probe(argument: str, tier: Tier = "standard", axes: Sequence[str] = (),
 
 def is_table(argument: str) -> bool:
     """Whether an argument names rows whose columns can be mapped: a file, or a data set of the hub."""
-    return _is_hub_id(argument) or Path(argument).is_file()
+    path = Path(argument)
+    return _is_hub_id(argument) or (_exists(path) and path.is_file())
 
 
 def find_folder(argument: str) -> ProbeFolder | None:
