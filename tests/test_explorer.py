@@ -512,7 +512,22 @@ def test_an_identity_of_the_answer_leads_to_its_pairs(page: Page, file: Path) ->
         links.nth(at).press("Enter")
         expect(page.locator("#x-identity")).to_have_value(*asked["identity"])
         expect(page.locator("#x-probe")).to_have_value(*asked["probe"])
+        expect(page.locator("#x-q")).to_be_focused()
         assert rows_of(page)
+
+
+@pytest.mark.parametrize("anchor", ["method", "robustness", "series"])
+def test_an_address_of_the_page_is_where_it_lands(page: Page, file: Path, anchor: str) -> None:
+    opened(page, file, f"#{anchor}")
+    page.wait_for_timeout(300)
+    assert 0 <= page.locator(f"#{anchor}").evaluate("one => one.getBoundingClientRect().top") < 120
+
+
+def test_an_item_that_is_not_there_is_said_in_view(page: Page, file: Path) -> None:
+    opened(page, file, "#item-000000000000")
+    expect(page.locator("#x-count")).to_have_text("This report has no item at that address.")
+    page.wait_for_timeout(1500)
+    assert page.locator("#items").evaluate("one => one.getBoundingClientRect().top") < 120
 
 
 def test_a_view_comes_back_from_its_address(page: Page, file: Path) -> None:

@@ -79,6 +79,16 @@ def test_a_copy_is_shown_once(run: Path, tmp_path: Path) -> None:
     assert left_out(tmp_path) == {"two": ("copy", "it is a copy of one")}
 
 
+def test_what_is_broken_is_neither_a_copy_nor_what_is_copied(run: Path, tmp_path: Path) -> None:
+    (shutil.copytree(run, tmp_path / "a") / "results.json").unlink()
+    (shutil.copytree(run, tmp_path / "b") / "results.json").write_text("{")
+    for name in ("c", "d"):
+        shutil.copytree(run, tmp_path / name)
+    assert names(tmp_path) == ["c"]
+    broken = ("broken", "its files are not those that it was finished with")
+    assert left_out(tmp_path) == {"a": broken, "b": broken, "d": ("copy", "it is a copy of c")}
+
+
 def test_runs_that_name_no_hashes_are_no_copies(run: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         edit_manifest(shutil.copytree(run, tmp_path / name), files={})

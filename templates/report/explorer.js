@@ -276,6 +276,8 @@
     fillControls();
     refresh();
     document.getElementById("items").scrollIntoView();
+    // Whoever came by a link goes on from here, not from the link.
+    control("q").focus({ preventScroll: true });
     return true;
   }
 
@@ -288,8 +290,10 @@
     }
     if (row >= 0) asked.page = String(1 + Math.floor(shown.indexOf(row) / sizeAsked()));
     drawTable();
-    if (row < 0) control("count").textContent = "This report has no item at that address.";
-    else focusOn(`th button[data-row="${row}"]`, "start");
+    if (row < 0) {
+      control("count").textContent = "This report has no item at that address.";
+      document.getElementById("items").scrollIntoView();
+    } else focusOn(`th button[data-row="${row}"]`, "start");
     return true;
   }
 

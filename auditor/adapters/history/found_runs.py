@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from auditor.adapters.run.manifest_schema import Manifest
-from auditor.adapters.run.run_folder import ITEMS_FILE, MANIFEST, RESULTS, read_manifest
+from auditor.adapters.run.run_folder import ITEMS_FILE, MANIFEST, RESULTS, file_hashes, read_manifest
 from auditor.adapters.run.validation import first_problem
 from auditor.errors import UsageError
 
@@ -56,19 +56,39 @@ def find_runs(below: Path) -> Iterator[FoundRun | LeftOut]:
     Raises:
         UsageError: there is no such folder, or it cannot be read.
     """
-    seen: dict[str, str] = {}
+    found = list(_all_found(below))
+    alike: dict[str, list[FoundRun]] = {}
+    for one in found:
+        if isinstance(one, FoundRun):
+            alike.setdefault(_content(one), []).append(one)
+    # Only where manifests are alike, the files are read: what is broken is neither a copy nor what is copied.
+    whole = {content: [one.name for one in same if _is_whole(one)] for content, same in alike.items() if len(same) > 1}
+    for one in found:
+        yield _once(one, whole.get(_content(one), [one.name])) if isinstance(one, FoundRun) else one
+
+
+def _once(run: FoundRun, whole: Sequence[str]) -> FoundRun | LeftOut:
+    """The run, if it is the first whole one of those alike."""
+    if run.name not in whole:
+        return LeftOut(run.name, "broken", "its files are not those that it was finished with")
+    return run if run.name == whole[0] else LeftOut(run.name, "copy", f"it is a copy of {whole[0]}")
+
+
+def _all_found(below: Path) -> Iterator[FoundRun | LeftOut]:
     for folder, files in _folders(below):
         name = folder.relative_to(below).as_posix()
         name = below.resolve().name if name == "." else name
         if files is None:
             yield LeftOut(name, "broken", "the folder cannot be read")
         elif MANIFEST in files or {RESULTS, ITEMS_FILE} <= files:
-            found = _found(name, folder, files)
-            if isinstance(found, FoundRun):
-                first = seen.setdefault(_content(found), name)
-                yield found if first == name else LeftOut(name, "copy", f"it is a copy of {first}")
-            else:
-                yield found
+            yield _found(name, folder, files)
+
+
+def _is_whole(run: FoundRun) -> bool:
+    try:
+        return file_hashes(run.folder) == run.manifest.get("files")
+    except OSError:
+        return False
 
 
 def _folders(below: Path) -> Iterator[tuple[Path, frozenset[str] | None]]:
