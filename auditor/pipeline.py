@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from auditor.core.attributed import attribute_outputs
 from auditor.core.bootstrap import Bootstrap
 from auditor.core.contrasts import match_items
 from auditor.core.contributions import contributions_of
@@ -95,6 +96,7 @@ def analyse(
         reliabilities=tuple(one for pair in matched for one in reliabilities_of(*pair, rule.seed)),
         scorings=tuple(one for pair in matched for one in scoring_agreements(*pair)),
         noise_floors=floors,
+        attributions=tuple(one for pair in matched for one in attribute_outputs(*pair, series, rule.seed)),
     )
 
 

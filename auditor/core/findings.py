@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from auditor.core.attributed import AttributedCell
 from auditor.core.contributions import Contribution
 from auditor.core.effects import NOISE_FACTOR, Effect
 from auditor.core.noise import NoiseFloor
@@ -34,6 +35,7 @@ class Findings:
         reliabilities: of each probe's disparities over halves of its wordings, at each checkpoint.
         scorings: how other scorings agree with summed margins, at each checkpoint.
         noise_floors: of half precision, by probe, rendering and checkpoint; none in float32.
+        attributions: of levels and shifts to the roles of the scored tokens.
     """
 
     series: Series
@@ -46,6 +48,7 @@ class Findings:
     reliabilities: tuple[Reliability, ...] = ()
     scorings: tuple[ScoringAgreement, ...] = ()
     noise_floors: tuple[NoiseFloor, ...] = ()
+    attributions: tuple[AttributedCell, ...] = ()
 
 
 def cautions_of(

@@ -32,6 +32,7 @@ class ScoreTable:
     Attributes:
         items: in the probe's order, length n; baselines and items that ask for names are not among them.
         scored: by checkpoint, each in the order of ``items``, made when it is asked for.
+        baselines: likewise the rows that are subtracted from them, none for an item without one.
         sides: sums over the tokens of both sides, the item's baseline subtracted where it has one.
         token_codes: equal numbers in a row mean equal token ids of the whole item (and of its baseline), shape (n,
             checkpoints).
@@ -50,6 +51,7 @@ class ScoreTable:
     checkpoints: tuple[str, ...]
     items: tuple[Item, ...]
     scored: Mapping[str, Rows]
+    baselines: Mapping[str, Rows]
     sides: Sides
     token_codes: IntArray
     candidate_codes: IntArray
@@ -101,6 +103,7 @@ def line_up(probe: Probe, render: Render, scores: Sequence[CheckpointScores]) ->
         tuple(one.checkpoint for one in scores),
         items,
         {one.checkpoint: rows for one, rows in zip(scores, columns, strict=True)},
+        {one.checkpoint: rows for one, rows in zip(scores, beside, strict=True)},
         sides=sides.minus(sides_of(beside)) if subtracted.any() else sides,
         token_codes=_token_codes(columns, beside),
         candidate_codes=np.stack([np.where(subtracted, -1, codes[places]) for codes in candidates], axis=1),

@@ -204,8 +204,8 @@ def _adjust(members: Sequence[Effect], rule: Rule, family: str) -> list[Effect]:
     """Adjust one family; refused members take no part in the correction."""
     open_ = [position for position, one in enumerate(members) if interval_refused(one.estimate) is None]
     bounds = [rule.sesoi * one.scale for one in members]
-    found = _benjamini_hochberg(_p_beyond(members[i], bounds[i]) for i in open_)
-    absent = _benjamini_hochberg(_p_absent(members[i], bounds[i]) for i in open_)
+    found = benjamini_hochberg(_p_beyond(members[i], bounds[i]) for i in open_)
+    absent = benjamini_hochberg(_p_absent(members[i], bounds[i]) for i in open_)
     errors = _interval_errors(found <= ALPHA, absent <= ALPHA)
     adjusted = [replace(one, family=family, sesoi=bound) for one, bound in zip(members, bounds, strict=True)]
     for rank, position in enumerate(open_):
@@ -239,7 +239,8 @@ def _p_absent(effect: Effect, bound: float) -> float:
     return min(1.0, 2 * max(estimate.p_below(bound), estimate.p_above(-bound)))
 
 
-def _benjamini_hochberg(p_values: Iterable[float]) -> FloatArray:
+def benjamini_hochberg(p_values: Iterable[float]) -> FloatArray:
+    """Adjusted p values of one family, shape (n,): Benjamini & Hochberg 1995."""
     p = np.array(list(p_values), dtype=np.float64)
     adjusted: FloatArray = stats.false_discovery_control(p, method="bh") if p.size else p
     return adjusted

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from auditor.adapters.run.results_schema import (
     AgreementRow,
+    AttributionRow,
     CheckpointRow,
     ContributionRow,
     ControlsRow,
@@ -88,6 +89,7 @@ def results_of(findings: Findings) -> Results:
         reliabilities=tuple(_row(ReliabilityRow, one) for one in findings.reliabilities),
         scorings=tuple(_row(ScoringRow, one) for one in findings.scorings),
         noise_floors=tuple(_row(NoiseFloorRow, one) for one in findings.noise_floors),
+        attributions=tuple(_row(AttributionRow, one, _ENDS) for one in findings.attributions),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from auditor.core.attributions import AttributionLevel, AttributionMethod
 from auditor.core.contrasts import Contrast
 from auditor.core.effects import Controls, Origin, VerdictName
 from auditor.core.items import Design, Role, Valence
@@ -303,6 +304,33 @@ class NoiseFloorRow(Row):
     bias: Number
 
 
+class AttributionRow(Row):
+    """The mean part of a margin or a shift that one unit carries in one cell, nats; `auditor.core.attributed`."""
+
+    probe: str
+    identity: str
+    axis: str
+    theme: str | None
+    render: Render
+    role: Role
+    checkpoint: str
+    reference: str | None
+    method: AttributionMethod
+    level: AttributionLevel
+    unit: str
+    number: int
+    contrast: Contrast
+    estimate: Number
+    low: Number
+    high: Number
+    p: Number
+    p_adjusted: Number
+    items: int
+    clusters: int
+    total: Number
+    completeness_error: Number
+
+
 class Results(Row):
     """The whole file."""
 
@@ -318,3 +346,4 @@ class Results(Row):
     reliabilities: tuple[ReliabilityRow, ...] = ()
     scorings: tuple[ScoringRow, ...] = ()
     noise_floors: tuple[NoiseFloorRow, ...] = ()
+    attributions: tuple[AttributionRow, ...] = ()
