@@ -33,11 +33,13 @@ def manifest_of(
     first_rendered: Mapping[str, str],
     libraries: Sequence[str] = LIBRARIES,
     command: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The manifest as it stands before anything is scored.
 
     Args:
         command: that does the same; None for the one that started this process.
+        arguments: what else is needed to ask for the same again; None where that cannot be.
         files: what is known of each checkpoint's files, by its name.
         libraries: whose versions are recorded: those that make the numbers.
     """
@@ -50,6 +52,7 @@ def manifest_of(
         "command": shlex.join(["audit", *sys.argv[1:]]) if command is None else command,
         "request_id": request_id,
         "request": dict(request),
+        "arguments": None if arguments is None else dict(arguments),
         "engine": dict(engine),
         "forward_reason": forward_reason,
         "environment": environment(libraries),

@@ -163,6 +163,11 @@ def describe_request(checkpoints: Sequence[str], options: Any) -> dict[str, Any]
     return {"checkpoints": list(checkpoints), **plain}
 
 
+def describe_arguments(options: Any) -> dict[str, Any]:
+    """Options that identify no audit but are needed to ask for it again, as JSON values."""
+    return {"probe": list(options.probe), "batch_size": options.batch_size}
+
+
 def command_line(checkpoints: Sequence[str], options: Any) -> str:
     """The command that asks for the same, with every option that differs from its default; it can be pasted."""
     words = ["audit", "compare", *checkpoints]

@@ -95,6 +95,7 @@ class Manifest(_Entry):
     command: str
     request_id: Sha256 = Field(description="equal requests share it")
     request: dict[str, Any] = Field(description="options that identify the audit")
+    arguments: dict[str, Any] | None = Field(None, description="what else asks for the same audit again")
     engine: dict[str, str]
     environment: dict[str, str]
     renders: tuple[Render, ...]

@@ -1,0 +1,81 @@
+"""``attributions.parquet``: a row for every part of every attributed item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import batched
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from auditor.adapters.run.run_folder import replace_file
+from auditor.core.attributions import Attribution
+
+ATTRIBUTIONS_FILE = "attributions.parquet"
+
+_TEXTS = ("probe", "item", "render", "checkpoint", "reference", "method", "level", "candidate", "name", "role", "replacement")
+_WHOLE = ("unit", "start", "end")
+_REAL = ("value", "total", "completeness_error", "noise")
+ATTRIBUTIONS = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in _TEXTS),
+        *(pa.field(name, pa.int64()) for name in _WHOLE),
+        *(pa.field(name, pa.float64()) for name in _REAL),
+        pa.field("sampled", pa.bool_()),
+    ]
+)
+# Attributions a part: of a dozen words or two hundred tensors each.
+_AT_ONCE = 1_000
+
+
+def write_attributions(run: Path, attributions: Iterable[Attribution], *, private: bool) -> Path:
+    """Write the table of a run folder.
+
+    Args:
+        private: leave out what is text of the probe; names of tensors and layers stay.
+
+    Raises:
+        StorageError: the disk is full or the file cannot be written.
+    """
+    path = run / ATTRIBUTIONS_FILE
+
+    def write(partial: Path) -> None:
+        with pq.ParquetWriter(partial, ATTRIBUTIONS, compression="zstd") as writer:
+            for some in batched(attributions, _AT_ONCE):
+                rows = [row for one in some for row in _rows(one, private=private)]
+                writer.write_table(pa.Table.from_pylist(rows, schema=ATTRIBUTIONS))
+
+    replace_file(path, write)
+    return path
+
+
+def _rows(one: Attribution, *, private: bool) -> Iterable[dict[str, Any]]:
+    same = {
+        "probe": one.probe,
+        "item": one.item,
+        "render": one.render,
+        "checkpoint": one.checkpoint,
+        "reference": one.reference,
+        "method": one.method,
+        "level": one.level,
+        "total": one.total,
+        "completeness_error": one.completeness_error,
+        "sampled": one.sampled,
+    }
+    for at, (unit, value) in enumerate(zip(one.units, one.values.tolist(), strict=True)):
+        hidden = private and unit.role is not None
+        of_text = unit.start >= 0 and not private
+        yield {
+            **same,
+            "candidate": unit.candidate,
+            "unit": unit.number,
+            "name": None if hidden else unit.name,
+            "role": unit.role,
+            "replacement": None if hidden else unit.replacement,
+            "start": unit.start if of_text else None,
+            "end": unit.end if of_text else None,
+            "value": value,
+            "noise": None if one.noise is None else float(one.noise[at]),
+        }

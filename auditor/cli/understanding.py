@@ -1,0 +1,137 @@
+"""An audit that has been understood but not begun: everything that can go wrong before a weight is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auditor.adapters.cache.weight_hashes import WeightHashes
+from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.devices import pick_device
+from auditor.adapters.hf.engine import Forward
+from auditor.adapters.hf.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.scorer import HFScorer, engine_of
+from auditor.adapters.hf.shared_settings import (
+    Rendering,
+    check_precision,
+    choose_dtype,
+    choose_forward,
+    choose_rendering,
+    precision_caution,
+)
+from auditor.adapters.hf.specs import parse_specs
+from auditor.cli import request as asked
+from auditor.cli.asked_probes import asked_probes, first_with_text
+from auditor.cli.console import RichProgress
+from auditor.cli.options import AuditOptions
+from auditor.core.items import Probe
+from auditor.core.sampling import TokenSample, sample_tokens
+from auditor.core.series import Series, build_series
+from auditor.core.verdicts import DEFAULT_SESOI, Rule
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What is asked of which checkpoints, and how."""
+
+    probes: tuple[Probe, ...]
+    series: Series
+    files: dict[str, CheckpointFiles]
+    tokenizers: dict[str, PreTrainedTokenizerBase]
+    policy: LoadPolicy
+    rendering: Rendering
+    rule: Rule
+    forward: Forward
+    forward_reason: str
+    batch_size: int | None
+    cautions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What identifies an audit, and where it goes."""
+
+    identity: str
+    values: dict[str, Any]
+    engine: dict[str, str]
+    out: Path
+    tokens: TokenSample
+
+
+def understand(checkpoints: Sequence[str], options: AuditOptions, progress: RichProgress) -> Audit:
+    """Everything that can go wrong before a weight is read goes wrong here."""
+    rule = Rule(asked.bound(options.sesoi, DEFAULT_SESOI), options.seed)
+    batch_size = asked.batch_size(options.batch_size)
+    template_arguments = asked.template_arguments(options.template_arg)
+    betas = asked.betas(options.beta)
+    probes = asked_probes(options)
+    specs = parse_specs(checkpoints)
+    device = pick_device(options.device)
+    access = _access(options, device)
+    files = {spec.name: resolve(spec, access, progress.step) for spec in specs}
+    series = build_series(
+        [(spec.name, spec.text) for spec in specs],
+        references=asked.named_values("--reference", options.reference),
+        objectives=asked.objectives(options.objective),
+        betas=betas,
+        tags={name: one.tags for name, one in files.items()},
+    )
+    caution = check_precision(list(files.values()), allow_mixed=options.allow_mixed_precision)
+    policy = replace(access, dtype=choose_dtype(options.dtype.value, list(files.values()), device))
+    tokenizers = {name: load_tokenizer(one, policy) for name, one in files.items()}
+    rendering = choose_rendering(
+        options.render.value,
+        tokenizers,
+        first_with_text(probes),
+        template_file=options.chat_template,
+        system=options.system,
+        arguments=template_arguments,
+    )
+    cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), asked.idle_beta(betas, series))))
+    forward = choose_forward(list(files.values()), batch_size)
+    return Audit(probes, series, files, tokenizers, policy, rendering, rule, *forward, batch_size, cautions)
+
+
+def _access(options: AuditOptions, device: str) -> LoadPolicy:
+    """What may be read and from where, before the number format is known."""
+    return LoadPolicy(
+        device=device,
+        device_map=options.device_map and options.device_map.value,
+        offline=options.offline,
+        trust_remote_code=options.trust_remote_code,
+        allow_pickle=options.allow_pickle,
+        describe_only=options.dry_run,
+    )
+
+
+def request_of(checkpoints: Sequence[str], options: AuditOptions, audit: Audit) -> Request:
+    values = {**asked.describe_request(checkpoints, options), "sesoi": audit.rule.sesoi}
+    if audit.rendering.template is not None and "chat" in audit.rendering.renders:
+        # A path, or the checkpoint's own template, says nothing of the text that stands there today.
+        values["chat_template_sha256"] = audit.rendering.template.sha256
+    engine = engine_of(audit.policy, options.end.value, audit.forward)
+    identity = asked.request_id(values, [f"{probe.name} {probe.card.sha256}" for probe in audit.probes], engine)
+    out = options.out or asked.default_out(audit.series.names, identity)
+    return Request(identity, values, engine, out, sample_tokens(audit.probes, options.tokens.value, options.seed))
+
+
+def scorer_of(audit: Audit, options: AuditOptions, progress: RichProgress, hashes: WeightHashes) -> HFScorer:
+    """What scores an audit; it keeps nothing until it is told where."""
+    return HFScorer(
+        audit.files,
+        audit.tokenizers,
+        ModelShelf(audit.policy, progress.step),
+        renders=audit.rendering.renders,
+        template=audit.rendering.template,
+        end=options.end.value,
+        forward=audit.forward,
+        batch_size=audit.batch_size,
+        progress=progress,
+        digest=hashes.digest,
+        seed=options.seed,
+    )
