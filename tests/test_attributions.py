@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from auditor.core.attributions import Attribution, Unit, minus
+from auditor.core.attributions import Attribution, Unit, by_role, minus
 
 UNITS = (Unit(0, "are"), Unit(1, "cruel"))
 
@@ -42,3 +42,16 @@ def test_other_units_are_not_subtracted() -> None:
     other = replace(_attribution("sft", [0.0, 0.0], 0.0), units=(Unit(0, "are"), Unit(1, "kind")))
     with pytest.raises(ValueError, match="same units"):
         minus(_attribution("dpo", [1.0, 0.5], 1.5), other)
+
+
+def test_tokens_are_summed_by_their_roles_and_what_has_none_keeps_its_name() -> None:
+    units = (Unit(0, ".", role="punctuation"), Unit(1, "cruel", role="predicate"), Unit(2, "and", role="predicate"))
+    own = replace(_attribution("dpo", [1.0, 0.5], 8.0), units=(*units, Unit(-1, "(baseline)")))
+    summed = by_role(replace(own, values=np.array([1.0, 2.0, 3.0, 4.0])))
+    assert [(unit.number, unit.name) for unit in summed.units] == [
+        (0, "predicate"),
+        (1, "punctuation"),
+        (2, "(baseline)"),
+    ]
+    assert summed.values.tolist() == [5.0, 1.0, 4.0]
+    assert (summed.level, summed.total) == ("role", 8.0)

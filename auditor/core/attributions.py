@@ -6,11 +6,13 @@ the mean of its reference rows' parts, by the same matching as every other exces
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from auditor.core.scores import FloatArray, Render
-from auditor.core.words import WordRole
+from auditor.core.words import WORD_ROLES, WordRole
 
 AttributionMethod = Literal["tokens", "ig", "ablation", "shapley", "path"]
 ATTRIBUTION_METHODS: tuple[AttributionMethod, ...] = ("tokens", "ig", "ablation", "shapley", "path")
@@ -78,6 +80,15 @@ class Attribution:
     def key(self) -> tuple[str, str, str | None, AttributionMethod, AttributionLevel]:
         """What attributions have in common that may be averaged over items."""
         return self.render, self.checkpoint, self.reference, self.method, self.level
+
+
+def by_role(one: Attribution) -> Attribution:
+    """The same number by the roles of its tokens or words; what has no role keeps its name."""
+    names = [unit.role or unit.name for unit in one.units]
+    order = [role for role in WORD_ROLES if role in names] + sorted(set(names) - set(WORD_ROLES))
+    values = np.zeros(len(order))
+    np.add.at(values, [order.index(name) for name in names], one.values)
+    return replace(one, level="role", units=tuple(map(Unit, range(len(order)), order)), values=values, noise=None)
 
 
 def minus(policy: Attribution, reference: Attribution) -> Attribution:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,23 @@ import pyarrow.parquet as pq
 
 from auditor.adapters.run.run_folder import replace_file
 from auditor.core.attributions import Attribution
+from auditor.errors import UsageError, one_line
 
 ATTRIBUTIONS_FILE = "attributions.parquet"
 
-_TEXTS = ("probe", "item", "render", "checkpoint", "reference", "method", "level", "candidate", "name", "role", "replacement")
+_TEXTS = (
+    "probe",
+    "item",
+    "render",
+    "checkpoint",
+    "reference",
+    "method",
+    "level",
+    "candidate",
+    "name",
+    "role",
+    "replacement",
+)
 _WHOLE = ("unit", "start", "end")
 _REAL = ("value", "total", "completeness_error", "noise")
 ATTRIBUTIONS = pa.schema(
@@ -30,10 +43,32 @@ ATTRIBUTIONS = pa.schema(
 _AT_ONCE = 1_000
 
 
-def write_attributions(run: Path, attributions: Iterable[Attribution], *, private: bool) -> Path:
+def read_attributions(run: Path) -> pa.Table | None:
+    """The table of a run folder, None where there is none.
+
+    Raises:
+        UsageError: the file is damaged or lacks a column.
+    """
+    path = run / ATTRIBUTIONS_FILE
+    if not path.is_file():
+        return None
+    try:
+        return pq.read_table(path, schema=ATTRIBUTIONS)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UsageError(
+            f"{ATTRIBUTIONS_FILE} cannot be read: {one_line(error)}",
+            where=str(run),
+            fix="Remove the file and run audit attribute again.",
+        ) from error
+
+
+def write_attributions(
+    run: Path, attributions: Iterable[Attribution], *, private: bool, kept: pa.Table | None = None
+) -> Path:
     """Write the table of a run folder.
 
     Args:
+        kept: rows of an earlier table that stay.
         private: leave out what is text of the probe; names of tensors and layers stay.
 
     Raises:
@@ -43,7 +78,10 @@ def write_attributions(run: Path, attributions: Iterable[Attribution], *, privat
 
     def write(partial: Path) -> None:
         with pq.ParquetWriter(partial, ATTRIBUTIONS, compression="zstd") as writer:
-            for some in batched(attributions, _AT_ONCE):
+            if kept is not None:
+                writer.write_table(kept)
+            rest = iter(attributions)
+            while some := list(islice(rest, _AT_ONCE)):
                 rows = [row for one in some for row in _rows(one, private=private)]
                 writer.write_table(pa.Table.from_pylist(rows, schema=ATTRIBUTIONS))
 
