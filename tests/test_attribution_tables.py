@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auditor.adapters.run.attribution_tables import ATTRIBUTIONS_FILE, read_attributions, write_attributions
+from auditor.adapters.run.attribution_tables import read_attributions, write_attributions
+from auditor.adapters.run.run_folder import ATTRIBUTIONS_FILE
 from auditor.core.attributions import Attribution, Unit
 from auditor.errors import UsageError
 

@@ -10,35 +10,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditor.adapters.run.run_folder import replace_file
+from auditor.adapters.run.run_folder import ATTRIBUTIONS_FILE, replace_file
 from auditor.core.attributions import Attribution
 from auditor.errors import UsageError, one_line
 
-ATTRIBUTIONS_FILE = "attributions.parquet"
-
-_TEXTS = (
-    "probe",
-    "item",
-    "render",
-    "checkpoint",
-    "reference",
-    "method",
-    "level",
-    "candidate",
-    "name",
-    "role",
-    "replacement",
-)
-_WHOLE = ("unit", "start", "end")
-_REAL = ("value", "total", "completeness_error", "noise")
-ATTRIBUTIONS = pa.schema(
-    [
-        *(pa.field(name, pa.string()) for name in _TEXTS),
-        *(pa.field(name, pa.int64()) for name in _WHOLE),
-        *(pa.field(name, pa.float64()) for name in _REAL),
-        pa.field("sampled", pa.bool_()),
-    ]
-)
+_TEXTS = "probe item render checkpoint reference method level candidate name role replacement"
+_KINDS: dict[str, pa.DataType] = {
+    **dict.fromkeys(_TEXTS.split(), pa.string()),
+    **dict.fromkeys(("unit", "start", "end"), pa.int64()),
+    **dict.fromkeys(("value", "total", "completeness_error", "noise"), pa.float64()),
+    "sampled": pa.bool_(),
+}
+ATTRIBUTIONS = pa.schema([pa.field(name, kind) for name, kind in _KINDS.items()])
 # Attributions a part: of a dozen words or two hundred tensors each.
 _AT_ONCE = 1_000
 

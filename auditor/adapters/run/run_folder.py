@@ -30,12 +30,12 @@ from auditor.core.scores import CheckpointScores
 from auditor.errors import StorageError, UsageError, one_line
 
 MANIFEST, ITEMS_FILE, TOKENS_FILE = "manifest.json", "items.parquet", "tokens.parquet"
-RESULTS, REPORT = "results.json", "report.html"
+RESULTS, REPORT, ATTRIBUTIONS_FILE = "results.json", "report.html", "attributions.parquet"
 # What audit report makes of results on demand, beside the page.
 SUMMARY, MARKDOWN, EFFECTS_CSV, CELLS_CSV = "report.json", "report.md", "effects.csv", "cells.csv"
 _DERIVED = (REPORT, SUMMARY, MARKDOWN, EFFECTS_CSV, CELLS_CSV)
 _STORE = (STORE_FILE, *(STORE_FILE + ending for ending in ("-wal", "-shm", "-journal")))
-_OURS = {MANIFEST, ITEMS_FILE, TOKENS_FILE, RESULTS, *_DERIVED, "attributions.parquet", *_STORE}
+_OURS = {MANIFEST, ITEMS_FILE, TOKENS_FILE, RESULTS, ATTRIBUTIONS_FILE, *_DERIVED, *_STORE}
 _PARTIAL = ".partial"
 
 
@@ -111,7 +111,7 @@ class RunFolder:
     def keep(self, scores: Sequence[CheckpointScores]) -> None:
         """Write all checkpoints to both tables, then say so in the manifest."""
         # What an earlier run concluded goes before the scores it concluded it from.
-        for name in (RESULTS, *_DERIVED):
+        for name in (RESULTS, ATTRIBUTIONS_FILE, *_DERIVED):
             (self.path / name).unlink(missing_ok=True)
         engine, private, chosen = self.manifest["engine"], self._private, self._tokens.chosen
         seconds = dict.fromkeys([one.checkpoint for one in scores], 0.0)
@@ -175,6 +175,18 @@ class RunFolder:
 
     def _write(self, name: str, content: bytes) -> None:
         replace_file(self.path / name, lambda partial: partial.write_bytes(content))
+
+
+def replace_results(run: Path, results: Results) -> None:
+    """Put other results into a finished run: the same effects, with more said about them.
+
+    Raises:
+        StorageError: the disk is full or a file cannot be written.
+    """
+    replace_file(run / RESULTS, lambda partial: partial.write_bytes(results_json(results).encode()))
+    manifest = read_manifest(run) | {"files": file_hashes(run)}
+    text = json.dumps(manifest, indent=1, allow_nan=False)
+    replace_file(run / MANIFEST, lambda partial: partial.write_bytes(text.encode()))
 
 
 def file_hashes(run: Path) -> dict[str, str]:
