@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli import external_commands, probe_making
+from auditor.cli import attribute_command, external_commands, probe_making
 from auditor.cli import history as history_command
 from auditor.cli import report as report_command
 from auditor.cli.config import read_config
@@ -61,6 +61,7 @@ app.command("score")(
 app.command("requests")(external_commands.requests)
 app.command("analyse")(external_commands.analyse)
 app.command("report")(report_command.report)
+app.command("attribute")(attribute_command.attribute)
 
 
 @app.command()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from auditor.adapters.run.run_folder import ATTRIBUTIONS_FILE, replace_file
-from auditor.core.attributions import Attribution
+from auditor.core.attributions import Attribution, AttributionMethod
 from auditor.errors import UsageError, one_line
 
 _TEXTS = "probe item render checkpoint reference method level candidate name role replacement"
@@ -43,6 +44,11 @@ def read_attributions(run: Path) -> pa.Table | None:
             where=str(run),
             fix="Remove the file and run audit attribute again.",
         ) from error
+
+
+def rows_without(table: pa.Table, methods: Sequence[AttributionMethod]) -> pa.Table:
+    """The rows of other methods."""
+    return table.filter(pc.invert(pc.is_in(table["method"], pa.array(list(methods), pa.string()))))
 
 
 def write_attributions(

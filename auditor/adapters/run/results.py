@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TypeVar
@@ -29,6 +29,7 @@ from auditor.adapters.run.results_schema import (
     SpecificationRow,
     TransitionsRow,
 )
+from auditor.core.attributed import AttributedCell
 from auditor.core.control_checks import ControlChecks
 from auditor.core.effects import Effect
 from auditor.core.findings import Findings
@@ -89,8 +90,13 @@ def results_of(findings: Findings) -> Results:
         reliabilities=tuple(_row(ReliabilityRow, one) for one in findings.reliabilities),
         scorings=tuple(_row(ScoringRow, one) for one in findings.scorings),
         noise_floors=tuple(_row(NoiseFloorRow, one) for one in findings.noise_floors),
-        attributions=tuple(_row(AttributionRow, one, _ENDS) for one in findings.attributions),
+        attributions=attribution_rows(findings.attributions),
     )
+
+
+def attribution_rows(cells: Iterable[AttributedCell]) -> tuple[AttributionRow, ...]:
+    """Rows of the file's ``attributions``."""
+    return tuple(_row(AttributionRow, one, _ENDS) for one in cells)
 
 
 def _specifications(findings: Findings) -> Iterator[SpecificationRow]:
