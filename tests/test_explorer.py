@@ -6,9 +6,7 @@ import base64
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,7 +15,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browser import READY, WIDE, Seen
+from playwright.sync_api import Browser, Page, expect
 from run_factory import BRANCHED, HARMED, HOSTILE, IMAGE, SCRIPT, make_run, text_swap_probe, worded_probe
 from unpacking import Unpacked, packs_of, unpacked
 
@@ -30,9 +29,7 @@ from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SIDES = (HARMFUL, AFFIRMING)
-READY = "#explorer[aria-busy=false]"
 BREAKOUT = "</script><script>document.title='run'</script><svg onload=\"document.title='run'\">"
 TEMPLATE = "${7*7} #{7*7} <%= 7*7 %> {{constructor.constructor('document.title=1')()}} javascript:document.title=1"
 TEXTS = (*HOSTILE, BREAKOUT, TEMPLATE, "\u0000", "<!--", "__proto__", "constructor")
@@ -220,25 +217,6 @@ def test_the_script_is_small_and_makes_no_markup() -> None:
 # ---- In a browser
 
 
-@dataclass
-class Seen:
-    """What a page did beside showing itself."""
-
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM:
-        pytest.skip("no Chromium here")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture(scope="module")
 def file(html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
@@ -253,10 +231,8 @@ def seen() -> Seen:
 
 @pytest.fixture
 def page(browser: Browser, seen: Seen) -> Iterator[Page]:
-    one = browser.new_page(viewport={"width": 1280, "height": 900})
-    one.on("console", lambda message: seen.said.append(message.text))
-    one.on("pageerror", lambda error: seen.said.append(str(error)))
-    one.on("request", lambda request: seen.asked.append(request.url))
+    one = browser.new_page(viewport=WIDE)
+    seen.watch(one)
     yield one
     one.close()
 
