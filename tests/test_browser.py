@@ -7,10 +7,10 @@ import pytest
 from browser import started
 
 
-@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
-def test_without_chromium(monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]) -> None:
+@pytest.mark.parametrize(("asked", "outcome"), [("", pytest.skip.Exception), ("required", pytest.fail.Exception)])
+def test_without_chromium(monkeypatch: pytest.MonkeyPatch, asked: str, outcome: type[BaseException]) -> None:
     monkeypatch.setattr(browser, "CHROMIUM", None)
-    monkeypatch.setenv("CI", ci)
+    monkeypatch.setenv("BROWSER_TESTS", asked)
     with (
         pytest.raises(outcome, match="no Chromium: looked for chromium, chromium-browser and google-chrome"),
         started(),
