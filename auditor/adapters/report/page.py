@@ -85,7 +85,7 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
     """
     data = read_report(run)
     figures = {
-        probe.title: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
+        probe.place: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
         for at, probe in enumerate(data.probes)
     }
     cards = records(data.manifest, "probes")
@@ -219,7 +219,7 @@ def brief(text: object, limit: int = 80) -> str:
     return whole if len(whole) <= limit else whole[: limit - 1] + "\u2026"
 
 
-def _sections(data: ReportData, figures: Mapping[str, Sequence[LeafFigures]]) -> Iterator[Section]:
+def _sections(data: ReportData, figures: Mapping[tuple[str, str], Sequence[LeafFigures]]) -> Iterator[Section]:
     """The sections this run fills; one that is empty is left out."""
     answer = (
         ("cautions", "Cautions", bool(data.cautions)),
@@ -261,7 +261,7 @@ def _asked(data: ReportData, cards: Sequence[Mapping[str, Any]]) -> Iterator[Ask
         axes = (axis for probe in data.probes if probe.name == card.get("name") for axis in probe.axes)
         languages = card.get("languages")
         yield Asked(
-            title=str(card.get("title") or card.get("name") or ""),
+            title=data.titles.get(card.get("name"), "") or str(card.get("title") or card.get("name") or ""),
             count=card.get("items", 0),
             axes=tuple(dict.fromkeys(axes)),
             languages=tuple(map(str, languages)) if isinstance(languages, list) else (),
