@@ -240,7 +240,7 @@ def _against(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) 
 
 
 def _reward_unit(effect: EffectRow) -> str:
-    return "nats" if effect.beta is None else f"\u03b2 = {effect.beta:g}"
+    return effect.unit if effect.beta is None else f"\u03b2 = {effect.beta:g}"
 
 
 def _curves(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) -> CurvePlot | None:

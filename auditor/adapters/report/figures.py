@@ -256,7 +256,9 @@ def tick_values(low: float, high: float, wanted: int = 7) -> list[float]:
 
 def number(value: float) -> str:
     """A number at an axis."""
-    text = f"{value:+.3g}" if abs(value) > 1e-12 else "0"
+    if abs(value) <= 1e-12:
+        return "0"
+    text = f"{value:+.0f}" if 1000 <= abs(value) < 1e5 else f"{value:+.3g}"
     return text.replace("-", "\u2212")
 
 

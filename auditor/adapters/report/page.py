@@ -170,7 +170,7 @@ def odds(nats: float | None) -> str:
     if nats is None:
         return "\u2013"
     if abs(nats) > 700:
-        return "\u00d7 beyond 10^300"
+        return "\u00d7 beyond 10\u00b3\u2070\u2070" if nats > 0 else "\u00d7 below 10\u207b\u00b3\u2070\u2070"
     factor = math.exp(nats)
     if 0.01 <= factor < 1000:
         return f"\u00d7{factor:.2f}" if factor < 100 else f"\u00d7{factor:.0f}"
