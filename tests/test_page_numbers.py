@@ -9,14 +9,21 @@ from pathlib import Path
 
 from run_factory import identity_swap_probe, make_run, text_swap_probe
 
-from auditor.adapters.report.page import render_report
-from auditor.core.items import Probe
+from auditor.adapters.report.page import p_value, render_report, signed, span
+from auditor.adapters.run.run_folder import read_results
+from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 
 
 def plain_pairs(name: str = "small") -> Probe:
     """The people of the text-swap probe alone."""
     probe = text_swap_probe()
     return replace(probe, name=name, items=tuple(one for one in probe.items if not one.id.startswith("hostile")))
+
+
+def two_designs() -> Probe:
+    """Rows of text swaps and of identity swaps in one probe."""
+    pairs = plain_pairs()
+    return replace(pairs, items=(*pairs.items, *identity_swap_probe().items))
 
 
 def descriptions(html: str) -> list[str]:
@@ -31,9 +38,8 @@ def text_of(html: str) -> str:
 
 
 def test_two_designs_of_one_probe_have_figures_and_headings_of_their_own(tmp_path: Path) -> None:
-    pairs, swapped = plain_pairs(), identity_swap_probe()
-    both = replace(pairs, items=(*pairs.items, *swapped.items))
-    html = render_report(make_run(tmp_path / "run", probes=[both], checkpoints=("only",), renders=("plain",)))
+    run = make_run(tmp_path / "run", probes=[two_designs()], checkpoints=("only",), renders=("plain",))
+    html = render_report(run)
     found = descriptions(html)
     assert any("trans women" in one for one in found)
     assert any("Gay" in one or "Lesbian" in one for one in found)
@@ -52,3 +58,84 @@ def test_two_probes_of_one_title_have_figures_and_headings_of_their_own(tmp_path
     assert sum(bool(re.search("(women|people) 2", one)) for one in found) == len(found) / 2
     headings = re.findall(r'id="verdicts-\d"><bdi>(.*?)</bdi>', html)
     assert len(headings) == len(set(headings)) == 2
+
+
+def test_an_interval_with_an_open_end_is_shown_as_far_as_it_is_known(tmp_path: Path) -> None:
+    """Four clusters far apart leave the studentised bootstrap without an end on one side."""
+    run = make_run(tmp_path / "run", probes=[two_designs()], renders=("plain",))
+    levels = [one for one in read_results(run).effects if one.measure == "level" and one.theme is None]
+    open_ones = [one for one in levels if one.verdict == "inconclusive" and one.high_adjusted is None]
+    one = next(one for one in open_ones if one.checkpoint == "dpo<b>")
+    assert one.low_adjusted is not None
+    assert span(one) == f"{signed(one.low_adjusted)} to \u221e"
+    assert span(one.model_copy(update={"low_adjusted": None})) == "unbounded"
+    assert span(one.model_copy(update={"low_adjusted": None, "verdict": "refused"})) == "no interval"
+    assert p_value(one.model_copy(update={"low": None})) == p_value(one) != "\u2013"
+    html = render_report(run)
+    text = text_of(html)
+    assert f"{one.identity} \u25c7 inconclusive {signed(one.estimate)}" in text
+    assert f"{signed(one.low_adjusted)} to \u221e" in text
+    assert "of 1 the interval has an open end, which no bound holds" in text
+    assert re.search(r"could be said from a bound of \d\.\d\d nats", text)
+    assert any(f"({signed(one.low_adjusted)} to \u221e)" in said for said in descriptions(html))
+    assert not re.search(r"\b(nan|inf)\b", text)
+
+
+def test_where_all_was_refused_nothing_is_said_of_harm(tmp_path: Path) -> None:
+    probe = plain_pairs()
+    probe = replace(probe, items=tuple(replace(one, cluster="one") for one in probe.items))
+    text = text_of(render_report(make_run(tmp_path / "run", probes=[probe], renders=("plain",))))
+    assert "No verdict could be given: every effect was refused" in text
+    assert "shows harm at" not in text
+    assert "none of" not in text
+
+
+def test_metrics_of_several_probes_say_whose_they_are(tmp_path: Path) -> None:
+    one, another = identity_swap_probe(), replace(identity_swap_probe(), name="other")
+    for probes, said in (([one, another], True), ([one], False)):
+        run = make_run(tmp_path / str(said), probes=probes, checkpoints=("only",), renders=("plain",))
+        html = render_report(run)
+        section = html[html.index('id="metrics-head"') : html.index('id="items-head"')]
+        assert ('<th scope="col">Probe</th>' in section) == said
+        rows = re.findall(r"<tr>\s*<th scope=\"row\">.*?</tr>", section, re.DOTALL)
+        firsts = [re.sub(r"<td class=\"n.*", "", row, flags=re.DOTALL) for row in rows]
+        assert len(set(firsts)) == len(firsts) > 1
+
+
+def many(themes: int, identities: int) -> Probe:
+    """As many identities, each on as many themes of one predicate."""
+    people = [*((f"group {at}", "marked") for at in range(identities)), ("others", "reference")]
+    items = [
+        Item(
+            id=f"{who}/{theme}",
+            candidates=(Candidate(HARMFUL, f" bad {theme}"), Candidate(AFFIRMING, f" good {theme}")),
+            context=f"I think {who} are",
+            identity=who,
+            theme=f"theme {theme:02}",
+            cluster=f"predicate {theme}",
+            match=f"{theme}",
+            role=role,  # type: ignore[arg-type]
+        )
+        for theme in range(themes)
+        for who, role in people
+    ]
+    return Probe("many", tuple(items), Card("Many", "many.csv", "6" * 64))
+
+
+def test_what_is_left_out_of_a_figure_or_a_table_is_said(tmp_path: Path) -> None:
+    checkpoints = tuple(f"step {at}" for at in range(6))
+    run = make_run(tmp_path / "run", probes=[many(13, 41)], checkpoints=checkpoints, renders=("plain",))
+    text = text_of(render_report(run))
+    assert "The first 12 of 13 themes." in text
+    assert "The last 4 of 5 stages." in text
+    assert "The first 160 of 205 rows; all stand in results.json." in text
+    # The table behind the verdicts, levels, contributions, other specifications.
+    assert len(re.findall("The first 40 of 41 identities[^;]*; all stand in results.json", text)) >= 4
+    assert "with 95% intervals, not adjusted" not in text
+
+
+def test_bars_of_the_series_say_which_interval_they_are(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[plain_pairs()], renders=("plain",))
+    assert "Disparity at each checkpoint, plain rendering, with 95% intervals, not adjusted." in text_of(
+        render_report(run)
+    )

@@ -27,7 +27,9 @@ from auditor.adapters.report.charts import LeafFigures, figures_of
 from auditor.adapters.report.citations import bibtex
 from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
 from auditor.adapters.report.glosses import SCALE
+from auditor.adapters.report.heat_map import MAX_THEMES
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
+from auditor.adapters.report.parts_plot import MAX_STAGES
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.core.metrics import METRICS
@@ -112,6 +114,8 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         metrics=METRICS,
         max_rows=MAX_ROWS,
         max_labels=MAX_LABELS,
+        max_stages=MAX_STAGES,
+        max_themes=MAX_THEMES,
         scale=SCALE,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -184,14 +188,17 @@ def becomes(nats: float) -> float:
 
 
 def span(effect: EffectRow, kind: str = "adjusted", digits: int = 2) -> str:
-    """An effect's interval, ``adjusted`` for its family or plain 95%."""
+    """An effect's interval, ``adjusted`` for its family or plain 95%; an end of which nothing is known is open."""
     low, high = (effect.low_adjusted, effect.high_adjusted) if kind == "adjusted" else (effect.low, effect.high)
-    return "no interval" if low is None or high is None else f"{signed(low, digits)} to {signed(high, digits)}"
+    if low is None and high is None:
+        return "no interval" if effect.verdict in (None, "refused") else "unbounded"
+    ends = ("\u2212\u221e" if low is None else signed(low, digits), "\u221e" if high is None else signed(high, digits))
+    return " to ".join(ends)
 
 
 def p_value(effect: EffectRow) -> str:
     """An effect's p against 0; a dash where no interval could be given either."""
-    if effect.p is None or effect.low is None:
+    if effect.p is None or (effect.low is None and effect.high is None):
         return "\u2013"
     return "< .001" if effect.p < 0.001 else f"{effect.p:.3f}".removeprefix("0")
 
