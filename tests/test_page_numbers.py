@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 
-from run_factory import identity_swap_probe, make_run, text_swap_probe
+from run_factory import controlled_probe, identity_swap_probe, make_run, text_swap_probe, worded_probe
 
-from auditor.adapters.report.page import p_value, render_report, signed, span
+from auditor.adapters.report.page import p_value, percentage, render_report, signed, span, unsigned
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 
@@ -44,7 +46,9 @@ def test_two_designs_of_one_probe_have_figures_and_headings_of_their_own(tmp_pat
     assert any("trans women" in one for one in found)
     assert any("Gay" in one or "Lesbian" in one for one in found)
     assert len(set(found)) == len(found)
-    assert len(set(re.findall(r'id="(verdicts-\d)">(.*?)</h4>', html))) == 2
+    assert len(set(re.findall(r'id="verdicts-\d">(.*?)</h4>', html))) == 2
+    files = re.findall(r'download="(.*?)"', html)
+    assert len(set(files)) == len(files) == len(found)
 
 
 def test_two_probes_of_one_title_have_figures_and_headings_of_their_own(tmp_path: Path) -> None:
@@ -139,3 +143,39 @@ def test_bars_of_the_series_say_which_interval_they_are(tmp_path: Path) -> None:
     assert "Disparity at each checkpoint, plain rendering, with 95% intervals, not adjusted." in text_of(
         render_report(run)
     )
+
+
+def test_a_probe_read_in_another_rendering_alone_was_not_refused(tmp_path: Path) -> None:
+    other = replace(plain_pairs("other"), card=Card("Talks", "talks.jsonl", "7" * 64))
+    run = make_run(tmp_path / "run", probes=[plain_pairs(), other])
+    path = run / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    results["effects"] = [one for one in results["effects"] if (one["probe"], one["render"]) != ("other", "plain")]
+    path.write_text(json.dumps(results), encoding="utf-8")
+    text = text_of(render_report(run))
+    said = "nothing of it was read in plain rendering; its effects in chat rendering stand in results.json"
+    assert text.count(said) == 2
+    assert "very effect on this probe was refused" not in text
+
+
+def test_any_number_may_be_absent(tmp_path: Path) -> None:
+    """The contract writes null for each number that there is none of."""
+
+    def without_numbers(part: Any) -> Any:
+        if isinstance(part, dict):
+            kept = ("beta", "sesoi")
+            return {
+                key: None if isinstance(value, float) and key not in kept else without_numbers(value)
+                for key, value in part.items()
+            }
+        return [without_numbers(one) for one in part] if isinstance(part, list) else part
+
+    run = make_run(tmp_path / "run", probes=[controlled_probe(), worded_probe()], renders=("plain",))
+    path = run / "results.json"
+    path.write_text(json.dumps(without_numbers(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
+    assert "\u2013" in text_of(render_report(run))
+
+
+def test_numbers_without_a_side() -> None:
+    assert [unsigned(one) for one in (0.2231, 1.0, None)] == ["0.22", "1.00", "\u2013"]
+    assert [percentage(one) for one in (0.25, -0.031, None)] == ["25%", "\u22123%", "\u2013"]

@@ -138,6 +138,8 @@ def environment(*folders: str) -> Environment:
     )
     made.filters |= {
         "signed": signed,
+        "unsigned": unsigned,
+        "percentage": percentage,
         "odds": odds,
         "span": span,
         "shade": shade,
@@ -167,6 +169,16 @@ def signed(value: float | None, digits: int = 2) -> str:
     text = f"{value:+.{digits}f}" if abs(value) < 1e5 else f"{value:+.2e}"
     # Rounded to nothing, a number has no side.
     return (text if text.strip("+-0.") else text[1:]).replace("-", "\u2212")
+
+
+def unsigned(value: float | None, digits: int = 2) -> str:
+    """A number that takes no side; a dash where there is none."""
+    return signed(value, digits).removeprefix("+")
+
+
+def percentage(share: float | None) -> str:
+    """A share as a percentage; a dash where there is none."""
+    return "\u2013" if share is None else f"{100 * share:.0f}%".replace("-", "\u2212")
 
 
 def odds(nats: float | None) -> str:

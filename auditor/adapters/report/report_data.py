@@ -88,6 +88,7 @@ class ProbeFindings:
         title: the probe's own, and what tells it from others on the page.
         differences: of each identity's leading reading between every two leaves, a row an identity.
         axes: that its marked identities stand on.
+        renders: in which anything of it was read.
     """
 
     name: str
@@ -96,6 +97,7 @@ class ProbeFindings:
     leaves: tuple[LeafFindings, ...]
     differences: tuple[tuple[EffectRow, ...], ...]
     axes: tuple[str, ...] = ()
+    renders: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[str, str]:
@@ -279,7 +281,8 @@ def probes_of(results: Results, manifest: Mapping[str, Any], references: Referen
         title = design_title(titles[name], design, [other for one, other in measured if one == name])
         axes = tuple(dict.fromkeys(one.axis for one in effects if one.role == "marked" and one.axis))
         differences = tuple(_differences(effects, leaves[0].judged))
-        found.append(ProbeFindings(name, title, design, leaves, differences, axes))
+        renders = tuple(dict.fromkeys(one.render for one in effects))
+        found.append(ProbeFindings(name, title, design, leaves, differences, axes, renders))
     return tuple(found)
 
 
