@@ -280,7 +280,7 @@ def _asked(data: ReportData, cards: Sequence[Mapping[str, Any]]) -> Iterator[Ask
         axes = (axis for probe in data.probes if probe.name == card.get("name") for axis in probe.axes)
         languages = card.get("languages")
         yield Asked(
-            title=data.titles.get(card.get("name"), "") or str(card.get("title") or card.get("name") or ""),
+            title=data.titles.get(str(card.get("name")), "") or str(card.get("title") or card.get("name") or ""),
             count=card.get("items", 0),
             axes=tuple(dict.fromkeys(axes)),
             languages=tuple(map(str, languages)) if isinstance(languages, list) else (),
