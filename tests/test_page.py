@@ -546,12 +546,13 @@ def test_needs_no_model(tmp_path: Path) -> None:
 def test_numbers() -> None:
     assert [signed(one) for one in (1.5, -1.5, 0.0, -0.001, None)] == ["+1.50", "\u22121.50", "0", "0.00", "\u2013"]
     assert signed(1e9) == "+1.00e+09"
-    assert [odds(one) for one in (0.0, 0.2231, 6.0, -30.0, 1e4, None)] == [
+    assert [odds(one) for one in (0.0, 0.2231, 6.0, -30.0, 1e4, -1e4, None)] == [
         "\u00d71.00",
         "\u00d71.25",
         "\u00d7403",
         "\u00d79.4\u00b710\u207b\u00b9\u2074",
-        "\u00d7 beyond 10^300",
+        "\u00d7 beyond 10\u00b3\u2070\u2070",
+        "\u00d7 below 10\u207b\u00b3\u2070\u2070",
         "\u2013",
     ]
     assert [shade(one) for one in (-0.1, -1.5, -99.0, float("nan"), None)] == [0, 2, 5, 9, 9]
