@@ -37,6 +37,8 @@ from auditor.core.verdicts import DEFAULT_SESOI
 
 Appearance = Literal["auto", "light", "dark"]
 
+# The page's one script, in this order.
+SCRIPTS = ("explorer_texts.js", "explorer.js")
 # Shown elsewhere on the page, or in a run that keeps its texts private not at all.
 _NOT_IN_MANIFEST = ("first_rendered",)
 _RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
@@ -92,7 +94,7 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
     }
     cards = records(data.manifest, "probes")
     # Its hash lets exactly this script run: nothing may be added to it, not even a line break.
-    script = (data_folder("templates") / "report" / "explorer.js").read_text(encoding="utf-8")
+    script = "".join((data_folder("templates") / "report" / one).read_text(encoding="utf-8") for one in SCRIPTS)
     page = environment("report").get_template("page.html")
     return page.render(
         data=data,
