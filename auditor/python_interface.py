@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from operator import index
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, SupportsIndex, TypedDict, Unpack
 
 from auditor.adapters.notebook.audit_run import AuditRun
 from auditor.cli.options import AuditOptions, DeviceMap, Dtype, End, Render, Tier, Tokens
@@ -22,7 +23,7 @@ PathOrText = str | PathLike[str]
 
 
 class CompareOptions(TypedDict, total=False):
-    """The options of ``audit compare`` (docs/commands.md) as Python says them.
+    """The options of ``audit compare`` (docs/commands.md) as Python says them; None is the default of any.
 
     Attributes:
         probe: one or several; the shipped ones if there is none.
@@ -78,7 +79,7 @@ def load(run: PathOrText) -> AuditRun:
     Raises:
         UsageError: the folder holds no finished run, or its files do not follow the contract.
     """
-    return AuditRun.read(Path(run))
+    return AuditRun.read(_path(run))
 
 
 def compare(*checkpoints: PathOrText, **options: Unpack[CompareOptions]) -> AuditRun:
@@ -103,7 +104,9 @@ def compare(*checkpoints: PathOrText, **options: Unpack[CompareOptions]) -> Audi
     given = _texts(checkpoints)
     if not given:
         raise UsageError("no checkpoint is given", where="compare", fix="Give at least one, such as base=path/to/base.")
-    values = {name: _READ[name](value) if name in _READ else value for name, value in options.items()}
+    # None says what leaving an option out says.
+    chosen = {name: value for name, value in options.items() if value is not None}
+    values = {name: _READ[name](value) if name in _READ else value for name, value in chosen.items()}
     asked = AuditOptions(**{"quiet": True, **values})  # type: ignore[arg-type]
     from auditor.cli.audit import run_audit
     from auditor.cli.request import command_line
@@ -118,8 +121,14 @@ def _texts(given: PathOrText | Iterable[PathOrText]) -> list[str]:
     return [fspath(one) for one in several]
 
 
-def _path(given: PathOrText | None) -> Path | None:
-    return None if given is None else Path(given)
+def _path(given: PathOrText) -> Path:
+    """No shell stands before a notebook to say what ~ means."""
+    path = Path(given)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        # Nobody is called so, but a folder may be.
+        return path
 
 
 def _pairs(given: Mapping[str, Any]) -> list[str]:
@@ -135,10 +144,10 @@ def _betas(given: float | Mapping[str, float]) -> list[str]:
     return _pairs(given) if isinstance(given, Mapping) else [str(given)]
 
 
-def _one_of(kind: type[StrEnum], name: str) -> Callable[[str | None], StrEnum | None]:
-    def read(given: str | None) -> StrEnum | None:
+def _one_of(kind: type[StrEnum], name: str) -> Callable[[str], StrEnum]:
+    def read(given: str) -> StrEnum:
         try:
-            return None if given is None else kind(given)
+            return kind(given)
         except ValueError as error:
             known = ", ".join(kind)
             raise UsageError(f"{given!r} is none of its values", where=name, fix=f"Give one of {known}.") from error
@@ -146,13 +155,27 @@ def _one_of(kind: type[StrEnum], name: str) -> Callable[[str | None], StrEnum | 
     return read
 
 
-def _at_least(least: int, name: str) -> Callable[[int | None], int | None]:
-    def read(given: int | None) -> int | None:
-        if given is not None and given < least:
-            raise UsageError(f"must be at least {least}, got {given}", where=name, fix=f"Such as {name}={least}.")
-        return given
+def _at_least(least: int, name: str) -> Callable[[SupportsIndex], int]:
+    def read(given: SupportsIndex) -> int:
+        try:
+            number = index(given)
+        except TypeError as error:
+            what = f"must be a whole number, got {given!r}"
+            raise UsageError(what, where=name, fix=f"Such as {name}={least}.") from error
+        if number < least:
+            raise UsageError(f"must be at least {least}, got {number}", where=name, fix=f"Such as {name}={least}.")
+        return number
 
     return read
+
+
+def _real(given: float) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"must be a number of nats, got {given!r}", where="sesoi", fix="Such as sesoi=0.22."
+        ) from error
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -166,6 +189,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "beta": _betas,
     "template_arg": _yaml_pairs,
     "batch_size": str,
+    "sesoi": _real,
     "limit": _at_least(1, "limit"),
     "seed": _at_least(0, "seed"),
     "tier": _one_of(Tier, "tier"),

@@ -7,8 +7,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from browser import started
 from command_line import audit, pairs_csv, write
 from model_factory import CHAT_TEMPLATE, make_series, make_tokenizer
+from playwright.sync_api import Browser
 from transformers import PreTrainedTokenizerFast
 
 from auditor.adapters.cache_folder import VARIABLE
@@ -29,6 +31,13 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, for all files of a worker: only one can drive it in a process."""
+    with started() as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

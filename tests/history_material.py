@@ -11,7 +11,10 @@ from typing import Any
 
 from run_factory import make_run
 
+from auditor.adapters.history.comparisons import Compared, Comparison, Difference
+from auditor.adapters.history.history_data import History
 from auditor.adapters.history.run_levels import HistoryRun, LevelSet
+from auditor.adapters.history.tracks import tracks_of
 from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results
 from auditor.adapters.run.run_folder import MANIFEST
 from auditor.adapters.run.run_pairs import Run
@@ -90,3 +93,24 @@ def lone_run(
     results = Results(schema_version=1, series=tuple(rows), cautions=(), refusals=(), effects=())
     run = Run(Path("nowhere") / name, results, content)
     return HistoryRun(name, run, datetime(2026, 3, 1, tzinfo=UTC), "", None, sets, unpaired)
+
+
+def branched_history() -> History:
+    """Two runs whose training ends in ``left`` and ``right``: from 1 to 2 nats on the left, from -1 to -2 on the right.
+
+    Both changes are significant, that on the left towards more harm.
+    """
+    signs = {"left": 1.0, "right": -1.0}
+    runs = [
+        lone_run(
+            *(level_set(effect(estimate=sign * size, checkpoint=end), checkpoint=end) for end, sign in signs.items()),
+            name=f"run {size}",
+            leaves=tuple(signs),
+        )
+        for size in (1, 2)
+    ]
+    (track,) = tracks_of(runs)
+    cell = ("small", "text_swap", "plain", "excess", "x", "a")
+    moved = [Difference(1.0, 0.5, 1.5, "harm"), Difference(-1.0, -1.5, -0.5, "lower_than_reference")]
+    compared = [Comparison("", 10, 0, 0.2, (), {cell: one}) for one in moved]
+    return History("project", tuple(runs), (Compared(track, (None, None, *compared)),), ())

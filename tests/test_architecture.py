@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 import re
+import resource
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -253,13 +253,18 @@ def test_public_functions_and_classes_say_what_they_do() -> None:
 
 
 def test_help_is_quick() -> None:
-    def seconds() -> float:
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "auditor", "--help"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - began
+    def used() -> float:
+        """Seconds of the processor that the children of this process have taken."""
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime
 
-    # The least of three: what the command costs, not what else the machine is doing.
-    assert min(seconds() for _ in range(3)) < HELP_SECONDS
+    def cost() -> float:
+        before = used()
+        subprocess.run([sys.executable, "-m", "auditor", "--help"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        return used() - before
+
+    # The processor's time, and the least of three: what the command costs, not what else the machine is doing.
+    assert min(cost() for _ in range(3)) < HELP_SECONDS
 
 
 @pytest.mark.parametrize("module", ["auditor", "auditor.cli.main"])

@@ -79,6 +79,26 @@ def test_a_table_that_cannot_be_read_is_one_error(
         getattr(AuditRun.read(other), name)()
 
 
+def test_tables_are_found_from_wherever_one_goes(
+    folder: Path, run: AuditRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    relative = AuditRun.read(Path(folder.name))
+    monkeypatch.chdir(tmp_path)
+    assert relative.folder == folder
+    assert relative.items().equals(run.items())
+
+
+def test_tables_of_another_run_are_refused(folder: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(folder, tmp_path / "run")
+    run = AuditRun.read(other)
+    table = pq.read_table(other / "items.parquet")
+    pq.write_table(table.slice(0, 3), other / "items.parquet")
+    assert run.tokens().num_rows > 0
+    with pytest.raises(UsageError, match=r"items\.parquet is no longer the one of this run"):
+        run.items()
+
+
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no run folder"):
         AuditRun.read(tmp_path)

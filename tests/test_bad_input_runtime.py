@@ -28,7 +28,9 @@ from command_line import (
 
 # Runs the command with a wait before every checkpoint but the first, so that a signal meets it at work.
 SLOW = """
-import sys, time
+import signal, sys, time
+# A shell that runs tests in the background has its children ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from auditor.adapters.hf.scorer import HFScorer
 from auditor.cli.main import main
 score_unknown = HFScorer._score_unknown

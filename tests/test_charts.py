@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 from dataclasses import replace
@@ -231,3 +232,26 @@ def test_intervals_of_what_was_not_judged_are_not_called_adjusted(probe: ProbeFi
         for plots in plots_of(own, BOUND):
             assert plots.forest
             assert f"with {kind} intervals" in plots.forest.title
+
+
+def test_every_figure_states_the_unit_of_its_numbers(probe: ProbeFindings) -> None:
+    for plots in plots_of(probe, BOUND, "reward"):
+        for kind, plot in plots.named():
+            numbers = [one for one in plot.table().header if "(" in one and not one.startswith("implicit")]
+            assert numbers, kind
+            assert all("(reward)" in one for one in numbers), (kind, numbers)
+
+
+def test_a_reward_without_beta_keeps_its_unit(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", beta=None, probes=[controlled_probe()])
+    path = run / "results.json"
+    for unit in ("nats", "nats/token"):
+        results = json.loads(path.read_text(encoding="utf-8"))
+        for one in results["effects"]:
+            if one["measure"] == "implicit_reward":
+                one["unit"] = unit
+        path.write_text(json.dumps(results), encoding="utf-8")
+        (plots,) = plots_of(read_report(run).probes[0], BOUND)
+        assert plots.against is not None
+        assert f"implicit reward ({unit})" in plots.against.table().header
+        assert plots.against.alternative().endswith(f", {unit}.")

@@ -56,7 +56,7 @@ def test_differences_are_those_of_audit_diff(project: Path, history: History, tm
 
 def test_harm_came_and_went(history: History) -> None:
     found = {
-        (one.track.render, one.who[0], one.before, one.after, one.more)
+        (one.track.render, one.who[0], one.was.run, one.now.run, one.more)
         for one in history.changes
         if one.track.probe == "small"
     }
@@ -101,3 +101,16 @@ def test_versions_of_the_engine_are_a_caution(project: Path, tmp_path: Path) -> 
         caution for one in read_history(other).tracks for own in one.comparisons if own for caution in own.cautions
     }
     assert found == {"The runs were scored with dtype float32 and bfloat16: part of a difference may come from it."}
+
+
+def test_verdicts_by_another_bound_are_a_caution(project: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(project, tmp_path / "project")
+    path = other / "a-third" / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    for one in results["effects"]:
+        one["sesoi"] = 0.5 if one["sesoi"] is not None else None
+    path.write_text(json.dumps(results), encoding="utf-8")
+    found = {
+        caution for one in read_history(other).tracks for own in one.comparisons if own for caution in own.cautions
+    }
+    assert found == {"The runs' own verdicts were given by d = 0.223 and 0.5 nats: one may differ for that alone."}

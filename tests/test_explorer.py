@@ -6,18 +6,17 @@ import base64
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browser import READY, WIDE, Seen
+from playwright.sync_api import Browser, Page, expect
 from run_factory import BRANCHED, HARMED, HOSTILE, IMAGE, SCRIPT, make_run, text_swap_probe, worded_probe
 from unpacking import Unpacked, packs_of, unpacked
 
@@ -25,17 +24,15 @@ from auditor.adapters.report import explorer
 from auditor.adapters.report.anchors import anchor_of
 from auditor.adapters.report.explorer import BY_MARGIN, BY_SHIFT, WITH_TEXT, WITH_TOKENS, Explorer, Told, explorer_of
 from auditor.adapters.report.item_margins import ItemMargins
-from auditor.adapters.report.page import render_report, shade, signed
+from auditor.adapters.report.page import SCRIPTS, render_report, shade, signed
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SIDES = (HARMFUL, AFFIRMING)
-READY = "#explorer[aria-busy=false]"
 BREAKOUT = "</script><script>document.title='run'</script><svg onload=\"document.title='run'\">"
 TEMPLATE = "${7*7} #{7*7} <%= 7*7 %> {{constructor.constructor('document.title=1')()}} javascript:document.title=1"
-TEXTS = (*HOSTILE, BREAKOUT, TEMPLATE, "\u0000", "<!--", "__proto__", "constructor")
+TEXTS = (*HOSTILE, BREAKOUT, TEMPLATE, "\u0000", "<!--", "__proto__", "constructor", "(none)")
 
 
 def hostile_probe() -> Probe:
@@ -209,34 +206,17 @@ def test_the_policy_names_this_script(html: str) -> None:
 
 
 def test_the_script_is_small_and_makes_no_markup() -> None:
-    script = Path(explorer.__file__).parents[3] / "templates" / "report" / "explorer.js"
-    text = script.read_text(encoding="utf-8")
-    assert text.count("\n") < 600
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function|fetch\(", text)
-    assert "</script" not in text
-    assert "<!--" not in text
+    folder = Path(explorer.__file__).parents[3] / "templates" / "report"
+    assert {path.name for path in folder.glob("*.js")} == set(SCRIPTS)
+    for name in SCRIPTS:
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.count("\n") < 600
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function|fetch\(", text)
+        assert "</script" not in text
+        assert "<!--" not in text
 
 
 # ---- In a browser
-
-
-@dataclass
-class Seen:
-    """What a page did beside showing itself."""
-
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM:
-        pytest.skip("no Chromium here")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -253,10 +233,8 @@ def seen() -> Seen:
 
 @pytest.fixture
 def page(browser: Browser, seen: Seen) -> Iterator[Page]:
-    one = browser.new_page(viewport={"width": 1280, "height": 900})
-    one.on("console", lambda message: seen.said.append(message.text))
-    one.on("pageerror", lambda error: seen.said.append(str(error)))
-    one.on("request", lambda request: seen.asked.append(request.url))
+    one = browser.new_page(viewport=WIDE)
+    seen.watch(one)
     yield one
     one.close()
 
@@ -275,6 +253,30 @@ def rows_of(page: Page) -> list[list[str]]:
     """The table as it is shown: name, numbers, theme, text."""
     read = "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
     found: list[list[str]] = page.locator("#x-rows > tr:not(.x-item)").evaluate_all(read)
+    return found
+
+
+def view_of(page: Page) -> tuple[Any, ...]:
+    """All that the explorer shows, and where."""
+    controls = page.locator("#explorer .x-filters :is(input, select), #x-size")
+    return (
+        page.evaluate("location.hash"),
+        controls.evaluate_all("all => all.map(one => [one.id, one.value])"),
+        count_of(page),
+        rows_of(page),
+        page.locator("th[aria-sort]").evaluate("one => [one.textContent, one.ariaSort]"),
+        page.locator(".x-item h3, .x-item .id").all_inner_texts(),
+    )
+
+
+def entries(page: Page) -> int:
+    found: int = page.evaluate("history.length")
+    return found
+
+
+def focused(page: Page) -> str:
+    """The id of what has the focus, else its text."""
+    found: str = page.evaluate("document.activeElement.id || document.activeElement.textContent")
     return found
 
 
@@ -459,6 +461,197 @@ def test_items_open_and_close_by_keyboard(page: Page, file: Path) -> None:
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "false"
 
 
+def test_escape_closes_the_item(page: Page, file: Path) -> None:
+    opened(page, file, "#items?identity=group+1")
+    assert "Escape closes it" in page.locator(".x-table caption").first.inner_text()
+    row = page.locator("#x-rows button").nth(2)
+    for inside in (row, page.get_by_role("button", name="Close this item"), page.locator(".x-numbers").locator("..")):
+        row.press("Enter")
+        expect(page.locator("#x-item")).to_be_visible()
+        inside.focus()
+        page.keyboard.press("Escape")
+        expect(page.locator("#x-item")).to_have_count(0)
+        expect(row).to_be_focused()
+        assert page.evaluate("location.hash") == "#items?identity=group+1"
+    # A second one has nothing to close, and one in a field is the field's own.
+    before = entries(page)
+    page.keyboard.press("Escape")
+    row.press("Enter")
+    page.locator("#x-identity").press("Escape")
+    assert page.locator("#x-item").is_visible()
+    assert entries(page) == before + 1
+    # The button that unfolds the texts folds away, and does not take the focus along.
+    page.locator("#x-item [data-reveal]").press("Enter")
+    expect(row).to_be_focused()
+    page.locator("#reveal").uncheck()
+    page.locator("#explorer > .folded button").press("Enter")
+    expect(page.locator(".x-scroll")).to_be_focused()
+
+
+def test_back_and_forward_show_what_the_address_says(page: Page, file: Path) -> None:
+    def page_on() -> None:
+        page.locator("#x-next").click()
+
+    def search() -> None:
+        page.locator("#x-q").press_sequentially("ba", delay=250)
+        page.locator("#x-q").press_sequentially("d1 th", delay=10)
+        expect(page).to_have_url(re.compile("q=bad1[+]th$"))
+
+    def at_least() -> None:
+        page.locator("#x-least").press_sequentially("0.02", delay=200)
+        page.locator("#x-least").press("Enter")
+
+    opened(page, file)
+    page.evaluate("window.changes = 0; addEventListener('hashchange', () => { window.changes += 1; })")
+    first = page.locator("table.compact th a", has_text="group 1")
+    open_third = page.locator("#x-rows th button").nth(2)
+    views = [view_of(page)]
+    for step in (
+        lambda: first.press("Enter"),
+        lambda: page.locator("#x-size").select_option("50"),
+        lambda: page.locator("#x-shift").select_option("up"),
+        at_least,
+        open_third.click,
+        lambda: page.keyboard.press("Escape"),
+        lambda: page.locator("#x-head button", has_text="base").click(),
+        lambda: page.locator("#x-clear").click(),
+        page_on,
+        page_on,
+        open_third.click,
+        lambda: page.locator("#x-last").click(),
+        search,
+        lambda: page.locator("#x-identity").select_option("group 2"),
+        lambda: page.evaluate("location.hash = '#method'"),
+    ):
+        before = entries(page)
+        step()
+        page.wait_for_function("count => history.length > count", arg=before)
+        assert entries(page) == before + 1
+        views.append(view_of(page))
+    assert len({str(view[:-1]) for view in views}) >= len(views) - 1
+    # A plain address is a plain view, at the beginning as in the end.
+    assert views[-1][1:] == views[0][1:]
+    for view in reversed(views[:-1]):
+        page.go_back()
+        page.wait_for_function("hash => location.hash === hash", arg=view[0])
+        assert view_of(page) == view
+    for view in views[1:]:
+        page.go_forward()
+        page.wait_for_function("hash => location.hash === hash", arg=view[0])
+        assert view_of(page) == view
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.changes") <= 2 + 2 * len(views)
+    assert entries(page) == len(views) + 1
+
+
+def test_back_leads_the_eye_and_the_keyboard(page: Page, file: Path) -> None:
+    def top() -> int:
+        found: int = page.evaluate("Math.round(scrollY)")
+        return found
+
+    opened(page, file)
+    link = page.locator("table.compact th a", has_text="group 1")
+    link.scroll_into_view_if_needed()
+    link.evaluate("one => one.focus({ preventScroll: true })")
+    place = top()
+    link.press("Enter")
+    there = top()
+    assert there != place
+    page.go_back()
+    expect(link).to_be_focused()
+    assert top() == place
+    page.go_forward()
+    expect(page.locator(".x-scroll")).to_be_focused()
+    assert top() == there
+    # The same link once more leads there once more.
+    page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+    link.evaluate("one => one.focus({ preventScroll: true })")
+    page.keyboard.press("Enter")
+    expect(page.locator("#x-q")).to_be_focused()
+    assert top() == there
+    row = page.locator("#x-rows th button").nth(6)
+    row.press("Enter")
+    here = top()
+    page.locator("#x-item a").focus()
+    page.go_back()
+    expect(row).to_have_attribute("aria-expanded", "false")
+    expect(row).to_be_focused()
+    page.locator("#x-q").focus()
+    page.go_forward()
+    expect(row).to_have_attribute("aria-expanded", "true")
+    expect(row).to_be_focused()
+    assert top() == here
+    # Below a table that grows a link still ends where it leads.
+    page.evaluate("location.hash = '#items?q=no+such+text'")
+    expect(page.locator("#x-count")).to_have_text("No item fits these filters.")
+    page.evaluate("document.documentElement.style.overflowAnchor = 'none'; location.hash = '#method'")
+    page.wait_for_timeout(300)
+    assert len(rows_of(page)) == 25
+    assert 0 <= page.locator("#method").evaluate("one => one.getBoundingClientRect().top") < 120
+
+
+def test_what_is_no_size_of_a_shift_is_refused(page: Page, file: Path) -> None:
+    opened(page, file)
+    total, field, told = count_of(page), page.locator("#x-least"), page.locator("#x-refused")
+    for bad in ("-3", "-0.1", "e"):
+        field.fill("")
+        field.press_sequentially(bad)
+        expect(told).to_have_text("Not used: it must be 0 or more.")
+        expect(field).to_have_attribute("aria-invalid", "true")
+        assert count_of(page) == total
+        assert "least" not in page.url
+    field.fill("")
+    field.press_sequentially("0.5")
+    expect(page).to_have_url(re.compile("#items[?]least=0.5$"))
+    expect(told).to_have_text("")
+    assert count_of(page) != total
+    # A bad one takes the good one's filter away; it does not stay behind what is told.
+    field.fill("-3")
+    expect(told).not_to_have_text("")
+    assert count_of(page) == total
+    page.locator("#x-clear").click()
+    expect(told).to_have_text("")
+    expect(field).to_have_value("")
+    # What is typed in one field while the other waits counts, too.
+    page.evaluate(
+        """for (const [id, text] of [['x-q', 'bad'], ['x-least', '0.01']]) {
+            const one = document.getElementById(id);
+            one.value = text;
+            one.dispatchEvent(new Event('input', { bubbles: true }));
+        }"""
+    )
+    expect(page).to_have_url(re.compile("#items[?]q=bad&least=0.01$"))
+
+
+def test_an_address_asks_for_nothing_that_is_not_shown(page: Page, file: Path) -> None:
+    opened(page, file)
+    plain = view_of(page)
+    page.evaluate("location.hash = '#items?kind=__proto__&shift=far&size=0&least=-3&sort=constructor&stage=none'")
+    expect(page.locator("#x-q")).to_be_focused()
+    assert view_of(page)[1:] == plain[1:]
+    # What this report has none of is said where it is asked; it is gone with the question.
+    for name, value in (("identity", f"{SCRIPT}?"), ("verdict", "no_such_thing")):
+        page.evaluate("hash => { location.hash = hash; }", f"#items?{urlencode({name: value})}")
+        expect(page.locator("#x-count")).to_have_text("No item fits these filters.")
+        assert page.locator(f"#x-{name} option:checked").inner_text() == value
+        assert page.locator(f"#x-{name}").is_visible()
+        page.go_back()
+        expect(page.locator(f"#x-{name}")).to_have_value("")
+        assert value not in page.locator(f"#x-{name}").inner_text()
+    # An identity of that name is no lack of one.
+    page.evaluate("location.hash = '#items?identity=(none)'")
+    expect(page.locator("#x-count")).to_have_text(re.compile("^1 of "))
+    # An item is found among others only where it stands.
+    item = anchor_of("worded", "group 2/3/1")
+    page.evaluate("hash => { location.hash = hash; }", f"#items?identity=group+2&size=50&item={item}")
+    expect(page.locator("#x-item")).to_contain_text(item)
+    assert page.locator("#x-size").input_value() == "50"
+    page.evaluate("hash => { location.hash = hash; }", f"#items?identity=group+1&item={item}")
+    expect(page.locator("#x-count")).to_have_text("The item at that address does not fit these filters.")
+    assert rows_of(page)
+    assert page.locator("#x-item").count() == 0
+
+
 def test_paging_by_keyboard_alone(page: Page, file: Path) -> None:
     opened(page, file)
     first = anchors_of(page)
@@ -609,6 +802,9 @@ def test_texts_stay_folded_until_the_switch_is_on(page: Page, file: Path) -> Non
 def test_axe_finds_nothing(page: Page, file: Path, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     opened(page, file, f"#item-{anchor_of('worded', 'group 2/3/1')}")
+    page.locator("#x-least").fill("-3")
+    expect(page.locator("#x-refused")).not_to_have_text("")
+    assert page.locator("#x-item").is_visible()
     for reveal in (False, True):
         page.locator("#reveal").set_checked(reveal)
         found = Axe().run(page, context="#items").response
@@ -669,9 +865,18 @@ def test_a_private_run_shows_ids_and_numbers(page: Page, tmp_path: Path, seen: S
 
 def test_one_checkpoint_has_no_stage(page: Page, tmp_path: Path, seen: Seen) -> None:
     file = tmp_path / "report.html"
-    run = make_run(tmp_path / "run", checkpoints=("only",), renders=("plain",), beta=None)
+    run = make_run(tmp_path / "run", checkpoints=("only",), renders=("plain",), beta=None, probes=[worded_probe()])
     file.write_text(render_report(run), encoding="utf-8")
     opened(page, file)
+    # It has one verdict, too: there is nothing to choose, but an address may ask for it or for another.
+    verdicts = page.locator("#x-verdict option").evaluate_all("all => all.map(one => one.value)")
+    assert len(verdicts) == 2
+    total = count_of(page)
+    for verdict, shown in ((verdicts[1], total), ("no_such_thing", "No item fits these filters."), ("", total)):
+        page.evaluate(f"location.hash = '#items?verdict={verdict}'")
+        expect(page.locator("#x-verdict")).to_have_value(verdict)
+        expect(page.locator("#x-count")).to_have_text(shown)
+        assert page.locator("#x-verdict").is_visible() == bool(verdict)
     assert not page.locator("#x-stages").is_visible()
     assert page.locator("#x-head th").all_inner_texts()[1] == "only\u25bc"
     page.locator("#x-rows button").first.click()

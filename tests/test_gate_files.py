@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from rendered_markdown import Shown
 from run_factory import BRANCHED, HARMED, HOSTILE, make_run
 
 from auditor.adapters.gate_files import counts_of, gate_cells, junit, markdown, numbers_of
@@ -82,15 +84,31 @@ def test_markdown_says_what_failed_and_what_passing_means(run: Path) -> None:
     assert "## Audit gate: passed" in markdown(passed, FAILING)
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "a | b", "[x](https://example.org)", "@everyone", "a\nb", "\ufffe"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *HOSTILE,
+        "a | b",
+        "[x](https://example.org)",
+        "https://example.org",
+        "www.example.org",
+        "@everyone",
+        "#12",
+        "GH-12",
+        "a\nb",
+        "\ufffe",
+    ],
+)
 def test_hostile_names_stay_text(text: str) -> None:
     decision = Decision(parse_rule("p:any > 1"), _cell(text), "failed", text)
     root = ET.fromstring(junit([decision], FAILING))
     assert len(list(root.iter())) == 4
-    row = [line for line in markdown([decision], FAILING).splitlines() if line.startswith("| failed")]
-    assert len(row) == 1
-    assert row[0].count("|") == 5
-    assert not set("<>[]@`") & set(row[0])
+    shown = Shown(markdown([decision], FAILING, [text]))
+    assert set(shown.tags) <= {"h2", "p", "table", "thead", "tbody", "tr", "th", "td", "span"}
+    assert shown.tags.count("tr") == 2
+    assert shown.links == []
+    # GitHub looks for mentions, issues and addresses in the text of the finished page.
+    assert not re.search(r"(?<!\w)@\w|#\d|https?://|www\.\w|(?i:gh-\d)", "".join(shown.texts))
 
 
 def _cell(text: str) -> GateCell:

@@ -7,23 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import PHONE, WIDE, Seen, open_details, opened, scroll_width, violations
 from history_material import make_project
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from run_factory import IMAGE
-from test_page_access import CHROMIUM, FLAGS, PHONE, WIDE, violations
 
 from auditor.adapters.history.history_data import read_history
 from auditor.adapters.history.history_page import render_history
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -36,27 +26,33 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture(scope="module")
+def unfolded(browser: Browser, file: Path, seen: Seen) -> Iterator[Page]:
+    with opened(browser, file, seen, ready="main") as page:
+        open_details(page)
+        yield page
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_everybody_can_read_it(browser: Browser, file: Path, size: Any, scheme: Any) -> None:
-    page = browser.new_page(viewport=size, color_scheme=scheme)
-    said: list[str] = []
-    page.on("console", lambda one: said.append(one.text))
-    page.on("request", lambda one: said.append(one.url))
-    page.goto(file.as_uri())
-    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-    assert said == [file.as_uri()]
-    assert page.title() == "History of project"
-    assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-    page.close()
+def test_everybody_can_read_it(unfolded: Page, file: Path, seen: Seen, size: Any, scheme: Any) -> None:
+    unfolded.set_viewport_size(size)
+    unfolded.emulate_media(color_scheme=scheme)
+    assert seen == Seen(asked=[file.as_uri()])
+    assert unfolded.title() == "History of project"
+    assert violations(unfolded) == []
+    assert scroll_width(unfolded) <= size["width"]
 
 
 def test_contents_name_every_section(browser: Browser, file: Path) -> None:
-    page: Page = browser.new_page(viewport=WIDE)
-    page.goto(file.as_uri())
-    named = page.evaluate("[...document.querySelectorAll('nav.contents > ul > li > a')].map(one => one.hash.slice(1))")
-    assert named == page.evaluate("[...document.querySelectorAll('main > section')].map(one => one.id)")
-    page.keyboard.press("Tab")
-    assert page.locator(":focus").inner_text() == "Skip to the answer"
-    page.close()
+    with opened(browser, file, ready="main") as page:
+        read = "all => all.map(one => one.hash.slice(1))"
+        named = page.locator("nav.contents > ul > li > a").evaluate_all(read)
+        assert named == page.locator("main > section").evaluate_all("all => all.map(one => one.id)")
+        page.keyboard.press("Tab")
+        assert page.locator(":focus").inner_text() == "Skip to the answer"

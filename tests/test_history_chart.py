@@ -23,7 +23,7 @@ def mark(level: float, verdict: str = "inconclusive", change: str = "", before: 
 
 def chart(*lines: HistoryLine, runs: int | None = None) -> HistoryChart:
     count = runs if runs is not None else len(lines[0].marks)
-    return HistoryChart(lines, [str(at + 1) for at in range(count)], 0.22, "history")
+    return HistoryChart(lines, [str(at + 1) for at in range(count)], count, 0.22, "history")
 
 
 def svg(one: HistoryChart) -> ET.Element:
@@ -99,7 +99,7 @@ def test_one_run_levels_without_an_interval_and_none_at_all() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names(text: str) -> None:
-    found = svg(HistoryChart([HistoryLine(text, (mark(0.0), mark(1.0, before=0)))], [text, text], 0.22, text))
+    found = svg(HistoryChart([HistoryLine(text, (mark(0.0), mark(1.0, before=0)))], [text, text], 2, 0.22, text))
     assert not [one for one in found.iter() if one.tag.removeprefix(SVG) in ("script", "img", "b", "iframe", "style")]
 
 

@@ -26,7 +26,7 @@ def test_runs_stand_by_the_time_they_were_begun(project: Path) -> None:
 
 
 def test_changes_come_with_the_latest_first(project: Path) -> None:
-    found = [(one.after, one.more) for one in read_history(project).changes]
+    found = [(one.now.run, one.more) for one in read_history(project).changes]
     assert found == sorted(found, key=lambda one: (-one[0], not one[1]))
     assert {after for after, _ in found} == {1, 2}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -9,13 +10,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from history_material import edit_manifest, make_project
+from history_material import branched_history, edit_manifest, make_project
 from run_factory import HARMED, IMAGE, SCRIPT, identity_swap_probe, make_run
 from test_page import Page, plain
 
 from auditor.adapters.history.history_data import History, read_history
 from auditor.adapters.history.history_page import harmed, headline, history_chart, render_history
-from auditor.adapters.history.history_rows import change_rows
+from auditor.adapters.history.history_rows import change_rows, run_rows
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,11 @@ def test_the_latest_change_stands_on_top_in_a_sentence(page: Page) -> None:
 
 
 def test_who_is_harmed_at_the_latest_run(page: Page, history: History, tmp_path: Path) -> None:
-    assert "At run 3, the latest, no identity shows harm." in plain(page)
+    counts = run_rows(history, tmp_path)[2].counts
+    assert min(counts["inconclusive"], counts["refused"]) > 1
+    # No verdict is no absence.
+    said = f"({counts['inconclusive']} verdicts are inconclusive, {counts['refused']} verdicts are refused)"
+    assert f"At run 3, the latest, no identity shows harm {said}." in plain(page)
     one = Page(render_history(alone(history, 1), tmp_path))
     assert f"At run 1, 1 identity shows harm: {HARMED}." in plain(one)
     assert harmed(history.runs[1]) == (HARMED,)
@@ -191,3 +196,45 @@ def test_marks_know_what_they_were_compared_with(history: History) -> None:
     (line,) = (one for one in chart.lines if one.label == HARMED)
     assert [(one.before, one.change) for one in line.marks if one] == [(None, ""), (0, "more"), (1, "less")]
     assert chart.bound == pytest.approx(0.2231, abs=1e-4)
+
+
+def test_ends_of_training_are_named_wherever_a_run_has_several(tmp_path: Path) -> None:
+    history = branched_history()
+    (track,) = history.tracks
+    chart = history_chart(history, track)
+    assert list(chart.runs) == ["1 left", "1 right", "2 left", "2 right"]
+    assert chart.alternative().startswith("1 identity at 2 runs.")
+    assert "through 2 runs" in chart.title
+    words = plain(Page(render_history(history, tmp_path)))
+    assert "Small, plain rendering, at left" in words
+    assert "Run 2 beside run 1, at left, in numbers" in words
+    assert "Run 2 beside run 1, at right, in numbers" in words
+
+
+def test_times_of_the_runs_are_the_first_and_the_last_whatever_their_order(project: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(project, tmp_path / "project")
+    for name, step in (("a-third", 100), ("nightly/second", 200)):
+        path = other / name / "results.json"
+        results = json.loads(path.read_text(encoding="utf-8"))
+        results["series"][-1]["source"] = f"out/checkpoint-{step}"
+        path.write_text(json.dumps(results), encoding="utf-8")
+    found = read_history(other)
+    assert [one.name for one in found.runs] == ["nightly/first", "a-third", "nightly/second"]
+    assert "2026-03-01 00:00 to 2026-03-03 00:00 UTC" in plain(Page(render_history(found, other)))
+
+
+def test_the_bound_of_the_changes_is_said(project: Path, page: Page) -> None:
+    assert "unless one was given: here 0.223 nats." in plain(page)
+    assert "unless one was given: here 0.5 nats." in plain(Page(render_history(read_history(project, 0.5), project)))
+
+
+def test_what_could_not_be_compared_is_no_absence_of_change(project: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(project, tmp_path / "project")
+    probes = json.loads((other / "a-third" / "manifest.json").read_text(encoding="utf-8"))["probes"]
+    changed = [{**one, "sha256": "9" * 64} if one["name"] == "small" else one for one in probes]
+    edit_manifest(other / "a-third", probes=changed)
+    found = read_history(other)
+    assert said(found) == "No significant change at run 3, the latest, on what can be compared"
+    # What is not compared is neither counted nor adjusted for.
+    (pair,) = {one.comparisons[2].shared for one in found.tracks if one.comparisons[2] is not None}
+    assert pair == len([*identity_swap_probe().items])

@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
-from history_material import edit_manifest, make_project
+from history_material import branched_history, edit_manifest, make_project
 from run_factory import BRANCHED, HARMED, HOSTILE, make_run
 
 from auditor.adapters.history.history_data import History, read_history
-from auditor.adapters.history.history_rows import address, beside_rows, change_rows, run_rows
+from auditor.adapters.history.history_rows import address, beside_tables, change_rows, run_rows
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +92,23 @@ def test_the_latest_run_beside_the_one_before(history: History) -> None:
         for one in history.tracks
         if (one.track.probe, one.track.render, one.track.contrast) == ("small", "plain", "excess")
     )
-    rows = {row.who[0]: row for row in beside_rows(track)}
+    (table,) = beside_tables(history, track)
+    assert (table.before, table.after, table.end) == (2, 3, "")
+    rows = {row.who[0]: row for row in table.rows}
     # Hostile identities have a cluster each: refused, so not among them.
     assert set(rows) == {HARMED, "nonbinary people"}
     assert rows[HARMED].difference is not None
     assert rows[HARMED].difference.verdict == "lower_than_reference"
-    alone = beside_rows(read_history(history.runs[0].folder).tracks[0])
-    assert {(row.was, row.difference) for row in alone} == {(None, None)}
+    alone = read_history(history.runs[0].folder)
+    assert beside_tables(alone, alone.tracks[0]) == ()
+
+
+def test_each_end_of_a_training_has_levels_and_changes_of_its_own() -> None:
+    history = branched_history()
+    found = {(one.end, one.was and one.was.estimate, one.now.estimate) for one in change_rows(history)}
+    assert found == {("left", 1.0, 2.0), ("right", -1.0, -2.0)}
+    tables = beside_tables(history, history.tracks[0])
+    assert [(one.end, one.rows[0].now.estimate) for one in tables] == [("left", 2.0), ("right", -2.0)]
 
 
 def test_ends_of_training_are_told_apart(tmp_path: Path) -> None:

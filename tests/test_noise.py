@@ -64,7 +64,7 @@ def test_moments_and_noise_by_hand() -> None:
 def test_weights_are_those_of_the_effects_own_mean() -> None:
     # Three rows of one key, one of another in the same cluster, two clusters more.
     match, cluster = np.array([0, 0, 0, 1, 2, 3]), np.array([0, 0, 0, 0, 5, 7])
-    weights = np.array([by_cluster(one, match, cluster).means.mean() for one in np.eye(6)])
+    weights = np.array([1 / 18, 1 / 18, 1 / 18, 1 / 6, 1 / 3, 1 / 3])
     assert Moments(1.0, 0.0, 0.0).noise(match, cluster) == pytest.approx(np.sqrt(np.sum(weights**2)))
     # An error that all rows share stays whole, one that rows of a cluster share falls with their number.
     assert Moments(1.0, 1.0, 1.0).noise(match, cluster) == pytest.approx(1.0)

@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pyarrow.parquet as pq
 import pytest
+from browser import Seen, opened, scroll_width, unfold
+from playwright.sync_api import Browser, ViewportSize
+from playwright.sync_api import Page as Tab
 from run_factory import (
     BRANCHED,
     HARMED,
@@ -28,18 +32,11 @@ from run_factory import (
     strip_manifest,
     text_swap_probe,
 )
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
 from auditor.adapters.report.page import becomes, brief, figure, odds, options, render_report, shade, signed, span
 from auditor.adapters.report.report_data import read_report
 from auditor.adapters.run.run_folder import read_results
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 
 
 class Page(HTMLParser):
@@ -549,12 +546,13 @@ def test_needs_no_model(tmp_path: Path) -> None:
 def test_numbers() -> None:
     assert [signed(one) for one in (1.5, -1.5, 0.0, -0.001, None)] == ["+1.50", "\u22121.50", "0", "0.00", "\u2013"]
     assert signed(1e9) == "+1.00e+09"
-    assert [odds(one) for one in (0.0, 0.2231, 6.0, -30.0, 1e4, None)] == [
+    assert [odds(one) for one in (0.0, 0.2231, 6.0, -30.0, 1e4, -1e4, None)] == [
         "\u00d71.00",
         "\u00d71.25",
         "\u00d7403",
         "\u00d79.4\u00b710\u207b\u00b9\u2074",
-        "\u00d7 beyond 10^300",
+        "\u00d7 beyond 10\u00b3\u2070\u2070",
+        "\u00d7 below 10\u207b\u00b3\u2070\u2070",
         "\u2013",
     ]
     assert [shade(one) for one in (-0.1, -1.5, -99.0, float("nan"), None)] == [0, 2, 5, 9, 9]
@@ -563,100 +561,83 @@ def test_numbers() -> None:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("no chromium and chromedriver on this machine")
-    settings = webdriver.ChromeOptions()
-    settings.binary_location = CHROMIUM
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
-        settings.add_argument(flag)
-    settings.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    settings.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=settings, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+def file(html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(html, encoding="utf-8")
+    return path
 
 
-@pytest.fixture
-def opened(browser: webdriver.Chrome, html: str, tmp_path: Path) -> webdriver.Chrome:
-    file = tmp_path / "report.html"
-    file.write_text(html, encoding="utf-8")
-    # What the browser's own start page still loads is not the report's doing.
-    browser.get("about:blank")
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)
-    browser.get(file.as_uri())
-    WebDriverWait(browser, 10).until(lambda one: one.find_elements(By.CSS_SELECTOR, "#explorer[aria-busy=false]"))
-    return browser
+@pytest.fixture(scope="module")
+def folded(browser: Browser, file: Path) -> Iterator[Tab]:
+    """The page as it opens; whoever changes it changes it back."""
+    with opened(browser, file) as tab:
+        yield tab
 
 
-def unfold(opened: webdriver.Chrome) -> None:
-    """Show everything the page folds."""
-    opened.find_element(By.ID, "reveal").click()
-    opened.execute_script("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+@pytest.fixture(scope="module", params=[360, 1280])
+def width(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
 
 
-def test_opens_without_a_message_or_a_request(opened: webdriver.Chrome) -> None:
-    unfold(opened)
-    assert opened.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
-    asked = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
-    assert [url for url in asked if not url.startswith("data:")] == [opened.current_url]
-    assert "run" not in opened.title.split()
+@pytest.fixture(scope="module")
+def unfolded(browser: Browser, file: Path, width: int) -> Iterator[tuple[Tab, Seen]]:
+    """All of the page, on a phone or a wide screen, and what it has done until then."""
+    size, seen = ViewportSize(width=width, height=900), Seen()
+    with opened(browser, file, seen, viewport=size, is_mobile=width < 500) as tab:
+        unfold(tab)
+        yield tab, seen
 
 
-def test_no_element_comes_from_a_text(opened: webdriver.Chrome) -> None:
-    assert opened.execute_script("return document.querySelectorAll('img, iframe, b').length") == 0
-    assert opened.execute_script("return document.querySelectorAll('script').length") == 4
-    body = opened.execute_script("return document.body.textContent")
+def test_opens_without_a_message_or_a_request(unfolded: tuple[Tab, Seen], file: Path) -> None:
+    tab, seen = unfolded
+    assert seen.said == []
+    assert [url for url in seen.asked if not url.startswith("data:")] == [file.as_uri()]
+    assert tab.url == file.as_uri()
+    assert "run" not in tab.title().split()
+
+
+def test_no_sideways_scroll(unfolded: tuple[Tab, Seen], width: int) -> None:
+    assert scroll_width(unfolded[0]) <= width
+
+
+def test_no_element_comes_from_a_text(folded: Tab) -> None:
+    assert folded.evaluate("document.querySelectorAll('img, iframe, b').length") == 0
+    assert folded.evaluate("document.querySelectorAll('script').length") == 4
+    body = folded.evaluate("document.body.textContent")
     for text in HOSTILE[:7]:
         assert text[:39] in body
 
 
-def test_warning_is_first_and_texts_are_folded(opened: webdriver.Chrome) -> None:
-    assert opened.execute_script("return document.body.firstElementChild.className") == "warning"
-    assert opened.find_element(By.CSS_SELECTOR, ".warning strong").is_displayed()
+def test_warning_is_first_and_texts_are_folded(folded: Tab) -> None:
+    assert folded.evaluate("document.body.firstElementChild.className") == "warning"
+    assert folded.locator(".warning strong").is_visible()
     # The explorer takes the place of the few items that stand there without scripts.
-    explicit = opened.find_elements(By.CSS_SELECTOR, "main .explicit:not(#strongest *)")
+    explicit = folded.locator("main .explicit:not(#strongest *)").all()
     assert explicit
-    assert not any(one.is_displayed() for one in explicit)
-    assert "Everyone knows" not in opened.find_element(By.TAG_NAME, "body").text
-    opened.find_element(By.ID, "reveal").click()
-    assert all(one.is_displayed() for one in explicit)
-    assert "Everyone knows" in opened.find_element(By.TAG_NAME, "body").text
-
-
-@pytest.mark.parametrize("width", [360, 1280])
-def test_no_sideways_scroll(opened: webdriver.Chrome, width: int) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    unfold(opened)
-    assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+    assert not any(one.is_visible() for one in explicit)
+    assert "Everyone knows" not in folded.locator("body").inner_text()
+    folded.locator("#reveal").click()
+    assert all(one.is_visible() for one in explicit)
+    assert "Everyone knows" in folded.locator("body").inner_text()
+    folded.locator("#reveal").click()
+    assert not any(one.is_visible() for one in explicit)
+    assert "Everyone knows" not in folded.locator("body").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast_of_the_colours(opened: webdriver.Chrome, scheme: str) -> None:
+def test_contrast_of_the_colours(folded: Tab, scheme: Literal["light", "dark"]) -> None:
     """Text on its background: 4.5 to 1 for every colour the page writes in, in both appearances."""
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    names = [
-        "paper",
-        "ink",
-        "muted",
-        "link",
-        "harm",
-        "lower",
-        "none",
-        "warn",
-        "tint",
-        "harm-tint",
-        "on-light",
-        "on-dark",
-    ]
-    read = """const one = document.body.appendChild(document.createElement('p'));
-        return arguments[0].map(name => { one.style.color = `var(--${name})`; return getComputedStyle(one).color; })"""
+    folded.emulate_media(color_scheme=scheme)
+    names = ["paper", "ink", "muted", "link", "harm", "lower", "none", "warn", "tint", "harm-tint"]
     steps = [f"s{at}" for at in range(6)]
-    colour = dict(zip([*names, *steps], opened.execute_script(read, [*names, *steps]), strict=True))
+    names += ["on-light", "on-dark", *steps]
+    read = """names => {
+        const one = document.body.appendChild(document.createElement('p'));
+        const found = names.map(name => { one.style.color = `var(--${name})`; return getComputedStyle(one).color; });
+        one.remove();
+        return found;
+    }"""
+    colour = dict(zip(names, folded.evaluate(read, names), strict=True))
     pairs = [(one, "paper") for one in ("ink", "muted", "link", "harm", "lower", "none")]
     pairs += [(one, "harm-tint") for one in ("ink", "muted", "link", "harm")]
     pairs += [("ink", "warn"), ("ink", "tint"), ("muted", "tint"), *(("on-light", one) for one in steps[:4])]

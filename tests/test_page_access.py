@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from browser import PHONE, WIDE, opened, scroll_width, see_as_first, unfold, violations
+from playwright.sync_api import Browser, Locator, Page
 from run_factory import BRANCHED, controlled_probe, make_run, responsive_probe, worded_probe
 
 from auditor.adapters.report.page import Appearance, render_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 TARGET = 24  # CSS pixels, WCAG 2.2, 2.5.8
 
 RUNS: dict[str, dict[str, Any]] = {
     "hostile": BRANCHED,
     "controls": {"probes": [controlled_probe(), worded_probe(), responsive_probe()]},
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module", params=RUNS, ids=list(RUNS))
@@ -51,16 +37,29 @@ def file(run: Path) -> Path:
 
 @pytest.fixture
 def page(browser: Browser, file: Path) -> Iterator[Page]:
-    opened = browser.new_page(viewport=WIDE)
-    opened.goto(file.as_uri())
-    yield opened
-    opened.close()
+    """A page of its own, for whoever moves about in it or spoils it."""
+    with opened(browser, file) as one:
+        yield one
 
 
-def unfold(page: Page) -> None:
-    """Show everything the page folds."""
-    page.locator("#reveal").check()
-    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+@pytest.fixture(scope="module")
+def opened_once(browser: Browser, file: Path) -> Iterator[Page]:
+    with opened(browser, file) as one:
+        yield one
+
+
+@pytest.fixture
+def folded(opened_once: Page) -> Page:
+    """The page as it opens, for whoever only looks at it."""
+    return see_as_first(opened_once)
+
+
+@pytest.fixture(scope="module")
+def unfolded(browser: Browser, file: Path) -> Iterator[Page]:
+    """All of the page, for whoever only looks at it."""
+    with opened(browser, file) as one:
+        unfold(one)
+        yield one
 
 
 def corner(element: Locator) -> tuple[float, float]:
@@ -70,19 +69,13 @@ def corner(element: Locator) -> tuple[float, float]:
     return box["x"], box["y"]
 
 
-def violations(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"][:3]]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_axe_finds_nothing(page: Page, scheme: Any, size: Any) -> None:
-    page.set_viewport_size(size)
-    page.emulate_media(color_scheme=scheme)
-    assert violations(page) == []
-    unfold(page)
-    assert violations(page) == []
+def test_axe_finds_nothing(folded: Page, unfolded: Page, scheme: Any, size: Any) -> None:
+    for page in (folded, unfolded):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page) == []
 
 
 def test_axe_would_find_something(page: Page) -> None:
@@ -93,21 +86,20 @@ def test_axe_would_find_something(page: Page) -> None:
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_no_sideways_scroll(page: Page, size: Any) -> None:
-    page.set_viewport_size(size)
-    unfold(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+def test_no_sideways_scroll(unfolded: Page, size: Any) -> None:
+    unfolded.set_viewport_size(size)
+    assert scroll_width(unfolded) <= size["width"]
 
 
-def test_headings_are_in_order(page: Page) -> None:
-    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(one => Number(one.tagName[1]))")
+def test_headings_are_in_order(folded: Page) -> None:
+    levels = folded.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(one => Number(one.tagName[1]))")
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_every_table_has_a_caption_and_its_heads_a_scope(page: Page) -> None:
-    tables = page.evaluate(
+def test_every_table_has_a_caption_and_its_heads_a_scope(folded: Page) -> None:
+    tables = folded.evaluate(
         "[...document.querySelectorAll('table')].map(one => [one.caption && one.caption.textContent.trim().length,"
         " [...one.querySelectorAll('th')].every(head => head.scope)])"
     )
@@ -140,10 +132,10 @@ def test_whatever_has_the_focus_shows_it(page: Page) -> None:
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_targets_are_large_enough(page: Page, size: Any) -> None:
+def test_targets_are_large_enough(folded: Page, size: Any) -> None:
     """Links within a sentence are exempt; everything else that is pressed is 24 by 24 or has the room."""
-    page.set_viewport_size(size)
-    small = page.evaluate(
+    folded.set_viewport_size(size)
+    small = folded.evaluate(
         """size => [...document.querySelectorAll('summary, input, nav a')].filter(one => one.offsetParent !== null)
         .map(one => [one.getBoundingClientRect(), one.outerHTML.slice(0, 80)])
         .filter(([box]) => box.height < size || box.width < size)
@@ -153,11 +145,13 @@ def test_targets_are_large_enough(page: Page, size: Any) -> None:
     assert small == []
 
 
-def test_contents_name_every_section(page: Page) -> None:
-    named = page.evaluate("[...document.querySelectorAll('nav.contents > ul > li > a')].map(one => one.hash.slice(1))")
-    assert named == page.evaluate("[...document.querySelectorAll('main > section')].map(one => one.id)")
-    page.evaluate("window.scrollTo({top: 3000, behavior: 'instant'})")
-    assert corner(page.locator("nav.contents"))[1] == 0
+def test_contents_name_every_section(folded: Page) -> None:
+    named = folded.evaluate(
+        "[...document.querySelectorAll('nav.contents > ul > li > a')].map(one => one.hash.slice(1))"
+    )
+    assert named == folded.evaluate("[...document.querySelectorAll('main > section')].map(one => one.id)")
+    folded.evaluate("window.scrollTo({top: 3000, behavior: 'instant'})")
+    assert corner(folded.locator("nav.contents"))[1] == 0
 
 
 def test_appearance_is_the_systems_or_the_one_asked_for(browser: Browser, tmp_path: Path) -> None:
@@ -168,22 +162,21 @@ def test_appearance_is_the_systems_or_the_one_asked_for(browser: Browser, tmp_pa
     for appearance in appearances:
         path = tmp_path / f"{appearance}.html"
         path.write_text(render_report(run, appearance), encoding="utf-8")
-        for scheme in schemes:
-            opened = browser.new_page(color_scheme=scheme)
-            opened.goto(path.as_uri())
-            colour = opened.evaluate("getComputedStyle(document.body).backgroundColor")
-            dark[appearance, scheme] = int(re.findall(r"\d+", colour)[0]) < 128
-            opened.close()
+        with opened(browser, path) as page:
+            for scheme in schemes:
+                page.emulate_media(color_scheme=scheme)
+                colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+                dark[appearance, scheme] = int(re.findall(r"\d+", colour)[0]) < 128
     assert dark == {(one, scheme): (scheme if one == "auto" else one) == "dark" for one, scheme in dark}
 
 
-def test_on_paper_stand_answer_series_identities_and_method(page: Page) -> None:
-    page.emulate_media(media="print", color_scheme="dark")
-    shown = page.evaluate(
+def test_on_paper_stand_answer_series_identities_and_method(folded: Page) -> None:
+    folded.emulate_media(media="print", color_scheme="dark")
+    shown = folded.evaluate(
         "[...document.querySelectorAll('main > section')].filter(one => one.offsetParent !== null).map(one => one.id)"
     )
     assert shown == ["answer", "series", "identities", "method"]
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    hidden = page.locator("nav.contents, .switch, .skip")
+    assert folded.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    hidden = folded.locator("nav.contents, .switch, .skip")
     assert not any(one.is_visible() for one in hidden.all())
-    assert page.pdf()[:5] == b"%PDF-"
+    assert folded.pdf()[:5] == b"%PDF-"

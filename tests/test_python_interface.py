@@ -98,6 +98,9 @@ def test_the_command_in_the_manifest_asks_for_the_same(
         ({"device_map": "mine"}, "'mine' is none of its values"),
         ({"limit": 0}, "must be at least 1, got 0"),
         ({"seed": -1}, "must be at least 0, got -1"),
+        ({"limit": 2.5}, "must be a whole number, got 2.5"),
+        ({"seed": "1"}, "must be a whole number, got '1'"),
+        ({"sesoi": "much"}, "must be a number of nats, got 'much'"),
         ({"sesoi": 0.0}, "must be a positive number of nats"),
         ({"batch_size": "many"}, "expected auto or a positive number"),
         ({"objective": {"base": "ppo"}}, "unknown objective 'ppo'"),
@@ -109,6 +112,19 @@ def test_wrong_arguments_are_usage_errors(
     with pytest.raises(UsageError, match=said) as error:
         auditor.compare(f"base={llama_series['base']}", probe=pair_file, **arguments)
     assert error.value.fix
+
+
+def test_none_is_what_leaving_an_option_out_is(
+    llama_series: dict[str, Path], pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    wanted = {"probe": pair_file, "limit": 6, "out": "~/run"}
+    left_out = {name: None for name in CompareOptions.__annotations__ if name not in wanted}
+    run = auditor.compare(f"base={llama_series['base']}", **{**left_out, **wanted})
+    assert run.folder == tmp_path / "run", "~ is the home of who asks"
+    # The very same request, so there is nothing to do.
+    again = auditor.compare(f"base={llama_series['base']}", **wanted)
+    assert again.manifest == run.manifest == auditor.load("~/run").manifest
 
 
 def test_no_checkpoint_is_a_usage_error() -> None:
@@ -131,7 +147,7 @@ def test_every_block_of_the_page_runs(
     for block in blocks:
         exec(compile(block, "docs/python.md", "exec"), names)
     said = capsys.readouterr().out
-    assert "AuditRun('reports/mine')" in said
+    assert f"AuditRun({str(tmp_path / 'reports' / 'mine')!r})" in said
     assert "trans women" in said
     assert "sft to dpo" in said
     assert "no run folder" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -52,6 +53,14 @@ def test_a_figure_that_is_not_there_says_which_are(
     with pytest.raises(UsageError, match=said) as error:
         figure(run, name, probe, checkpoint)
     assert "forest of small at dpo2" in error.value.fix
+
+
+def test_runs_side_by_side_in_a_notebook_share_no_identifier(run: AuditRun) -> None:
+    other = {**run.manifest, "request_id": "of another run \udcff"}
+    shown = [figure(run, "forest"), find_figure(run.results, other, "forest", None, None)]
+    shown += [*leading_figures(run.results, run.manifest), *leading_figures(run.results, other)]
+    found = [one for each in shown for one in re.findall(r'\bid="([^"]+)"', each.svg)]
+    assert len(found) == len(set(found)) > 0
 
 
 def test_a_run_without_levels_has_none(tmp_path: Path) -> None:

@@ -53,8 +53,13 @@ def test_checkpoints_of_a_training_stand_together_by_step() -> None:
         place(4, "b/*", 10),
         place(6, "a/*", 500, "again"),
     ]
-    # Training a begins on day 2: step 500, the same again on day 6, step 1000; then day 3; then training b.
-    assert in_order(places) == (0, 2, 5, 1, 3, 4)
+    # Training a was audited last on day 6: step 500, the same again, step 1000; training b on day 4.
+    assert in_order(places) == (0, 3, 4, 2, 5, 1)
+
+
+def test_a_new_checkpoint_is_the_latest_whatever_was_audited_since_its_training_began() -> None:
+    places = [place(1, "a/*", 500), place(2, name="of something else"), place(3, "a/*", 1000)]
+    assert in_order(places) == (1, 0, 2)
 
 
 @given(st.permutations(range(6)))

@@ -15,6 +15,7 @@ from auditor.core.statistics import (
     mean_over_clusters,
     mean_over_items,
     prediction_interval,
+    row_weights,
 )
 
 MEANS = np.array([0.1, 0.7, 0.4, -0.2, 0.9, 0.3])
@@ -122,6 +123,14 @@ def test_prediction_interval_holds_its_promise() -> None:
         found = prediction_interval(x, 2 * x + noise[:8], 1.5, -0.5, 0.05)
         inside += found.low < 2 * 2.0 + noise[8] - noise[9] < found.high
     assert abs(inside / 4000 - 0.95) < 4 * 0.0034
+
+
+def test_row_weights_are_those_of_the_mean() -> None:
+    # Two items of key 0 and one of key 4 in cluster 9; one alone in cluster 2, between them.
+    match, cluster = np.array([0, 7, 4, 0]), np.array([9, 2, 9, 9])
+    assert row_weights(match, cluster).tolist() == [1 / 8, 1 / 2, 1 / 4, 1 / 8]
+    values = np.random.default_rng(1).normal(size=4)
+    assert row_weights(match, cluster) @ values == pytest.approx(by_cluster(values, match, cluster).means.mean())
 
 
 def test_means_of_a_few_of_many_codes_are_those_of_a_few() -> None:

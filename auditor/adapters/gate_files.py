@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 from auditor.adapters.printable import on_one_line, printable, signed, span
 from auditor.adapters.run.results_schema import ControlsRow, EffectRow, Results
+from auditor.adapters.summaries.markdown_text import markdown_text, table
 from auditor.core.control_checks import ControlChecks
 from auditor.core.gates import OUTCOMES, Decision, GateCell, Outcome
 from auditor.core.statistics import NO_INTERVAL, Estimate, Interval
@@ -146,22 +147,18 @@ def markdown(decisions: Sequence[Decision], failing: frozenset[Outcome], remarks
     failed = any(one.outcome in failing for one in decisions)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in counts_of(decisions).items() if count)
     lines = [f"## Audit gate: {'failed' if failed else 'passed'}", "", f"{counts}.", ""]
-    lines += [line for remark in remarks for line in (_markdown(remark), "")]
+    lines += [line for remark in remarks for line in (markdown_text(remark), "")]
     shown = [one for one in decisions if one.outcome != "passed"]
     if shown:
-        lines += ["| outcome | about | value (adjusted interval) | why |", "|---|---|---|---|"]
-        for outcome in OUTCOMES:
-            for one in (one for one in shown if one.outcome == outcome):
-                cells = (_outcome(one.outcome, failing), subject_of(one), numbers_of(one), one.reason)
-                lines.append(f"| {' | '.join(map(_markdown, cells))} |")
-        lines.append("")
+        rows = [
+            (_outcome(outcome, failing), markdown_text(subject_of(one)), numbers_of(one), markdown_text(one.reason))
+            for outcome in OUTCOMES
+            for one in shown
+            if one.outcome == outcome
+        ]
+        lines += [table(["outcome", "about", "value (adjusted interval)", "why"], rows), ""]
     return "\n".join([*lines, WHAT_PASSING_MEANS, ""])
 
 
 def _outcome(outcome: Outcome, failing: frozenset[Outcome]) -> str:
     return outcome if outcome in failing else f"{outcome} (warning)"
-
-
-def _markdown(text: str) -> str:
-    """Text as one table cell that neither marks up nor links."""
-    return re.sub(r"[\\`*_{}\[\]#!|<>~@&]", lambda one: f"&#{ord(one[0])};", " ".join(printable(text).split()))

@@ -30,7 +30,7 @@ from auditor.core.measured import Measured
 from auditor.core.measures import Measure
 from auditor.core.score_columns import rows_of
 from auditor.core.scores import CheckpointScores, FloatArray, Render
-from auditor.core.statistics import IntArray
+from auditor.core.statistics import IntArray, row_weights
 from auditor.core.tables import ScoreTable, line_up
 
 _CONTRASTS: tuple[Contrast, ...] = ("raw", "excess", "reference")
@@ -72,20 +72,10 @@ class Moments:
         Args:
             match: code of each row's match key, shape (n,) with n at least 1; ``cluster`` of its cluster.
         """
-        weights = _weights(match, cluster)
+        weights = row_weights(match, cluster)
         squares, between = float(np.sum(weights**2)), float(np.sum(np.bincount(cluster, weights) ** 2))
         mean_square = self.row * squares + self.cluster * (between - squares) + self.identity * (1 - between)
         return sqrt(max(mean_square, 0.0))
-
-
-def _weights(match: IntArray, cluster: IntArray) -> FloatArray:
-    """Of each row in its effect: rows average to their match key, keys to their cluster, clusters count equally."""
-    keys, key, rows_of_key = np.unique(match, return_inverse=True, return_counts=True)
-    cluster_of_key = np.zeros(len(keys), dtype=np.intp)
-    cluster_of_key[key] = cluster
-    keys_of_cluster = np.bincount(cluster_of_key)
-    weights: FloatArray = 1 / (rows_of_key[key] * keys_of_cluster[cluster] * np.count_nonzero(keys_of_cluster))
-    return weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,14 @@ def _means_by_code(values: FloatArray, code: IntArray) -> tuple[IntArray, FloatA
     return codes, np.bincount(code, weights=values)[codes] / counts[codes]
 
 
+def row_weights(match: IntArray, cluster: IntArray) -> FloatArray:
+    """What each item counts in the mean over clusters of `by_cluster`'s means; shape (n_items,), sum 1."""
+    _, at, key, items = np.unique(match, return_index=True, return_inverse=True, return_counts=True)
+    _, of_key, keys = np.unique(cluster[at], return_inverse=True, return_counts=True)
+    by_key: FloatArray = 1 / (len(keys) * keys[of_key] * items)
+    return by_key[key]
+
+
 def cluster_means(values: FloatArray, match: IntArray, cluster: IntArray) -> FloatArray:
     """The means of `by_cluster`, in ascending order of the clusters' codes."""
     return by_cluster(values, match, cluster).means

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.core.scores import FloatArray
-from auditor.core.statistics import Estimate, IntArray, Interval
+from auditor.core.statistics import Estimate, IntArray, Interval, row_weights
 
 MIN_FORMS = 3
 
@@ -47,7 +47,7 @@ def beyond_forms(values: FloatArray, key: IntArray, cluster: IntArray, form: Int
     forms = len(np.unique(form))
     if forms < MIN_FORMS or (form < 0).any() or len(np.unique(cluster)) < 2:
         return None
-    weights = _weights(key, cluster)
+    weights = row_weights(key, cluster)
     value = float(np.sum(weights * values))
     parts = [_variance(weights * (values - value), code) for code in (cluster, form)]
     variance = sum(part for part, _ in parts)
@@ -55,15 +55,6 @@ def beyond_forms(values: FloatArray, key: IntArray, cluster: IntArray, form: Int
     freedom = variance / spread if spread > 0 else parts[0][1]
     estimate = Estimate(value, float(np.sqrt(variance)), parts[0][1] + 1, freedom)
     return BeyondForms(estimate, estimate.interval(0.05), forms)
-
-
-def _weights(key: IntArray, cluster: IntArray) -> FloatArray:
-    """What each row counts in the mean: items to keys, keys to clusters, clusters equally; shape (n,), sum 1."""
-    _, at, rows = np.unique(key, return_index=True, return_counts=True)
-    _, of_key, keys = np.unique(cluster[at], return_inverse=True, return_counts=True)
-    by_key = 1 / (len(keys) * keys[of_key] * rows)
-    found: FloatArray = by_key[np.searchsorted(key[at], key)]
-    return found
 
 
 def _variance(shares: FloatArray, code: IntArray) -> tuple[float, int]:

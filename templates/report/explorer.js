@@ -1,101 +1,11 @@
 "use strict";
-// The item explorer. It reads the packs at the end of the page (auditor/adapters/report/column_packs.py), asks nobody
-// for anything, and writes every text of a run as text: no markup is ever made of one.
+// The item explorer. It reads the packs at the end of the page (auditor/adapters/report/column_packs.py) and asks nobody
+// for anything; what it writes with is in explorer_texts.js, before it.
 (() => {
   const root = document.getElementById("explorer");
   if (!root || !window.DecompressionStream) return;
-
-  // ---- Packs
-
-  /** The head of a pack, and its columns when they are asked for. */
-  async function unpacked(id) {
-    const text = atob(document.getElementById(id).textContent.trim());
-    const packed = new Uint8Array(text.length);
-    for (let at = 0; at < text.length; at += 1) packed[at] = text.charCodeAt(at);
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-    const start = 4 + new DataView(bytes.buffer).getUint32(0, true);
-    const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, start)));
-    const column = (name) => {
-      const [first, count, width] = head.columns[name];
-      const values = new Uint32Array(count);
-      for (let plane = 0; plane < width; plane += 1) {
-        const from = start + first + plane * count;
-        for (let at = 0; at < count; at += 1) values[at] |= bytes[from + at] << (8 * plane);
-      }
-      return values;
-    };
-    // Undoes `quantised`: 0 is no number, an odd code is positive.
-    const number = (code) => (code === 0 ? NaN : (code % 2 ? (code - 1) / 2 : -code / 2) / head.steps);
-    return { head, column, numbers: (name) => Float64Array.from(column(name), number) };
-  }
-
-  // ---- Texts and elements
-
-  const ACTING = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u{d800}-\u{dfff}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
-
-  /** Characters that act, as escapes: the same as on the rest of the page. */
-  const printable = (text) => text.replace(ACTING, (one) => {
-    const code = one.charCodeAt(0);
-    return code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
-  });
-
-  function brief(text, limit) {
-    const whole = printable(text);
-    return whole.length > limit ? `${whole.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, "")}\u2026` : whole;
-  }
-
-  /** The last words of a text. */
-  function ending(text, limit) {
-    const whole = printable(text).replace(/\s+/g, " ");
-    return whole.length > limit ? `\u2026${whole.slice(-limit).replace(/^\S*\s/, "")}` : whole;
-  }
-
-  const named = (text, limit) => brief(text, limit) || "unnamed";
-  const counted = (count) => count.toLocaleString("en-GB");
-
-  /** A number with its sign, written as everywhere on the page. */
-  function signed(value, digits) {
-    if (Number.isNaN(value)) return "\u2013";
-    const size = Math.abs(value);
-    const text = size < 1e5 ? size.toFixed(digits) : size.toExponential(2).replace(/\+(\d)$/, "+0$1");
-    if (!Number(text)) return value === 0 ? "0" : text;
-    return (value > 0 ? "+" : "\u2212") + text;
-  }
-
-  /** An element with a class and children; texts become text nodes. */
-  function made(tag, kind, ...children) {
-    const element = document.createElement(tag);
-    if (kind) element.className = kind;
-    element.append(...children);
-    return element;
-  }
-
-  /** A text of a run: isolated, so that its direction ends with it. */
-  const isolated = (text) => made("bdi", "", text);
-
-  /** What stays folded until the page's switch is on. */
-  const explicit = (tag, kind, ...children) =>
-    made(tag, `${told.private ? "plainly" : "explicit"} ${kind}`, ...children);
-
-  function header(scope, ...children) {
-    return Object.assign(made("th", "", ...children), { scope });
-  }
-
-  function button(words, data) {
-    const one = Object.assign(made("button", "", ...words), { type: "button" });
-    Object.assign(one.dataset, data);
-    return one;
-  }
-
-  /** A table that may be wider than the screen. */
-  function wide(label, kind, caption, ...rows) {
-    const scroll = made("div", "scroll", made("table", kind, made("caption", "", caption), ...rows));
-    scroll.tabIndex = 0;
-    scroll.setAttribute("role", "group");
-    scroll.setAttribute("aria-label", `${label}, scrolls sideways`);
-    return scroll;
-  }
+  const { unpacked, printable, brief, ending, named, counted, signed, made, isolated, header, button, option, wide,
+    compared, aligned } = explorerTexts;
 
   // ---- Pairs: everything about one stands at its number in a column
 
@@ -108,8 +18,8 @@
   let margins;
   let references;
   let matched;
-  let sides = null;
-  let glosses = null;
+  let sides;
+  let glosses;
 
   function readItems({ head, column, numbers }) {
     told = head;
@@ -127,11 +37,11 @@
   }
 
   /** Tokens by pair: for each a list of glosses. */
-  function readGlosses({ head, column, numbers }) {
+  function glossesOf({ head, column, numbers }) {
     const [row, side, set, length, left, word, aside] =
       ["row", "side", "set", "length", "left", "word", "named"].map(column);
     const logprobs = numbers("logprob");
-    glosses = new Map();
+    const found = new Map();
     let token = 0;
     let value = 0;
     for (let at = 0; at < row.length; at += 1) {
@@ -143,13 +53,14 @@
       }));
       token += length[at];
       value += length[at] * checkpoints.length;
-      if (!glosses.has(row[at])) glosses.set(row[at], []);
-      glosses.get(row[at]).push({ side: side[at], checkpoints, tokens, left: left[at] });
+      if (!found.has(row[at])) found.set(row[at], []);
+      found.get(row[at]).push({ side: side[at], checkpoints, tokens, left: left[at] });
     }
+    return found;
   }
 
   const nameOf = (facet, row) => names[facet][codes[facet][row]];
-  const textOf = (side, row) => (sides && sides[side][row] ? sides.texts[sides[side][row] - 1] : null);
+  const textOf = (side, row) => (sides[side][row] ? sides.texts[sides[side][row] - 1] : null);
   const anchorOf = (row) => codes.anchor.map((own) => own[row].toString(16).padStart(2, "0")).join("");
   const shiftOf = (stage, row) => margins[told.stages[stage][1]][row] - margins[told.stages[stage][0]][row];
   const excessOf = (checkpoint, row) => margins[checkpoint][row] - references[checkpoint][row];
@@ -163,11 +74,17 @@
   // ---- What is asked
 
   const NOTHING = { q: "", probe: "", identity: "", axis: "", theme: "", verdict: "", kind: "",
-    stage: "", shift: "", least: "", sort: "", page: "1", size: "25" };
+    stage: "", shift: "", least: "", sort: "", page: "1", size: "25", item: "" };
   const UNNAMED = "(none)";
+  // The view, as the address has it; of it follow the pairs that are listed and the one that is open, if any.
   let asked = { ...NOTHING };
   let shown = [];
   let open = -1;
+
+  function codeOf(facet) {
+    const code = names[facet].indexOf(asked[facet]);
+    return code < 0 && asked[facet] === UNNAMED ? names[facet].indexOf("") : code;
+  }
 
   /** The stage that is spoken of: the one asked for, else the last one towards the leaf; -1 where there is none. */
   function stageAsked() {
@@ -183,16 +100,14 @@
     const ids = holds(told.ids);
     const about = [[holds(told.titles), codes.probe]];
     for (const name of ["identity", "axis", "theme", "cluster"]) about.push([holds(names[name]), codes[name]]);
-    const texts = sides ? [false, ...holds(sides.texts)] : [];
-    if (sides) for (const name of ["context", "harmful", "affirming"]) about.push([texts, sides[name]]);
+    const texts = [false, ...holds(sides.texts)];
+    for (const name of ["context", "harmful", "affirming"]) about.push([texts, sides[name]]);
     return (row) => ids[row] || about.some(([found, own]) => found[own[row]]);
   }
 
   function matching() {
-    const facets = FACETS.filter((name) => asked[name] !== "").map((name) =>
-      [codes[name], names[name].indexOf(asked[name] === UNNAMED ? "" : asked[name])]);
-    const [found, stage, marks] = [finder(), stageAsked(), MARKS[asked.kind] || 0];
-    const least = Math.max(0, Number(asked.least) || 0);
+    const facets = FACETS.filter((name) => asked[name] !== "").map((name) => [codes[name], codeOf(name)]);
+    const [found, stage, marks, least] = [finder(), stageAsked(), MARKS[asked.kind], Number(asked.least)];
     const moved = (shift) => Math.abs(shift) >= least && (asked.shift !== "up" || shift > 0) &&
       (asked.shift !== "down" || shift < 0);
     const asksMove = stage >= 0 && (asked.shift !== "" || least > 0);
@@ -228,16 +143,15 @@
     if (key === "shift") return (row) => shiftOf(stageAsked(), row);
     if (key === "excess") return (row) => excessOf(told.leaf, row);
     if (key.startsWith("margin")) return (row) => margins[Number(key.slice(6))][row];
-    const rank = ranks(key !== "text" ? names[key] : sides && sides.texts.length ? sides.texts : told.ids);
+    const rank = ranks(key !== "text" ? names[key] : sides.texts.length ? sides.texts : told.ids);
     if (key !== "text") return (row) => rank[codes[key][row]];
-    return sides && sides.texts.length ? (row) => rank[sides.harmful[row] - 1] ?? NaN : (row) => rank[row];
+    return sides.texts.length ? (row) => rank[sides.harmful[row] - 1] ?? NaN : (row) => rank[row];
   }
 
   /** The column and direction asked for; else by the margin where training ended, the largest first. */
   function sortAsked() {
-    const [, down, key] = /^(-?)(.*)$/s.exec(asked.sort);
-    const known = columns().some((one) => one.key === key);
-    return known ? { key, down: down === "-" } : { key: `margin${told.leaf}`, down: true };
+    if (!asked.sort) return { key: `margin${told.leaf}`, down: true };
+    return { key: asked.sort.replace("-", ""), down: asked.sort.startsWith("-") };
   }
 
   function sorted(rows) {
@@ -250,62 +164,104 @@
     return rows.sort((a, b) => lacks(a) - lacks(b) || (down ? keys[b] - keys[a] : keys[a] - keys[b]) || a - b);
   }
 
-  // ---- The address
+  // ---- The address: the whole view stands in it, so that Back, Forward, a link and a reload show the same
 
-  function writeAddress() {
-    const parts = new URLSearchParams(Object.entries(asked).filter(([name, value]) => value !== NOTHING[name]));
-    const view = parts.toString() ? `#items?${parts}` : "#items";
+  // Marks entries of the history that have been shown; the one that a link makes has no mark yet.
+  const SEEN = "seen";
+  // A page that still glides somewhere when Back comes would not come back.
+  const AT_ONCE = { behavior: "instant" };
+  let lastHash = "";
+
+  /** What an address asks for, null where it is none of the explorer's. */
+  function partsOf(hash) {
+    if (hash.startsWith("#items?")) return new URLSearchParams(hash.slice("#items?".length));
+    const item = /^#item-([0-9a-f]{12})$/.exec(hash);
+    return item && new URLSearchParams({ item: item[1] });
+  }
+
+  /** Where the view is found. The item that is open says which page it stands on. */
+  function addressOf() {
+    const said = Object.keys(NOTHING).filter((name) => asked[name] !== NOTHING[name] && !(name === "page" && asked.item));
+    if (!said.length) return "#items";
+    if (said.join() === "item") return `#item-${asked.item}`;
+    return `#items?${new URLSearchParams(said.map((name) => [name, asked[name]]))}`;
+  }
+
+  /** Change the history by `pushState`, for a new entry, or by `replaceState`. */
+  function enter(how, hash) {
     try {
-      history.replaceState(null, "", open >= 0 ? `#item-${anchorOf(open)}` : view);
+      history[how](SEEN, "", hash);
     } catch {
       // A page inside another one may have no address of its own to change; all else works.
     }
+    lastHash = location.hash;
   }
 
-  /** Follow the address to a view or an item; whether it is one of the explorer's. */
+  /** Ask for what the address does: any that is none of the explorer's asks for nothing. */
   function readAddress() {
-    const item = /^#item-([0-9a-f]{12})$/.exec(location.hash);
-    if (item) return showItem(rowAt(item[1]));
-    if (!location.hash.startsWith("#items?")) return false;
-    const parts = new URLSearchParams(location.hash.slice("#items?".length));
-    asked = { ...NOTHING };
-    for (const name of Object.keys(NOTHING)) asked[name] = parts.get(name) ?? NOTHING[name];
-    const least = Number(asked.least);
-    asked.least = Number.isFinite(least) && least > 0 ? String(least) : "";
-    open = -1;
+    const parts = partsOf(location.hash) ?? new URLSearchParams();
+    asked = Object.fromEntries(Object.entries(NOTHING).map(([name, none]) => [name, parts.get(name) ?? none]));
     fillControls();
-    refresh();
-    document.getElementById("items").scrollIntoView();
-    // Whoever came by a link goes on from here, not from the link.
-    control("q").focus({ preventScroll: true });
-    return true;
+    if (!columns().some(({ key }) => [key, `-${key}`].includes(asked.sort))) asked.sort = "";
   }
 
-  function showItem(row) {
-    open = row;
-    if (!shown.includes(row)) {
-      asked = { ...NOTHING };
-      fillControls();
-      shown = sorted(matching());
+  /** Show what the address asks for by now. */
+  function follow() {
+    const [before, left] = [addressOf(), lastHash];
+    stopTyping();
+    readAddress();
+    const changed = addressOf() !== before;
+    if (changed) refresh();
+    // Whoever follows the link of the present address stays at an entry that has been shown.
+    if (history.state === SEEN && location.hash !== left) comeBack(left);
+    else goOn(changed);
+    enter("replaceState", location.hash);
+  }
+
+  /** A link leads on: the eye and the keyboard go to what it asked for. */
+  function goOn(changed) {
+    if (!partsOf(location.hash)) {
+      // It has moved, if it stands below a table of another height now.
+      if (changed) document.getElementById(location.hash.slice(1))?.scrollIntoView(AT_ONCE);
+    } else if (open >= 0) focusOn(open, "start");
+    else {
+      document.getElementById("items").scrollIntoView(AT_ONCE);
+      control("q").focus({ preventScroll: true });
     }
-    if (row >= 0) asked.page = String(1 + Math.floor(shown.indexOf(row) / sizeAsked()));
-    drawTable();
-    if (row < 0) {
-      control("count").textContent = "This report has no item at that address.";
-      document.getElementById("items").scrollIntoView();
-    } else focusOn(`th button[data-row="${row}"]`, "start");
-    return true;
+  }
+
+  /** After Back and Forward the browser scrolls; the keyboard goes along, back to the link if it was one. */
+  function comeBack(left) {
+    const { style } = document.documentElement;
+    style.scrollBehavior = "auto";
+    requestAnimationFrame(() => style.removeProperty("scroll-behavior"));
+    const inside = root.contains(document.activeElement);
+    const link = () => [...document.links].find((one) => one.hash === left && !root.contains(one));
+    if (!partsOf(location.hash)) {
+      if (inside) link()?.focus({ preventScroll: true });
+    } else if (open >= 0 || !inside) stayAt({ row: open });
   }
 
   // ---- The table
 
-  const control = (name) => document.getElementById(`x-${name}`);
-  const sizeAsked = () => ({ 50: 50, 100: 100 })[asked.size] || 25;
+  /** What stays folded until the page's switch is on. */
+  const explicit = (tag, kind, ...children) =>
+    made(tag, `${told.private ? "plainly" : "explicit"} ${kind}`, ...children);
 
-  function focusOn(selector, block) {
-    const found = root.querySelector(selector);
-    found.focus({ preventScroll: true });
-    found.scrollIntoView({ block });
+  const control = (name) => document.getElementById(`x-${name}`);
+  const sizeAsked = () => Number(asked.size);
+  const pagesShown = () => Math.max(1, Math.ceil(shown.length / sizeAsked()));
+  const opener = (row) => root.querySelector(`#x-rows th [data-row="${row}"]`);
+
+  function focusOn(row, block) {
+    opener(row).focus({ preventScroll: true });
+    opener(row).scrollIntoView({ ...AT_ONCE, block });
+  }
+
+  /** Put the focus on the button of a column or a row; where there is none any more, on the table. */
+  function stayAt({ sort, row }) {
+    const found = sort ? root.querySelector(`#x-head [data-sort="${sort}"]`) : opener(row);
+    (found ?? root.querySelector(".x-scroll")).focus({ preventScroll: true });
   }
 
   function drawHead() {
@@ -322,34 +278,48 @@
   }
 
   function drawRow(row) {
-    const opener = button([isolated(named(nameOf("identity", row), 60)),
+    const who = button([isolated(named(nameOf("identity", row), 60)),
       made("span", "unseen", `, item ${anchorOf(row)}`)], { row });
-    opener.setAttribute("aria-expanded", String(row === open));
-    if (row === open) opener.setAttribute("aria-controls", "x-item");
+    who.setAttribute("aria-expanded", String(row === open));
+    if (row === open) who.setAttribute("aria-controls", "x-item");
     const [context, text] = [textOf("context", row), textOf("harmful", row)];
     const before = context === null ? [] : [made("span", "dim", isolated(ending(context, 60)), " ")];
     const about = text === null ? explicit("span", "id", isolated(brief(told.ids[row], 80)))
       : explicit("span", "", ...before, isolated(brief(text, 160)));
     const cells = columns().filter((one) => one.number).map((one) => made("td", "n", signed(sortKey(one.key)(row), 2)));
-    return made("tr", row === open ? "x-open" : "", header("row", opener), ...cells,
+    return made("tr", row === open ? "x-open" : "", header("row", who), ...cells,
       made("td", "x-theme", isolated(brief(nameOf("theme", row), 40))),
       made("td", "x-text", about, ...(told.private ? [] : [made("span", "folded dim", "folded")])));
   }
 
+  /** What the table holds, in words. */
+  function saidOf(page, pages) {
+    if (asked.item && open < 0) {
+      return rowAt(asked.item) < 0 ? "This report has no item at that address."
+        : "The item at that address does not fit these filters.";
+    }
+    const all = counted(told.ids.length);
+    const of = shown.length === told.ids.length ? all : `${counted(shown.length)} of ${all}`;
+    return shown.length ? `${of} items, page ${counted(page)} of ${counted(pages)}` : "No item fits these filters.";
+  }
+
+  /** Draw one page of what is shown; whoever was at a button of the table stays at it. */
   function drawTable() {
-    const pages = Math.max(1, Math.ceil(shown.length / sizeAsked()));
-    const page = Math.min(pages, Math.max(1, Math.floor(Number(asked.page)) || 1));
+    const held = document.activeElement?.closest("#x-head [data-sort], #x-rows [data-row]");
+    const place = asked.item ? shown.indexOf(rowAt(asked.item)) : -1;
+    open = shown[place] ?? -1;
+    const pages = pagesShown();
+    const wanted = place < 0 ? Number(asked.page) : 1 + place / sizeAsked();
+    const page = Math.min(pages, Math.max(1, Math.floor(wanted) || 1));
     asked.page = String(page);
     drawHead();
     const rows = shown.slice((page - 1) * sizeAsked(), page * sizeAsked());
     control("rows").replaceChildren(...rows.flatMap((row) => (row === open ? [drawRow(row), drawItem(row)]
       : [drawRow(row)])));
-    const all = counted(told.ids.length);
-    const of = shown.length === told.ids.length ? all : `${counted(shown.length)} of ${all}`;
-    control("count").textContent = shown.length ? `${of} items, page ${counted(page)} of ${counted(pages)}`
-      : "No item fits these filters.";
+    control("count").textContent = saidOf(page, pages);
     for (const [name, off] of [["first", page === 1], ["before", page === 1], ["next", page === pages],
       ["last", page === pages]]) control(name).setAttribute("aria-disabled", String(off));
+    if (held) stayAt(held.dataset);
   }
 
   function refresh() {
@@ -365,39 +335,9 @@
   /** Step on the page's colour scale. */
   const shade = (value) => (Number.isNaN(value) ? 9 : told.scale.filter((limit) => value < limit).length);
 
-  /** How far two lists agree from the beginning, and how far the rest of them from the end. */
-  function agreement(one, other, same) {
-    const most = Math.min(one.length, other.length);
-    let first = 0;
-    while (first < most && same(one[first], other[first])) first += 1;
-    let last = 0;
-    while (last < most - first && same(one[one.length - 1 - last], other[other.length - 1 - last])) last += 1;
-    return [first, last];
-  }
-
-  /** A text, with the words marked in which it differs from the other. */
-  function compared(text, other) {
-    const [mine, theirs] = [text, other].map((whole) => printable(whole).split(/(?<=\s)(?=\S)/u));
-    const [first, last] = agreement(mine, theirs, (a, b) => a.trim() === b.trim());
-    const sentence = isolated(mine.slice(0, first).join(""));
-    const differs = mine.slice(first, mine.length - last).join("");
-    if (differs) sentence.append(made("mark", "", differs.trimEnd()), differs.slice(differs.trimEnd().length));
-    sentence.append(mine.slice(mine.length - last).join(""));
-    return sentence;
-  }
-
-  /** Tokens of both sides in columns: shared ones from the left, then those that differ, then what follows alike. */
-  function aligned(harmful, affirming) {
-    const [first, last] = agreement(harmful, affirming, (a, b) => a.text === b.text && a.named === b.named);
-    const end = Math.max(harmful.length, affirming.length) - last;
-    const spread = (tokens) => [...tokens.slice(0, tokens.length - last),
-      ...Array(end + last - tokens.length).fill(null), ...tokens.slice(tokens.length - last)];
-    return { differs: (at) => at >= first && at < end, sides: [spread(harmful), spread(affirming)] };
-  }
-
-  function drawTokens(row) {
+  function drawTokens(row, own) {
     const pairs = new Map();
-    for (const gloss of glosses.get(row)) {
+    for (const gloss of own) {
       const key = gloss.checkpoints.join();
       if (!pairs.has(key)) pairs.set(key, [null, null]);
       pairs.get(key)[gloss.side] = gloss;
@@ -431,7 +371,7 @@
     const heads = ["Checkpoint", ...labelsOf(row), "Margin", "Shift", ...(beside ? ["Reference", "Excess"] : [])];
     const lines = told.checkpoints.map((name, at) => {
       const stage = told.stages.findIndex(([, after]) => after === at);
-      const harmful = sides ? sides.scores[at][row] : NaN;
+      const harmful = sides.scores[at][row];
       const numbers = [harmful, harmful - margins[at][row], margins[at][row], stage < 0 ? NaN : shiftOf(stage, row),
         ...(beside ? [references[at][row], excessOf(at, row)] : [])];
       return made("tr", "", header("row", isolated(named(name, 40))),
@@ -446,7 +386,7 @@
     const [context, ...both] = ["context", "harmful", "affirming"].map((side) => textOf(side, row));
     if (both.includes(null)) {
       return made("p", "note", told.private ? "This run keeps its texts private."
-        : sides?.texts.length ? "Its texts are not on this page: items.parquet has them under its id."
+        : sides.texts.length ? "Its texts are not on this page: items.parquet has them under its id."
           : "The run has no texts.");
     }
     const line = (kind, label, text) => made("p", kind, made("span", "label", label), " ", text);
@@ -473,20 +413,17 @@
     const detail = made("div", "x-detail", heading, about, ...(told.private ? [] : [switched]), id, drawTexts(row),
       drawNumbers(row), tokens, button(["Close this item"], { row }));
     const cell = made("td", "", Object.assign(detail, { id: "x-item" }));
-    return made("tr", "x-item", Object.assign(cell, { colSpan: columns().length }));
+    const line = made("tr", "x-item", Object.assign(cell, { colSpan: columns().length }));
+    line.dataset.row = row;
+    return line;
   }
 
   async function addTokens(row, place) {
-    if (!glosses) {
-      const read = await unpacked("explorer-tokens");
-      if (!glosses) readGlosses(read);
-    }
-    if (glosses.has(row)) place.replaceChildren(drawTokens(row));
+    glosses ??= unpacked("explorer-tokens").then(glossesOf);
+    place.replaceChildren(drawTokens(row, (await glosses).get(row)));
   }
 
   // ---- Controls
-
-  const option = (value, words) => Object.assign(made("option", "", words), { value });
 
   function listControls() {
     for (const name of FACETS) {
@@ -495,33 +432,76 @@
         name === "verdict" ? (value || "none").replaceAll("_", " ") : named(words[at], 60)));
       values.sort((a, b) => (a.textContent < b.textContent ? -1 : 1));
       control(name).append(option("", "any"), ...values);
-      control(name).closest("p").hidden = values.length < 2;
     }
     control("stage").append(...told.stages.map(([before], at) => option(stageName(at),
       `${named(told.checkpoints[before], 24)} \u2192 ${named(stageName(at), 24)}`)));
     control("stages").hidden = told.stages.length === 0;
   }
 
-  function fillControls() {
-    for (const name of ["q", ...FACETS, "kind", "shift", "least"]) control(name).value = asked[name];
-    control("size").value = String(sizeAsked());
-    if (told.stages.length) control("stage").value = stageName(stageAsked());
+  /** Choose what is asked of a facet. An address may ask for what this report has none of: that is said, too. */
+  function fillFacet(name) {
+    const field = control(name);
+    field.querySelector("[data-absent]")?.remove();
+    field.value = asked[name];
+    if (field.selectedIndex < 0) {
+      const absent = option(asked[name], named(asked[name], 60));
+      absent.dataset.absent = "";
+      field.append(absent);
+      absent.selected = true;
+    }
+    field.closest("p").hidden = names[name].length < 2 && asked[name] === "";
   }
 
-  /** Ask something else: from the first page, with no item open, unless it is a page that is asked for. */
-  function ask(changes) {
-    asked = { ...asked, page: "1", ...changes };
-    open = -1;
-    if (Object.keys(changes).join() === "page") drawTable();
+  /** Show in the controls what is asked, and ask for nothing that they cannot show. */
+  function fillControls() {
+    for (const name of FACETS) fillFacet(name);
+    for (const name of ["q", "kind", "shift", "least", "size"]) {
+      const field = control(name);
+      field.value = asked[name];
+      asked[name] = (field.validity.valid && field.value) || NOTHING[name];
+      field.value = asked[name];
+    }
+    if (!told.stages.some((_, at) => stageName(at) === asked.stage)) asked.stage = "";
+    if (told.stages.length) control("stage").value = stageName(stageAsked());
+    tellRefused(false);
+  }
+
+  function tellRefused(refused) {
+    control("least").setAttribute("aria-invalid", String(refused));
+    control("refused").textContent = refused ? "Not used: it must be 0 or more." : "";
+  }
+
+  /** Ask something else: from the first page and with no item open, unless it is a page or an item that is asked for. */
+  function ask(changes, how = "pushState") {
+    asked = { ...asked, page: "1", item: "", ...changes };
+    // First, because the history keeps how far the page is scrolled before it is drawn anew.
+    enter(addressOf() === location.hash ? "replaceState" : how, addressOf());
+    if (Object.keys(changes).every((name) => name === "page" || name === "item")) drawTable();
     else refresh();
-    writeAddress();
+  }
+
+  let waiting;
+  let typing = false;
+
+  function stopTyping() {
+    clearTimeout(waiting);
+    typing = false;
+  }
+
+  /** Ask for what has been typed. From the first letter until the field is left it is one entry of the history. */
+  function askTyped() {
+    const least = control("least");
+    const refused = !least.validity.valid;
+    const typed = { q: control("q").value, least: refused ? "" : least.value };
+    tellRefused(refused);
+    if (typed.q === asked.q && typed.least === asked.least) return;
+    ask(typed, typing ? "replaceState" : "pushState");
+    typing = true;
   }
 
   function toggle(row) {
-    open = open === row ? -1 : row;
-    drawTable();
-    writeAddress();
-    focusOn(`th button[data-row="${row}"]`, "nearest");
+    ask({ item: open === row ? "" : anchorOf(row), page: asked.page });
+    focusOn(row, "nearest");
   }
 
   function sortBy(clicked) {
@@ -529,49 +509,66 @@
     // Of a number the first question is where it is largest.
     const falls = clicked === key ? !down : /^(shift|excess|margin\d+)$/.test(clicked);
     ask({ sort: `${falls ? "-" : ""}${clicked}` });
-    root.querySelector(`button[data-sort="${clicked}"]`).focus();
+  }
+
+  function reveal(target) {
+    document.getElementById("reveal").click();
+    // The button folds away.
+    stayAt(target.closest("[data-row]")?.dataset ?? {});
   }
 
   function pressed(event) {
     const target = event.target.closest("button");
     if (!target || target.getAttribute("aria-disabled") === "true") return;
     const page = Number(asked.page);
-    const turns = { first: 1, before: page - 1, next: page + 1, last: Infinity };
+    const turns = { first: 1, before: page - 1, next: page + 1, last: pagesShown() };
     if (target.dataset.row) toggle(Number(target.dataset.row));
     else if (target.dataset.sort) sortBy(target.dataset.sort);
-    else if (target.dataset.reveal === "") document.getElementById("reveal").click();
+    else if (target.dataset.reveal === "") reveal(target);
     else if (target.id === "x-clear") {
-      asked = { ...NOTHING };
+      ask({ ...NOTHING });
       fillControls();
-      ask({ sort: "" });
     } else ask({ page: String(turns[target.id.slice(2)]) });
   }
 
+  function escaped(event) {
+    // In a field the key is the field's own.
+    if (event.key !== "Escape" || open < 0 || event.target.closest("input, select")) return;
+    event.preventDefault();
+    toggle(open);
+  }
+
   function listen() {
-    let waiting;
     root.addEventListener("click", pressed);
+    root.addEventListener("keydown", escaped);
     for (const name of ["q", "least"]) {
-      control(name).addEventListener("input", (event) => {
+      control(name).addEventListener("input", () => {
         clearTimeout(waiting);
-        waiting = setTimeout(() => ask({ [name]: event.target.value }), 150);
+        waiting = setTimeout(askTyped, 150);
+      });
+      control(name).addEventListener("change", () => {
+        askTyped();
+        stopTyping();
       });
     }
     for (const name of [...FACETS, "kind", "stage", "shift", "size"]) {
       control(name).addEventListener("change", (event) => ask({ [name]: event.target.value }));
     }
-    window.addEventListener("hashchange", readAddress);
+    window.addEventListener("popstate", follow);
   }
 
   async function start() {
-    readItems(await unpacked("explorer-items"));
+    const [items, texts] = await Promise.all(["explorer-items", "explorer-sides"].map(unpacked));
+    readItems(items);
+    readSides(texts);
     listControls();
-    fillControls();
+    readAddress();
     refresh();
     listen();
     document.getElementById("strongest").hidden = true;
     root.hidden = false;
-    readSides(await unpacked("explorer-sides"));
-    if (!readAddress()) drawTable();
+    goOn(false);
+    enter("replaceState", location.hash);
     root.ariaBusy = "false";
     performance.mark("explorer-ready");
   }

@@ -45,9 +45,10 @@ class Comparison:
 
     Attributes:
         apart: why they could not be paired after all, else "".
-        shared: items of the later run that were paired; ``unpaired``: how many were not.
+        shared: items of the later run, of the probes that are compared, that were paired; ``unpaired``: how many were
+            not.
         sesoi: d, nats.
-        cautions: what the runs were made with that differs.
+        cautions: what the runs were made with, or judged by, that differs.
         differences: after minus before, by all that tells a cell.
     """
 
@@ -64,14 +65,14 @@ class Change:
     """A significant change: the adjusted interval of the paired difference lies beyond d.
 
     Attributes:
-        before: place of the earlier run in the history, ``after`` of the later; from 0.
+        was, now: the points on the track it lies between: of one run there may be several, an end of training each.
         more: towards harm.
     """
 
     track: Track
     who: Who
-    before: int
-    after: int
+    was: Point
+    now: Point
     difference: Difference
     more: bool
 
@@ -108,8 +109,7 @@ class Compared:
             for who in point.levels.levels:
                 found, change = self.difference(at, who), self.change(at, who)
                 if found is not None and point.before is not None and change:
-                    before = self.track.points[point.before].run
-                    yield Change(self.track, who, before, point.run, found, change == "more")
+                    yield Change(self.track, who, self.track.points[point.before], point, found, change == "more")
 
 
 def compare_runs(
@@ -117,24 +117,34 @@ def compare_runs(
 ) -> tuple[Compared, ...]:
     """Pair each run with the one it is compared with, every pair once; scores of two checkpoints are kept at a time.
 
+    Two runs may be comparable on some of their probes alone: only these are paired, counted and adjusted for.
+
     Args:
         sesoi: bound d of all differences, None for each later run's own.
     """
-    asked = sorted({_pair(track, point) for track in tracks for point in track.points if point.before is not None})
+    asked: dict[tuple[int, str, int, str], set[str]] = {}
+    for track in tracks:
+        for point in track.points:
+            if point.before is not None:
+                asked.setdefault(_pair(track, point), set()).add(track.probe)
     # What is read last is the later run of one pair, and the earlier one of the next.
     read = lru_cache(maxsize=1)(read_checkpoint)
 
-    def compared(before: int, was: str, after: int, now: str) -> Comparison:
+    def compared(after: int, now: str, before: int, was: str) -> Comparison:
+        probes = asked[after, now, before, was]
         rule = runs[after].run.rule(sesoi)
         try:
-            pairing = pair_runs((runs[before].run, was), (runs[after].run, now), rule, read, themes=False)
+            pairing = pair_runs(
+                (runs[before].run, was), (runs[after].run, now), rule, read, probes=probes, themes=False
+            )
         except UsageError as error:
             pairing = Pairing(None, error.what, 0, 0, ())
         progress.advance(1)
-        return _comparison(pairing, rule.sesoi)
+        cautions = (*pairing.cautions, *_bounds(runs[before].run.sesoi, runs[after].run.sesoi))
+        return _comparison(pairing, rule.sesoi, cautions)
 
     with progress.task("comparing", len(asked), "pairs"):
-        found = {(after, now, before, was): compared(before, was, after, now) for after, now, before, was in asked}
+        found = {pair: compared(*pair) for pair in sorted(asked)}
     return tuple(
         Compared(track, tuple(None if one.before is None else found[_pair(track, one)] for one in track.points))
         for track in tracks
@@ -148,14 +158,19 @@ def _pair(track: Track, point: Point) -> tuple[int, str, int, str]:
     return point.run, point.levels.checkpoint, before.run, before.levels.checkpoint
 
 
-def _comparison(pairing: Pairing, sesoi: float) -> Comparison:
+def _bounds(was: float | None, now: float | None) -> Iterator[str]:
+    if None not in (was, now) and was != now:
+        yield f"The runs' own verdicts were given by d = {was:.3g} and {now:.3g} nats: one may differ for that alone."
+
+
+def _comparison(pairing: Pairing, sesoi: float, cautions: tuple[str, ...]) -> Comparison:
     effects = pairing.changes.effects if pairing.changes else ()
     kept: dict[tuple[str, ...], Difference] = {
         (one.probe, one.design, one.render, one.contrast, one.identity or "", one.axis): Difference.of(one)
         for one in effects
         if one.theme is None and is_judged(one) and one.items
     }
-    return Comparison(pairing.apart, pairing.shared, pairing.unpaired, sesoi, pairing.cautions, kept)
+    return Comparison(pairing.apart, pairing.shared, pairing.unpaired, sesoi, cautions, kept)
 
 
 def _cell(track: Track, who: Who) -> tuple[str, ...]:

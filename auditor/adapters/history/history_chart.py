@@ -67,12 +67,14 @@ class HistoryChart:
     """A figure as `auditor.adapters.report.figures.Plot` describes it; at most 40 identities.
 
     Attributes:
-        runs: what stands below each run: its number, or its step of training.
+        runs: what stands below each run: its number, or its step of training; of a run with several ends, each end.
+        count: how many runs these are.
         bound: d, drawn as the band from -d to d; 0 draws none.
     """
 
     lines: Sequence[HistoryLine]
     runs: Sequence[str]
+    count: int
     bound: float
     title: str
     unit: str = "nats"
@@ -89,7 +91,7 @@ class HistoryChart:
 
     def alternative(self) -> str:
         """What is to be seen: how many changes, of what sizes; nobody is named, since identities are not ranked."""
-        said = f"{people(len(self.lines))} at {len(self.runs)} {'run' if len(self.runs) == 1 else 'runs'}."
+        said = f"{people(len(self.lines))} at {self.count} {'run' if self.count == 1 else 'runs'}."
         changed = [one for line in self.lines for one in line.marks if one is not None and one.change]
         more = sum(one.change == "more" for one in changed)
         said += f" Significant changes: {more} towards more harm, {len(changed) - more} towards less"

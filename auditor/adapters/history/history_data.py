@@ -34,7 +34,7 @@ class History:
     def changes(self) -> tuple[Change, ...]:
         """All significant changes, the latest run's first, towards more harm first within a run."""
         found = [change for one in self.tracks for change in one.changes()]
-        return tuple(sorted(found, key=lambda one: (-one.after, not one.more)))
+        return tuple(sorted(found, key=lambda one: (-one.now.run, not one.more)))
 
     @property
     def reasons(self) -> Mapping[str, int]:

@@ -8,7 +8,14 @@ from pathlib import Path
 from auditor.adapters.history.comparisons import Compared
 from auditor.adapters.history.history_chart import HistoryChart, HistoryLine, HistoryMark
 from auditor.adapters.history.history_data import History
-from auditor.adapters.history.history_rows import CHANGE_WORDS, ChangeRow, beside_rows, change_rows, run_rows
+from auditor.adapters.history.history_rows import (
+    BesideTable,
+    ChangeRow,
+    beside_tables,
+    change_rows,
+    end_of,
+    run_rows,
+)
 from auditor.adapters.history.run_levels import HistoryRun, Who
 from auditor.adapters.history.tracks import leading
 from auditor.adapters.report.charts import on_page
@@ -37,8 +44,8 @@ def render_history(history: History, beside: Path) -> str:
             harmed=harmed(history.runs[-1]),
             changes=changes,
             runs=run_rows(history, beside),
-            shown=[(one, _drawn(history, one, f"t{at}"), beside_rows(one)) for at, one in enumerate(shown)],
-            words=CHANGE_WORDS,
+            shown=[_shown(history, one, f"t{at}") for at, one in enumerate(shown)],
+            bounds=sorted({pair.sesoi for one in history.tracks for pair in one.comparisons if pair is not None}),
             max_rows=MAX_ROWS,
         )
     )
@@ -54,7 +61,8 @@ def headline(history: History, changes: Sequence[ChangeRow]) -> str:
         return f"Run {number}, the latest, is comparable with no run before it"
     latest = [one.change for one in changes if one.after == number]
     if not latest:
-        return f"No significant change at run {number}, the latest"
+        some = ", on what can be compared" if any(one.apart(place) for one, place in links) else ""
+        return f"No significant change at run {number}, the latest{some}"
     people = {more: len({one.who for one in latest if one.more is more}) for more in (True, False)}
     said = [
         f"{count} {'identity' if count == 1 else 'identities'} towards {word} harm"
@@ -70,11 +78,11 @@ def harmed(run: HistoryRun) -> tuple[str, ...]:
     return tuple(sorted({level.identity or "" for level in levels if level.verdict == "harm"}))
 
 
-def _drawn(history: History, compared: Compared, prefix: str) -> Drawn:
-    track = compared.track
-    return on_page(
-        history_chart(history, compared), prefix, file_name("history", track.probe, track.contrast, track.render)
-    )
+def _shown(history: History, compared: Compared, prefix: str) -> tuple[Compared, Drawn, int, tuple[BesideTable, ...]]:
+    """A track, its figure, of how many identities, and the tables below it."""
+    track, chart = compared.track, history_chart(history, compared)
+    drawn = on_page(chart, prefix, file_name("history", track.probe, track.contrast, track.render))
+    return compared, drawn, len(chart.lines), beside_tables(history, compared)
 
 
 def history_chart(history: History, compared: Compared) -> HistoryChart:
@@ -88,11 +96,14 @@ def history_chart(history: History, compared: Compared) -> HistoryChart:
     bounds = [level.sesoi for level in track.points[-1].levels.levels.values() if level.sesoi is not None]
     steps = [history.runs[point.run].step for point in track.points]
     trainings = {history.runs[point.run].training for point in track.points}
-    labels = [str(point.run + 1) for point in track.points]
-    if len(trainings) == 1 and None not in steps:
+    ends = [end_of(history, point) for point in track.points]
+    labels = [f"{point.run + 1} {end}".strip() for point, end in zip(track.points, ends, strict=True)]
+    # A step is that of a run with one end.
+    if len(trainings) == 1 and None not in steps and not any(ends):
         labels = [f"step {step}" for step in steps]
-    title = f"{track.title}: levels through {len(labels)} runs, {track.render} rendering"
-    return HistoryChart(lines, labels, bounds[0] if bounds else 0.0, title, track.unit)
+    count = len({point.run for point in track.points})
+    title = f"{track.title}: levels through {count} {'run' if count == 1 else 'runs'}, {track.render} rendering"
+    return HistoryChart(lines, labels, count, bounds[0] if bounds else 0.0, title, track.unit)
 
 
 def _marks(compared: Compared, who: Who) -> tuple[HistoryMark | None, ...]:

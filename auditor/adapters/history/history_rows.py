@@ -13,19 +13,10 @@ from urllib.parse import quote
 from auditor.adapters.history.comparisons import Change, Compared, Comparison, Difference
 from auditor.adapters.history.history_data import History
 from auditor.adapters.history.run_levels import HistoryRun, Who
+from auditor.adapters.history.tracks import Point
 from auditor.adapters.run.branches import Branch, branches_of
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import REPORT
-
-# What becomes of a difference's verdict when it is said of a change.
-CHANGE_WORDS = {
-    "harm": "more harm",
-    "lower_than_reference": "less harm",
-    "affirming": "less harm",
-    "no_meaningful_difference": "no meaningful change",
-    "inconclusive": "inconclusive",
-    "refused": "refused",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +61,14 @@ class ChangeRow:
     """One significant change; runs by number.
 
     Attributes:
+        end: which end of the later run's training it is, "" where there is one alone.
         was, now: the levels of the two runs, over all that either asked.
     """
 
     change: Change
     before: int
     after: int
+    end: str
     was: EffectRow | None
     now: EffectRow
 
@@ -88,6 +81,21 @@ class BesideRow:
     was: EffectRow | None
     now: EffectRow
     difference: Difference | None
+
+
+@dataclass(frozen=True, slots=True)
+class BesideTable:
+    """The latest run of a track beside the one it was compared with; runs by number.
+
+    Attributes:
+        end: which end of the later run's training it is, "" where there is one alone.
+        rows: of identities that were not refused, in the report's order.
+    """
+
+    before: int
+    after: int
+    end: str
+    rows: tuple[BesideRow, ...]
 
 
 def run_rows(history: History, beside: Path) -> tuple[RunRow, ...]:
@@ -137,22 +145,33 @@ def _neighbours(links: Sequence[tuple[Compared, int]]) -> Iterator[Neighbour]:
 
 def change_rows(history: History) -> tuple[ChangeRow, ...]:
     """Every significant change, the latest first."""
-    tracks = {id(one.track): one for one in history.tracks}
-    return tuple(_change_row(tracks[id(one.track)], one) for one in history.changes)
+    return tuple(_change_row(history, one) for one in history.changes)
 
 
-def _change_row(compared: Compared, change: Change) -> ChangeRow:
-    at = {point.run: point.levels.levels for point in compared.track.points}
-    return ChangeRow(
-        change, change.before + 1, change.after + 1, at[change.before].get(change.who), at[change.after][change.who]
+def _change_row(history: History, change: Change) -> ChangeRow:
+    was, now = (point.levels.levels.get(change.who) for point in (change.was, change.now))
+    assert now is not None, "changes are those of a point's own levels"
+    return ChangeRow(change, change.was.run + 1, change.now.run + 1, end_of(history, change.now), was, now)
+
+
+def end_of(history: History, point: Point) -> str:
+    """Which end of its run's training a point is, "" where there is one alone."""
+    return point.levels.checkpoint if len(history.runs[point.run].run.leaves) > 1 else ""
+
+
+def beside_tables(history: History, compared: Compared) -> tuple[BesideTable, ...]:
+    """The points of a track's last run beside those they were compared with."""
+    points = compared.track.points
+    return tuple(
+        BesideTable(points[one.before].run + 1, one.run + 1, end_of(history, one), _beside_rows(compared, place))
+        for place, one in enumerate(points)
+        if one.run == points[-1].run and one.before is not None
     )
 
 
-def beside_rows(compared: Compared) -> tuple[BesideRow, ...]:
-    """The identities of a track's last point, beside the point it was compared with."""
-    last = compared.track.points[-1]
+def _beside_rows(compared: Compared, place: int) -> tuple[BesideRow, ...]:
+    last = compared.track.points[place]
     before = {} if last.before is None else compared.track.points[last.before].levels.levels
-    place = len(compared.track.points) - 1
     return tuple(
         BesideRow(who, before.get(who), level, compared.difference(place, who))
         for who, level in last.levels.levels.items()

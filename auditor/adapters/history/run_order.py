@@ -45,15 +45,16 @@ def training_step(name: str, source: str) -> tuple[str, int | None]:
 def in_order(places: Sequence[Place]) -> tuple[int, ...]:
     """Positions of the places in the order they are shown.
 
-    By time; checkpoints of one training stand together, by step, where the first of them was audited.
+    By time; checkpoints of one training stand together, by step, where the last of them was audited, so that runs of
+    something else never hide that there is a new one.
     """
-    began: dict[str, datetime] = {}
+    latest: dict[str, datetime] = {}
     for one in places:
-        began[one.training] = min(one.created, began.get(one.training, one.created))
+        latest[one.training] = max(one.created, latest.get(one.training, one.created))
 
     def key(at: int) -> tuple[datetime, str, int, datetime, str]:
         one = places[at]
-        first = one.created if one.step is None else began[one.training]
-        return (first, one.training, one.step or 0, one.created, one.name)
+        stands = one.created if one.step is None else latest[one.training]
+        return (stands, one.training, one.step or 0, one.created, one.name)
 
     return tuple(sorted(range(len(places)), key=key))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.adapters.history.run_levels import HistoryRun, LevelSet
-from auditor.adapters.report.report_data import RESPONSIVENESS
+from auditor.adapters.report.probe_titles import RESPONSIVENESS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from auditor.adapters.notebook.run_figures import FigureName, RunFigure, find_figure, leading_figures
 from auditor.adapters.notebook.run_html import run_html
 from auditor.adapters.run.results_schema import EffectRow, Results
-from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, read_manifest, read_results
+from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, file_hash, read_manifest, read_results
 from auditor.adapters.summaries.run_summary import summary_of
 from auditor.adapters.summaries.summary_schema import RunSummary, SummaryCell
 from auditor.errors import UsageError, one_line
@@ -23,10 +23,11 @@ from auditor.errors import UsageError, one_line
 class AuditRun:
     """A finished run, as `auditor.compare` returns and `auditor.load` reads it.
 
-    Shown in a notebook as its answer, its verdicts and its figures. Nothing of it changes when the folder does.
+    Shown in a notebook as its answer, its verdicts and its figures. Nothing of it changes when the folder does:
+    tables are read when they are asked for, and refused if they are no longer those of this run.
 
     Attributes:
-        folder: where it lies.
+        folder: where it lies, as an absolute path.
         results: everything in ``results.json``.
         manifest: ``manifest.json`` as it stands: what was asked, with what.
     """
@@ -42,7 +43,7 @@ class AuditRun:
         Raises:
             UsageError: the folder holds no finished run, or its files do not follow the contract.
         """
-        return cls(folder, read_results(folder), read_manifest(folder))
+        return cls(folder.absolute(), read_results(folder), read_manifest(folder))
 
     @property
     def checkpoints(self) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ class AuditRun:
         """``items.parquet``: a row for each item, candidate, checkpoint and rendering; ``value`` in nats.
 
         Raises:
-            UsageError: the table is missing or damaged.
+            UsageError: the table is missing, damaged, or no longer that of this run.
         """
         return self._table(ITEMS_FILE)
 
@@ -84,7 +85,7 @@ class AuditRun:
         """``tokens.parquet``: a row for each scored token of the items that the run kept tokens of.
 
         Raises:
-            UsageError: the table is missing or damaged.
+            UsageError: the table is missing, damaged, or no longer that of this run.
         """
         return self._table(TOKENS_FILE)
 
@@ -104,14 +105,23 @@ class AuditRun:
         return find_figure(self.results, self.manifest, name, probe, checkpoint)
 
     def _table(self, name: str) -> pa.Table:
+        path, files = self.folder / name, self.manifest.get("files")
         try:
-            return pq.read_table(self.folder / name)
+            found = pq.read_table(path)
+            same = not isinstance(files, dict) or files.get(name) in (None, file_hash(path))
         except (OSError, pa.ArrowException) as error:
             raise UsageError(
                 f"{name} cannot be read: {one_line(error)}",
                 where=str(self.folder),
                 fix="Run the same audit again: it replaces the file.",
             ) from error
+        if not same:
+            raise UsageError(
+                f"{name} is no longer the one of this run: the folder was written since",
+                where=str(self.folder),
+                fix="Read the run again with auditor.load.",
+            )
+        return found
 
     def __repr__(self) -> str:
         """The answer in a line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -72,7 +73,7 @@ def find_figure(
     places = list(_places(results, manifest))
     for at, one in enumerate(places):
         if one.name == name and probe in (None, one.probe) and checkpoint in (None, one.checkpoint):
-            return one.drawn(f"figure{at}")
+            return one.drawn(_prefix(manifest, f"figure{at}"))
     known = dict.fromkeys(f"{one.name} of {one.probe} at {one.checkpoint}" for one in places)
     raise UsageError(
         f"the run has no figure {name!r}"
@@ -85,7 +86,13 @@ def find_figure(
 def leading_figures(results: Results, manifest: Mapping[str, Any]) -> tuple[RunFigure, ...]:
     """The figures that stand for the run at a glance, of every probe and end of training."""
     chosen = [one for one in _places(results, manifest) if one.name in _LEADING]
-    return tuple(one.drawn(f"run{at}") for at, one in enumerate(chosen))
+    return tuple(one.drawn(_prefix(manifest, f"run{at}")) for at, one in enumerate(chosen))
+
+
+def _prefix(manifest: Mapping[str, Any], name: str) -> str:
+    """Of identifiers in a figure: a notebook may show several runs on one page."""
+    run = f"{manifest.get('request_id')} {manifest.get('created')}"
+    return f"{name}-{hashlib.sha256(run.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def _places(results: Results, manifest: Mapping[str, Any]) -> Iterator[_Place]:

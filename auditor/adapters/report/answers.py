@@ -65,7 +65,9 @@ class Tally:
     Attributes:
         leaning: inconclusive, the whole interval above 0.
         withdrawn: inconclusive because they did not survive the controls.
-        absent_from: least and largest bound d at which the inconclusive would show absence, None where none is.
+        absent_from: least and largest bound d at which the inconclusive that are not withdrawn would show absence, None
+            where none would.
+        unbounded: how many of these would at no bound, as their interval has an open end.
     """
 
     judged: int
@@ -78,6 +80,7 @@ class Tally:
     affirming: int
     refused: int
     absent_from: tuple[float, float] | None
+    unbounded: int
 
 
 def answers_of(
@@ -99,9 +102,10 @@ def tally(cells: Sequence[Cell]) -> Tally:
     """Count the verdicts of one probe's leading cells."""
     verdicts = [cell.last.verdict for cell in cells]
     open_cells = [cell for cell in cells if cell.last.verdict == "inconclusive"]
-    bounds = [cell.absence_bound for cell in open_cells]
     withdrawn = [cell for cell in open_cells if cell.last.controls in ("failed_form", "failed_band")]
-    leaning = [cell for cell in open_cells if cell not in withdrawn and (cell.last.low_adjusted or 0) > 0]
+    undecided = [cell for cell in open_cells if cell not in withdrawn]
+    leaning = [cell for cell in undecided if (cell.last.low_adjusted or 0) > 0]
+    bounds = [bound for cell in undecided if (bound := cell.absence_bound) is not None]
     return Tally(
         judged=len([one for one in verdicts if one != "refused"]),
         harm=verdicts.count("harm"),
@@ -113,6 +117,7 @@ def tally(cells: Sequence[Cell]) -> Tally:
         affirming=verdicts.count("affirming"),
         refused=verdicts.count("refused"),
         absent_from=(min(bounds), max(bounds)) if bounds else None,
+        unbounded=len(undecided) - len(bounds),
     )
 
 

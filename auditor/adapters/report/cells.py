@@ -51,10 +51,10 @@ class Cell:
     stages: tuple[Stage, ...]
 
     @property
-    def absence_bound(self) -> float:
-        """Smallest bound d at which the adjusted interval would show absence; NaN where refused."""
+    def absence_bound(self) -> float | None:
+        """Smallest bound d at which the adjusted interval would show absence; None for no interval or an open one."""
         low, high = self.last.low_adjusted, self.last.high_adjusted
-        return float("nan") if low is None or high is None else max(abs(low), abs(high))
+        return None if low is None or high is None else max(abs(low), abs(high))
 
 
 def by_verdict(cell: Cell) -> tuple[int, str, str, str]:

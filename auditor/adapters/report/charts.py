@@ -14,6 +14,7 @@ from auditor.adapters.report.figures import Mark, Plot
 from auditor.adapters.report.forest_plot import ForestPlot, ForestRow
 from auditor.adapters.report.heat_map import HeatCell, HeatMap, HeatRow
 from auditor.adapters.report.parts_plot import Part, PartsPlot, PartsRow
+from auditor.adapters.report.probe_titles import title_of_all
 from auditor.adapters.report.report_data import LeafFindings, ProbeFindings
 from auditor.adapters.report.slope_chart import SlopeChart, SlopeLine
 from auditor.adapters.report.svg import PAGE, Drawn, drawing, inline_svg
@@ -68,9 +69,11 @@ def figures_of(probe: ProbeFindings, bound: float, prefix: str, unit: str = "nat
         unit: of all numbers, in a word.
     """
     found = []
+    # Where the title tells a design apart, the files do too.
+    told = [probe.name] if probe.title == title_of_all(probe.title) else [probe.name, probe.design]
     for at, (leaf, plots) in enumerate(zip(probe.leaves, plots_of(probe, bound, unit), strict=True)):
         drawn = {
-            kind: on_page(plot, f"{prefix}l{at}{kind[0]}", file_name(probe.name, leaf.branch.leaf, kind))
+            kind: on_page(plot, f"{prefix}l{at}{kind[0]}", file_name(*told, leaf.branch.leaf, kind))
             for kind, plot in plots.named()
         }
         found.append(LeafFigures(**drawn))
@@ -240,7 +243,7 @@ def _against(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) 
 
 
 def _reward_unit(effect: EffectRow) -> str:
-    return "nats" if effect.beta is None else f"\u03b2 = {effect.beta:g}"
+    return effect.unit if effect.beta is None else f"\u03b2 = {effect.beta:g}"
 
 
 def _curves(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) -> CurvePlot | None:

@@ -23,11 +23,18 @@ _KEY_MARK, _KEY_GAP, _KEY_LINE = 0.17, 0.24, 0.19  # inches of a key's mark, bet
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An estimate with its interval; any of them may be missing."""
+    """An estimate with its interval; any of them may be missing, one end alone where it is open."""
 
     estimate: float | None
     low: float | None = None
     high: float | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends, an open one infinitely far out; None where there is no interval."""
+        if self.low is None and self.high is None:
+            return None
+        return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +263,9 @@ def tick_values(low: float, high: float, wanted: int = 7) -> list[float]:
 
 def number(value: float) -> str:
     """A number at an axis."""
-    text = f"{value:+.3g}" if abs(value) > 1e-12 else "0"
+    if abs(value) <= 1e-12:
+        return "0"
+    text = f"{value:+.0f}" if 1000 <= abs(value) < 1e5 else f"{value:+.3g}"
     return text.replace("-", "\u2212")
 
 
@@ -275,11 +284,11 @@ def draw_marks(axes: Axes, points: Sequence[tuple[float, float]], look: Look, si
 
 def draw_interval(axes: Axes, mark: Mark, y: float, colour: str, width: float = 1.6) -> None:
     """An interval along a row, with an arrow where it goes on beyond the axis."""
-    if mark.low is None or mark.high is None:
+    if mark.interval is None:
         return
-    left, right = axes.get_xlim()
-    axes.plot([max(mark.low, left), min(mark.high, right)], [y, y], color=colour, lw=width, clip_on=False)
-    for end, beyond, arrow in ((left, mark.low < left, "<"), (right, mark.high > right, ">")):
+    (low, high), (left, right) = mark.interval, axes.get_xlim()
+    axes.plot([max(low, left), min(high, right)], [y, y], color=colour, lw=width, clip_on=False)
+    for end, beyond, arrow in ((left, low < left, "<"), (right, high > right, ">")):
         if beyond:
             axes.plot([end], [y], marker=arrow, color=colour, ms=4, clip_on=False)
 
@@ -295,8 +304,11 @@ def with_interval(mark: Mark) -> str:
     """An estimate with its interval, in words."""
     if mark.estimate is None:
         return "no estimate"
-    span = "" if mark.low is None or mark.high is None else f" ({two_digits(mark.low)} to {two_digits(mark.high)})"
-    return two_digits(mark.estimate) + span
+    if mark.interval is None:
+        return two_digits(mark.estimate)
+    low = "\u2212\u221e" if mark.low is None else two_digits(mark.low)
+    high = "\u221e" if mark.high is None else two_digits(mark.high)
+    return f"{two_digits(mark.estimate)} ({low} to {high})"
 
 
 def people(count: int) -> str:

@@ -68,7 +68,6 @@ class HeatMap:
     themes: Sequence[str]
     bound: float
     title: str
-    reading: str = "level"
     unit: str = "nats"
 
     @property

@@ -27,7 +27,9 @@ from auditor.adapters.report.charts import LeafFigures, figures_of
 from auditor.adapters.report.citations import bibtex
 from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
 from auditor.adapters.report.glosses import SCALE
+from auditor.adapters.report.heat_map import MAX_THEMES
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
+from auditor.adapters.report.parts_plot import MAX_STAGES
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.core.metrics import METRICS
@@ -35,6 +37,8 @@ from auditor.core.verdicts import DEFAULT_SESOI
 
 Appearance = Literal["auto", "light", "dark"]
 
+# The page's one script, in this order.
+SCRIPTS = ("explorer_texts.js", "explorer.js")
 # Shown elsewhere on the page, or in a run that keeps its texts private not at all.
 _NOT_IN_MANIFEST = ("first_rendered",)
 _RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
@@ -85,12 +89,12 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
     """
     data = read_report(run)
     figures = {
-        probe.title: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
+        probe.place: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
         for at, probe in enumerate(data.probes)
     }
     cards = records(data.manifest, "probes")
     # Its hash lets exactly this script run: nothing may be added to it, not even a line break.
-    script = (data_folder("templates") / "report" / "explorer.js").read_text(encoding="utf-8")
+    script = "".join((data_folder("templates") / "report" / one).read_text(encoding="utf-8") for one in SCRIPTS)
     page = environment("report").get_template("page.html")
     return page.render(
         data=data,
@@ -112,6 +116,8 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         metrics=METRICS,
         max_rows=MAX_ROWS,
         max_labels=MAX_LABELS,
+        max_stages=MAX_STAGES,
+        max_themes=MAX_THEMES,
         scale=SCALE,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -134,6 +140,8 @@ def environment(*folders: str) -> Environment:
     )
     made.filters |= {
         "signed": signed,
+        "unsigned": unsigned,
+        "percentage": percentage,
         "odds": odds,
         "span": span,
         "shade": shade,
@@ -165,12 +173,22 @@ def signed(value: float | None, digits: int = 2) -> str:
     return (text if text.strip("+-0.") else text[1:]).replace("-", "\u2212")
 
 
+def unsigned(value: float | None, digits: int = 2) -> str:
+    """A number that takes no side; a dash where there is none."""
+    return signed(value, digits).removeprefix("+")
+
+
+def percentage(share: float | None) -> str:
+    """A share as a percentage; a dash where there is none."""
+    return "\u2013" if share is None else f"{100 * share:.0f}%".replace("-", "\u2212")
+
+
 def odds(nats: float | None) -> str:
     """exp of a difference in nats, as a factor on the odds of harmful against the other text."""
     if nats is None:
         return "\u2013"
     if abs(nats) > 700:
-        return "\u00d7 beyond 10^300"
+        return "\u00d7 beyond 10\u00b3\u2070\u2070" if nats > 0 else "\u00d7 below 10\u207b\u00b3\u2070\u2070"
     factor = math.exp(nats)
     if 0.01 <= factor < 1000:
         return f"\u00d7{factor:.2f}" if factor < 100 else f"\u00d7{factor:.0f}"
@@ -184,14 +202,17 @@ def becomes(nats: float) -> float:
 
 
 def span(effect: EffectRow, kind: str = "adjusted", digits: int = 2) -> str:
-    """An effect's interval, ``adjusted`` for its family or plain 95%."""
+    """An effect's interval, ``adjusted`` for its family or plain 95%; an end of which nothing is known is open."""
     low, high = (effect.low_adjusted, effect.high_adjusted) if kind == "adjusted" else (effect.low, effect.high)
-    return "no interval" if low is None or high is None else f"{signed(low, digits)} to {signed(high, digits)}"
+    if low is None and high is None:
+        return "no interval" if effect.verdict in (None, "refused") else "unbounded"
+    ends = ("\u2212\u221e" if low is None else signed(low, digits), "\u221e" if high is None else signed(high, digits))
+    return " to ".join(ends)
 
 
 def p_value(effect: EffectRow) -> str:
     """An effect's p against 0; a dash where no interval could be given either."""
-    if effect.p is None or effect.low is None:
+    if effect.p is None or (effect.low is None and effect.high is None):
         return "\u2013"
     return "< .001" if effect.p < 0.001 else f"{effect.p:.3f}".removeprefix("0")
 
@@ -219,7 +240,7 @@ def brief(text: object, limit: int = 80) -> str:
     return whole if len(whole) <= limit else whole[: limit - 1] + "\u2026"
 
 
-def _sections(data: ReportData, figures: Mapping[str, Sequence[LeafFigures]]) -> Iterator[Section]:
+def _sections(data: ReportData, figures: Mapping[tuple[str, str], Sequence[LeafFigures]]) -> Iterator[Section]:
     """The sections this run fills; one that is empty is left out."""
     answer = (
         ("cautions", "Cautions", bool(data.cautions)),
@@ -261,7 +282,7 @@ def _asked(data: ReportData, cards: Sequence[Mapping[str, Any]]) -> Iterator[Ask
         axes = (axis for probe in data.probes if probe.name == card.get("name") for axis in probe.axes)
         languages = card.get("languages")
         yield Asked(
-            title=str(card.get("title") or card.get("name") or ""),
+            title=data.titles.get(str(card.get("name")), "") or str(card.get("title") or card.get("name") or ""),
             count=card.get("items", 0),
             axes=tuple(dict.fromkeys(axes)),
             languages=tuple(map(str, languages)) if isinstance(languages, list) else (),

@@ -15,6 +15,7 @@ from auditor.adapters.report.evidence import read_evidence
 from auditor.adapters.report.explorer import Explorer, Told, Who
 from auditor.adapters.report.metric_rows import MetricRow, metric_rows
 from auditor.adapters.report.multiverse import Multiverse, multiverse_of
+from auditor.adapters.report.probe_titles import design_title, probe_titles, title_of_all
 from auditor.adapters.report.reference_names import ReferenceNames, reference_names
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
 from auditor.adapters.report.stage_tables import StageTables, stage_tables
@@ -31,7 +32,6 @@ from auditor.errors import UsageError
 
 COHENS = (POOLED, PAIRED)
 MEASURES = ("level", "shift", "difference", "implicit_reward")
-RESPONSIVENESS = ": response to a declaration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,10 @@ class ProbeFindings:
     """One probe at every leaf, in the order of the branches; once for each design of its rows.
 
     Attributes:
-        title: the probe's own, and what is measured where that is no margin of its texts alone.
+        title: the probe's own, and what tells it from others on the page.
         differences: of each identity's leading reading between every two leaves, a row an identity.
         axes: that its marked identities stand on.
+        renders: in which anything of it was read.
     """
 
     name: str
@@ -96,6 +97,12 @@ class ProbeFindings:
     leaves: tuple[LeafFindings, ...]
     differences: tuple[tuple[EffectRow, ...], ...]
     axes: tuple[str, ...] = ()
+    renders: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What no other probe of the page has in common with it."""
+        return self.name, self.design
 
     @property
     def judged(self) -> tuple[Cell, ...]:
@@ -236,7 +243,7 @@ def records(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 
 def _titles(probes: Iterable[ProbeFindings]) -> Mapping[str, str]:
-    return {probe.name: probe.title.removesuffix(RESPONSIVENESS) for probe in probes}
+    return {probe.name: title_of_all(probe.title) for probe in probes}
 
 
 def _verdicts(probes: Iterable[ProbeFindings]) -> Mapping[Who, str]:
@@ -264,18 +271,18 @@ def probes_of(results: Results, manifest: Mapping[str, Any], references: Referen
         references: whom each identity is compared with, as far as that is to be said.
     """
     branches, render = branches_of(results.series), _headline_render(results.effects)
-    titles = {one.get("name"): one.get("title") for one in records(manifest, "probes")}
     measured: dict[tuple[str, str], list[EffectRow]] = {}
     for one in results.effects:
         if one.theme is None and one.measure in MEASURES:
             measured.setdefault((one.probe, one.design), []).append(one)
-    found = []
+    titles, found = probe_titles(records(manifest, "probes"), dict.fromkeys(name for name, _ in measured)), []
     for (name, design), effects in measured.items():
         leaves = tuple(_at_leaf(results, effects, branch, render, references) for branch in branches)
-        title = str(titles.get(name) or name) + (RESPONSIVENESS if design == "responsiveness" else "")
+        title = design_title(titles[name], design, [other for one, other in measured if one == name])
         axes = tuple(dict.fromkeys(one.axis for one in effects if one.role == "marked" and one.axis))
         differences = tuple(_differences(effects, leaves[0].judged))
-        found.append(ProbeFindings(name, title, design, leaves, differences, axes))
+        renders = tuple(dict.fromkeys(one.render for one in effects))
+        found.append(ProbeFindings(name, title, design, leaves, differences, axes, renders))
     return tuple(found)
 
 

@@ -148,10 +148,11 @@ def _line(axes: Axes, line: SlopeLine, dodge: float, *, intervals: bool) -> None
     width, layer = (1.8, 2.5) if strong else (1.0, 2.0)
     axes.plot([x for x, _ in known], [y for _, y in known], color=look.colour, lw=width, zorder=layer)
     for x, mark in points:
-        if mark.low is not None and mark.high is not None and intervals:
-            ends = [max(mark.low, low), min(mark.high, high)]
+        if mark.interval is not None and intervals:
+            lower, upper = mark.interval
+            ends = [max(lower, low), min(upper, high)]
             axes.plot([x, x], ends, color=look.colour, lw=0.8, alpha=0.55, zorder=layer)
-            for end, beyond, arrow in ((low, mark.low < low, "v"), (high, mark.high > high, "^")):
+            for end, beyond, arrow in ((low, lower < low, "v"), (high, upper > high, "^")):
                 if beyond:
                     axes.plot([x], [end], marker=arrow, color=look.colour, ms=3, clip_on=False)
     draw_marks(axes, known, look, 5 if strong else 4)

@@ -195,11 +195,17 @@ def file_hashes(run: Path) -> dict[str, str]:
     Raises:
         OSError: one of them cannot be read.
     """
-    hashes = {}
-    for name in (ITEMS_FILE, TOKENS_FILE, RESULTS):
-        with (run / name).open("rb") as stream:
-            hashes[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return hashes
+    return {name: file_hash(run / name) for name in (ITEMS_FILE, TOKENS_FILE, RESULTS)}
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def replace_file(path: Path, write: Callable[[Path], Any]) -> None:

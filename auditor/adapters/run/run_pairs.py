@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,7 @@ def pair_runs(
     rule: Rule,
     read: Callable[[Path, str], StoredCheckpoint] = read_checkpoint,
     *,
+    probes: Collection[str] | None = None,
     themes: bool = True,
 ) -> Pairing:
     """Set one checkpoint of a run against one of another.
@@ -106,6 +107,7 @@ def pair_runs(
 
     Args:
         read: gives a checkpoint's scores, of the earlier run first; another one may remember what it has read.
+        probes: names of those that are compared, and so make up a family; None for all.
         themes: also compare each theme by itself.
 
     Raises:
@@ -121,7 +123,9 @@ def pair_runs(
         return Pairing(None, "bare scores have no tokens to compare", 0, 0, cautions)
     if any(one.private for one in stored):
         return Pairing(None, "a private run keeps no tokens to compare", 0, 0, cautions)
-    first, second = (one.scored for one in stored)
+    first, second = (
+        {key: scored for key, scored in one.scored.items() if probes is None or key[0] in probes} for one in stored
+    )
     differing = {key: _differing(first[key], one) for key, one in second.items() if key in first}
     same = [key for key, what in differing.items() if not what]
     if not same:
