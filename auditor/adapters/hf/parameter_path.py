@@ -37,6 +37,10 @@ DEFAULT_NODES = 8
 # Raised whenever the same checkpoints and items would get other numbers.
 PATH_VERSION = 1
 
+# An item is complete where its parts miss its total by no more than a thousandth of it, or of this many nats.
+_COMPLETE, _LEAST_TOTAL = 1e-3, 0.2
+# Items that are not are computed again with so many times the nodes.
+_FINER = (2, 4)
 # Elements of a gradient that are multiplied at once: their float64 copies stay in the processor's cache.
 _CHUNK = {"cpu": 2**17, "cuda": 2**26}
 
@@ -51,17 +55,31 @@ class PathParts:
             shape (n_items, n_units).
         before: margins of the reference in nats, shape (n_items,); ``after``: of the policy. Both are of the models as
             saved, in float32, by the same forward pass.
+        nodes: of the rule that gave each item's parts, shape (n_items,).
     """
 
     units: tuple[WeightUnit, ...]
     values: FloatArray
     before: FloatArray
     after: FloatArray
+    nodes: IntArray
 
     @property
     def totals(self) -> FloatArray:
         """What an item's parts are to add up to, nats, shape (n_items,)."""
         return self.after - self.before
+
+    @property
+    def errors(self) -> FloatArray:
+        """How far an item's parts are from adding up, nats, shape (n_items,)."""
+        return self.values.sum(axis=1) - self.totals
+
+    @property
+    def rough(self) -> IntArray:
+        """Items whose parts miss more than a thousandth of their total."""
+        bound = _COMPLETE * np.maximum(np.abs(self.totals), _LEAST_TOTAL)
+        # Where a number is not finite, more nodes do not help.
+        return np.flatnonzero(np.abs(self.errors) > bound)
 
     def at(self, level: UnitLevel) -> tuple[tuple[str, ...], FloatArray]:
         """Names at a level and the parts summed over each, shape (n_items, n_names)."""
@@ -82,12 +100,14 @@ def path_attributions(
 ) -> PathParts:
     """Share out the change of margins between two checkpoints over the weights.
 
-    An item and node takes one pass forward and one back, in float32 whatever the shelf's number format.
+    An item and node takes one pass forward and one back, in float32 whatever the shelf's number format. Items that
+    are not complete to a thousandth are computed again with two and four times the nodes: where the residual stream
+    passes near 0 on the way, a norm turns within a small stretch of it.
 
     Args:
         shelf: how to load; it is emptied first, and empty afterwards.
         pairs: two sequences an item, harmful and affirming.
-        nodes: of the Gauss-Legendre rule, exact for polynomials of degree 2 x nodes - 1.
+        nodes: of the Gauss-Legendre rule to begin with, exact for polynomials of degree 2 x nodes - 1.
         kept: where parts are found and kept, item by item and node by node.
         digest: SHA-256 of a file's contents in hex, asked only where something is kept.
         offload: whether what training changed lies in files; None to decide by the memory that is free.
@@ -98,22 +118,53 @@ def path_attributions(
         StorageError: the disk is full or fails.
     """
     check_comparable(reference, policy, shelf)
-    record = path_record(reference, policy, shelf, pairs, nodes, kept, digest)
-    if not record.complete:
-        members = members_of(pairs)
 
-        def margins(model: PreTrainedModel) -> FloatArray:
-            with torch.no_grad():
-                return np.array([float(_margin(model, pairs, one)) for one in members])
+    def with_nodes(pairs: Sequences, count: int) -> PathParts:
+        record = path_record(reference, policy, shelf, pairs, count, kept, digest)
+        if not record.complete:
+            _complete(record, reference, policy, shelf, pairs, progress or Silent(), offload)
+        return _parts_of(record)
 
-        with (
-            shelf.in_float32(policy) as exact,
-            moving_weights(reference, policy, exact, margins, offload) as moved,
-        ):
-            record.begin(moved.weights, moved.before, moved.after)
-            _walk(moved, pairs, record, progress or Silent(), f"path {reference.name} to {policy.name}")
-    units = tuple(unit for tensor in units_of(record.weights) for unit in tensor.units) if record.weights else ()
-    return PathParts(units, record.integral(), record.before, record.after)
+    found = with_nodes(pairs, nodes)
+    for times in _FINER:
+        if len(rough := found.rough):
+            members = np.concatenate([members_of(pairs)[item] for item in rough.tolist()])
+            found = _replaced(found, rough, with_nodes(pairs.take(members), times * nodes))
+    return found
+
+
+def _complete(
+    record: PathRecord,
+    reference: CheckpointFiles,
+    policy: CheckpointFiles,
+    shelf: ModelShelf,
+    pairs: Sequences,
+    progress: Progress,
+    offload: bool | None,
+) -> None:
+    """Compute what a record lacks."""
+
+    def margins(model: PreTrainedModel) -> FloatArray:
+        with torch.no_grad():
+            return np.array([float(_margin(model, pairs, one)) for one in members_of(pairs)])
+
+    with shelf.in_float32(policy) as exact, moving_weights(reference, policy, exact, margins, offload) as moved:
+        record.begin(moved.weights, moved.before, moved.after)
+        _walk(moved, pairs, record, progress, f"path {reference.name} to {policy.name}")
+
+
+def _parts_of(record: PathRecord) -> PathParts:
+    tensors = () if record.weights is None else units_of(record.weights)
+    units = tuple(unit for tensor in tensors for unit in tensor.units)
+    items, nodes = record.known.shape
+    return PathParts(units, record.integral(), record.before, record.after, np.full(items, nodes))
+
+
+def _replaced(found: PathParts, items: IntArray, finer: PathParts) -> PathParts:
+    """Some items' parts in place of those there are."""
+    values, nodes = found.values.copy(), found.nodes.copy()
+    values[items], nodes[items] = finer.values, finer.nodes
+    return replace(found, values=values, nodes=nodes)
 
 
 def path_record(
