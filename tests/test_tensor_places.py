@@ -1,0 +1,52 @@
+"""Twin of auditor.adapters.hf.tensor_places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from model_factory import new_model
+
+from auditor.adapters.hf import tensor_places
+from auditor.adapters.hf.tensor_places import Place, needs_files
+from auditor.errors import StorageError
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4), (2, 3, 4)])
+def test_the_same_numbers_in_their_place(tmp_path: Path, in_files: bool, shape: tuple[int, ...]) -> None:
+    place = Place(tmp_path if in_files else None)
+    tensors = [torch.nn.Parameter(torch.randn(shape)) for _ in range(2)]
+    held = [place.put(one) for one in tensors]
+    for one, other in zip(held, tensors, strict=True):
+        assert torch.equal(one, other)
+        assert not one.requires_grad
+        assert (one.data_ptr() == other.data_ptr()) != in_files
+    # Nothing is left to clean up, whatever becomes of the process.
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_transposed_tensor(tmp_path: Path) -> None:
+    tensor = torch.arange(12.0).reshape(3, 4).T
+    assert torch.equal(Place(tmp_path).put(tensor), tensor)
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "memmap", full)
+    with pytest.raises(StorageError, match="No space left") as caught:
+        Place(tmp_path).put(torch.ones(3))
+    assert "TMPDIR" in caught.value.fix
+
+
+def test_files_where_a_second_copy_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = new_model("llama", 0)
+    sizes = [4 * one.numel() for one in model.parameters()]
+    needed = sum(sizes) + 2 * max(sizes)
+    for free, expected in ((needed, False), (needed - 1, True), (None, False)):
+        monkeypatch.setattr(tensor_places, "available_memory", lambda free=free: free)
+        assert needs_files(model) is expected
