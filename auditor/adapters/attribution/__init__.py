@@ -1,0 +1,1 @@
+"""Attribution to words: items with words left out, and what captum makes of their margins."""
