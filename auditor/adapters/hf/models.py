@@ -19,7 +19,7 @@ from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
 from auditor.adapters.hf.devices import available_memory
 from auditor.adapters.hf.hub import Progress
 from auditor.adapters.hf.model_loading import explained, load_base, quiet
-from auditor.adapters.hf.peft_adapters import attach, detach
+from auditor.adapters.hf.peft_adapters import attach, detach, merge
 from auditor.adapters.hf.weight_files import has_tokenizer
 from auditor.errors import ModelLoadError
 
@@ -114,6 +114,20 @@ class ModelShelf:
         finally:
             if not detach(model, attached):
                 self.clear()
+
+    @contextmanager
+    def take_whole(self, files: CheckpointFiles) -> Iterator[PreTrainedModel]:
+        """Give a checkpoint's model with its adapter merged in, to be changed at will; the shelf is empty afterwards.
+
+        Raises:
+            ModelLoadError: see `load_base` and `merge`.
+            StorageError: the disk is full.
+        """
+        try:
+            model = self._base(files)
+            yield model if files.adapter is None else merge(model, files)
+        finally:
+            self.clear()
 
     @contextmanager
     def in_float32(self, files: CheckpointFiles) -> Iterator[ModelShelf]:

@@ -90,9 +90,18 @@ def _score(
     return first + second
 
 
-def _forward(
-    model: PreTrainedModel, sequences: Sequences, batch: Sequence[int], padding_side: PaddingSide
-) -> list[Logprobs]:
+def scored_logprobs(
+    model: PreTrainedModel, sequences: Sequences, batch: Sequence[int], padding_side: PaddingSide = "right"
+) -> torch.Tensor:
+    """One pass over some sequences side by side; gradients flow through it where the caller lets them.
+
+    Args:
+        batch: positions of the sequences.
+
+    Returns:
+        log p of their scored tokens in nats, one sequence after the other, float32, on the model's device,
+        shape (tokens,).
+    """
     rows = [sequences[position] for position in batch]
     starts = sequences.starts[list(batch)]
     lengths = np.array([len(row) for row in rows])
@@ -106,12 +115,19 @@ def _forward(
     columns = np.concatenate([np.arange(*span) for span in zip(starts + shifts - 1, lengths + shifts - 1, strict=True)])
     targets = np.concatenate([row[start:] for row, start in zip(rows, starts, strict=True)])
     first = int(columns.min())
+    logits = last_logits(model, ids, positions, mask, width - first)
+    wanted = logits[torch.from_numpy(row_of), torch.from_numpy(columns - first)]
+    asked = torch.from_numpy(targets).long().to(wanted.device)
+    return chosen_logprobs(wanted, torch.arange(len(asked), device=wanted.device), asked)
+
+
+def _forward(
+    model: PreTrainedModel, sequences: Sequences, batch: Sequence[int], padding_side: PaddingSide
+) -> list[Logprobs]:
     with torch.inference_mode(), memory_errors():
-        logits = last_logits(model, ids, positions, mask, width - first)
-        wanted = logits[torch.from_numpy(row_of), torch.from_numpy(columns - first)]
-        asked = torch.from_numpy(targets).long().to(wanted.device)
-        logprobs = chosen_logprobs(wanted, torch.arange(len(asked), device=wanted.device), asked).cpu().numpy()
-    return np.split(logprobs, np.cumsum(lengths - starts)[:-1])
+        logprobs = scored_logprobs(model, sequences, batch, padding_side).cpu().numpy()
+    counts = sequences.lengths[list(batch)] - sequences.starts[list(batch)]
+    return np.split(logprobs, np.cumsum(counts)[:-1])
 
 
 def _pad(rows: Sequence[NDArray[np.integer]], padding_side: PaddingSide) -> torch.Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel
+from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import PreTrainedModel
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles
@@ -61,7 +62,7 @@ def attach(base: PreTrainedModel, files: CheckpointFiles) -> Attached:
             where=str(folder),
             fix="Merge the adapter (merge_and_unload) and audit the merged model, or use a larger device.",
         )
-    before = Attached(_children(base), _state(base), may_share=_leaves_base_alone(folder))
+    before = Attached(_children(base), _state(base), may_share=leaves_base_alone(folder))
     try:
         with explained(f"{folder} on {files.base}"), quiet():
             resized = _resize(base, files)
@@ -73,6 +74,29 @@ def attach(base: PreTrainedModel, files: CheckpointFiles) -> Attached:
     base.requires_grad_(False)
     base.train(False)
     return Attached(before.children, before.state, before.may_share and not resized)
+
+
+def merge(base: PreTrainedModel, files: CheckpointFiles) -> PreTrainedModel:
+    """Add a checkpoint's adapter to the weights of its base, in place and for good.
+
+    Returns:
+        The base, as a model without adapters.
+
+    Raises:
+        ModelLoadError: see `attach`; or there is no adding this kind of adapter to weights.
+    """
+    folder = files.adapter
+    if folder is None:
+        raise ValueError(f"{files.name} has no adapter")
+    with explained(f"{folder} merged into {files.base}"), quiet():
+        _resize(base, files)
+        wrapped = _load(base, folder)
+        _check_ties(base, folder)
+        whole: Any = wrapped.merge_and_unload()
+        check_finite(whole, str(folder))
+    whole.requires_grad_(False)
+    model: PreTrainedModel = whole.eval()
+    return model
 
 
 def detach(base: PreTrainedModel, attached: Attached) -> bool:
@@ -102,7 +126,8 @@ def _state(model: torch.nn.Module) -> dict[str, tuple[int, int]]:
     return {name: (tensor.data_ptr(), tensor._version) for name, tensor in model.named_parameters()}
 
 
-def _leaves_base_alone(folder: Path) -> bool:
+def leaves_base_alone(folder: Path) -> bool:
+    """Whether an adapter only adds to what its base computes, and never writes into it."""
     config = read_json(folder / "adapter_config.json")
     return (
         str(config.get("peft_type", "")).upper() == "LORA"
@@ -147,7 +172,7 @@ def _rows(name: str, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
     return None
 
 
-def _load(base: PreTrainedModel, folder: Path) -> None:
+def _load(base: PreTrainedModel, folder: Path) -> PeftModel:
     config = PeftConfig.from_pretrained(str(folder))
     config.inference_mode = True
     wrapped = PeftModel(base, config, _NAME)
@@ -161,6 +186,19 @@ def _load(base: PreTrainedModel, folder: Path) -> None:
     # With resized embeddings PEFT saves trained modules a second time, under its wrapper's own names.
     unexpected = [key for key in result.unexpected_keys if ".modules_to_save." not in key]
     _check_keys(unexpected, "of the adapter's file have no place in the base", folder)
+    return wrapped
+
+
+def _check_ties(base: PreTrainedModel, folder: Path) -> None:
+    model: Any = base
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    adapted = [one for one in ends if isinstance(one, BaseTunerLayer)]
+    if adapted and ends[0].weight is ends[1].weight:
+        raise ModelLoadError(
+            "the adapter changes one of two uses of a tied tensor, and merged it would change both",
+            where=str(folder),
+            fix="Untie the base's embeddings, or train an adapter that leaves them alone.",
+        )
 
 
 def _check_keys(keys: list[Any], problem: str, folder: Path) -> None:
