@@ -118,7 +118,9 @@ def word_edits(item: Item, reference: Item | None, render: Render, neutral: str 
     changes = [swap for field, own in enumerate(swaps) if field not in unread for swap in own]
     players = context
     if named or changes:
-        players = _with_one_identity(context, named, _identity_unit(item, other, named, changes))
+        read_from = len(item.context) if unread else 0
+        naming = [unit for unit, spot in context if spot in named]
+        players = _with_one_identity(context, named, _identity_unit(item, other, naming, read_from, changes))
     players = [(replace(unit, number=at), spot) for at, (unit, spot) in enumerate(players)]
     everything = [*players, *_candidate_words(item, named)]
     owners = {spot: at for at, (_, spot) in enumerate(everything)}
@@ -230,21 +232,29 @@ def _with_one_identity(
     return found if any(one == _IDENTITY for _, one in found) else [*found, (identity, _IDENTITY)]
 
 
-def _identity_unit(item: Item, other: Item, named: Collection[_Spot], swaps: Sequence[_Swap]) -> Unit:
-    """The identity as one unit: its surface form where it stands, else the first words that would be others."""
+def _identity_unit(
+    item: Item, other: Item, named: Sequence[Unit], read_from: int, changes: Sequence[_Swap]
+) -> Unit:
+    """The identity as one unit: its surface form where it stands, else the first words that would be others.
+
+    Args:
+        named: words of context and prefix that name it.
+        read_from: where the text begins that plays a part.
+    """
     text = item.context + item.prefix
     name, instead = item.surface.strip(), other.surface.strip()
-    start, end = next(iter(surface_places(text, item.surface)), (-1, -1))
-    if start < 0:
-        stretch: list[Unit] = []
-        for unit, spot in _context_words(item):
-            if spot in named and (not stretch or unit.number == stretch[-1].number + 1):
-                stretch.append(unit)
-        start, end = (stretch[0].start, stretch[-1].end) if stretch else (-1, -1)
-    if start >= 0:
+    places = [place for place in surface_places(text, item.surface) if place[0] >= read_from]
+    stretch: list[Unit] = []
+    for unit in named:
+        if not stretch or unit.number == stretch[-1].number + 1:
+            stretch.append(unit)
+    if stretch and not places:
+        places = [(stretch[0].start, stretch[-1].end)]
+    start, end = places[0] if places else (-1, -1)
+    if places:
         name = text[start:end]
     if item is other:
         instead = name
     elif not (name and instead):
-        instead = next((swap.text.strip() for swap in swaps), "")
+        instead = next((swap.text.strip() for swap in changes), "")
     return Unit(0, name or "identity", None, start, end, "identity", instead)

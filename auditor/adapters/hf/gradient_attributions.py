@@ -1,7 +1,7 @@
 """Which words and tokens carry a margin, by integrated gradients: planned, followed once, then read off.
 
 plan = plan_gradients(asked, renders, template, encoder, window)
-found = input_gradients(files, shelf, plan.texts, kept, progress)
+found = input_gradients(files, shelf, plan.texts, kept, scope, progress)
 attributions, refusals = plan.read(scores, found)
 """
 

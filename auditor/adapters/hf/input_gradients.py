@@ -7,10 +7,10 @@ its embeddings there is met as it is. Tokens that belong to no word stay themsel
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from captum.attr import IntegratedGradients
 from transformers import PreTrainedModel
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles
+from auditor.adapters.hf.kept_vectors import KeptVectors, vector_scope
 from auditor.adapters.hf.model_calls import input_device, last_logits, memory_errors
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.sequences import Logprobs
@@ -86,57 +87,46 @@ class Gradients:
         return abs(self.error) <= max(_SHARE * abs(self.whole - self.bare), _NATS)
 
 
-class Vectors(Protocol):
-    """Where vectors of one scope are kept."""
+def gradient_scope(fingerprint: str, engine: Mapping[str, str], steps: int = STEPS) -> str:
+    """The scope in which a checkpoint's parts are kept: all that decides them besides the sequence.
 
-    def find(self, scope: str, keys: Sequence[bytes]) -> list[Logprobs | None]:
-        """The vector of each key, None where it is not known."""
-
-    def keep(self, scope: str, entries: Sequence[tuple[bytes, Logprobs]]) -> None:
-        """Keep vectors by key."""
-
-
-def gradient_method(steps: int = STEPS) -> dict[str, str]:
-    """All that decides the parts besides the model, its engine and the sequence, as plain text: part of a scope."""
-    return {
-        "method": "integrated gradients 1",
-        "baseline": "mean embedding",
-        "steps": f"{steps} to {max(steps, MOST_STEPS)}, {_SHARE} or {_NATS} nats",
-    }
+    Args:
+        fingerprint: of the checkpoint; ``engine``: everything else that decides a number, as in the manifest.
+        steps: nodes of the first try.
+    """
+    rule = f"{steps} to {MOST_STEPS} until within {_SHARE} or {_NATS} nats"
+    return vector_scope("integrated gradients 1", {"from": "mean embedding", "steps": rule}, [fingerprint], engine)
 
 
 def input_gradients(
     files: CheckpointFiles,
     shelf: ModelShelf,
     texts: Sequence[GradientText],
-    kept: tuple[Vectors, str] | None,
+    kept: KeptVectors,
+    scope: str,
     progress: Progress,
     steps: int = STEPS,
 ) -> list[Gradients]:
-    """Integrated gradients of all sequences at one checkpoint, in their order.
+    """Integrated gradients of all sequences at one checkpoint, in their order; what is kept is not made again.
 
     Args:
-        kept: where they are kept, and the scope: a hash of the checkpoint, its engine and `gradient_method`.
+        scope: as `gradient_scope` gives it.
         steps: nodes of the first try.
 
     Raises:
         ModelLoadError: the checkpoint cannot be loaded.
+        StorageError: parts cannot be kept because the disk is full or fails.
     """
     keys = [text.key for text in texts]
-    known: dict[bytes, Gradients] = {}
-    if kept is not None:
-        store, scope = kept
-        for key, vector in zip(keys, store.find(scope, keys), strict=True):
-            if vector is not None:
-                known[key] = _unpacked(vector)
+    found = zip(keys, kept.find(scope, keys), strict=True)
+    known = {key: _unpacked(vector) for key, vector in found if vector is not None}
     left = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     if left:
         with shelf.take(files) as model, progress.task(f"integrated gradients {files.name}", len(left), "texts"):
             mean = mean_embedding(model)
             for key, text in left.items():
                 vector = _packed(integrated_gradients(model, text, mean, steps))
-                if kept is not None:
-                    kept[0].keep(kept[1], [(key, vector)])
+                kept.keep(scope, [(key, vector)])
                 # As it is read when it is kept, so that a second call says the same.
                 known[key] = _unpacked(vector)
                 progress.advance(1)

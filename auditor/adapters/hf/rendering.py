@@ -126,7 +126,10 @@ class ChatTemplate:
         if item.messages:
             return None
         turns = [] if self._system is None else [("system", self._system)]
-        before, _ = self._around(turns, "user")
+        try:
+            before, _ = self._around(turns, "user")
+        except UsageError:
+            return None
         words = item.context.strip()
         # Templates may take white space off, or put some of their own.
         at = len(before) + _leading(rendered.context[len(before) :])
