@@ -44,15 +44,19 @@ LIBRARIES = {
     "python_interface": set[str](),
 }
 
-MODEL_LIBRARIES = {"torch", "transformers", "trl", "datasets", "peft", "accelerate", "tokenizers"}
+MODEL_LIBRARIES = {"captum", "torch", "transformers", "trl", "datasets", "peft", "accelerate", "tokenizers"}
 # The adapters that hold models and tokenizers; all others can be imported without torch.
 MODEL_ADAPTERS = {
+    "auditor.adapters.attribution.coalitions",
+    "auditor.adapters.attribution.word_attributions",
     "auditor.adapters.demo.demo_series",
     "auditor.adapters.demo.tiny_llama",
     "auditor.adapters.demo.training",
     "auditor.adapters.hf.bad_layers",
     "auditor.adapters.hf.devices",
     "auditor.adapters.hf.engine",
+    "auditor.adapters.hf.gradient_attributions",
+    "auditor.adapters.hf.input_gradients",
     "auditor.adapters.hf.model_calls",
     "auditor.adapters.hf.scorer",
     "auditor.adapters.hf.shared_settings",
@@ -64,6 +68,7 @@ MODEL_ADAPTERS = {
     "auditor.adapters.hf.read_ahead",
     "auditor.adapters.hf.rendering",
     "auditor.adapters.hf.softmax",
+    "auditor.adapters.hf.token_words",
     "auditor.adapters.hf.tokens",
     "auditor.adapters.hf.tree_attention",
     "auditor.adapters.hf.workload",

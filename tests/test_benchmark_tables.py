@@ -303,3 +303,12 @@ def test_verdicts_err_as_rarely_with_another_seed(tmp_path: Path) -> None:
         if cell["bounds"]:
             low, high = cell["bounds"]
             assert low - 3.5 * cell["error"] <= share(cell) <= high + 3.5 * cell["error"], cell
+
+
+def test_integrated_gradients_are_inseqs() -> None:
+    found = table("inseq_agreement.json")
+    assert len(found["rows"]) >= 4
+    shares = [row["largest_difference"] / row["largest_part"] for row in found["rows"]]
+    assert found["checks"][0]["value"] == pytest.approx(max(shares)) < 1e-4
+    # Parts that are hardly any would agree whatever they are.
+    assert min(row["largest_part"] for row in found["rows"]) > 1

@@ -45,6 +45,37 @@ class TestPlain:
         assert rendered.context == "Hi: "
 
 
+class TestContextPlace:
+    def place(self, tokenizer: PreTrainedTokenizerFast, one: Item, template: str, **options: Any) -> str | None:
+        chat = ChatTemplate(tokenizer, template=template, **options)
+        rendered = chat.render(one)
+        assert rendered is not None
+        at = chat.context_place(one, rendered)
+        return None if at is None else rendered.context[max(0, at) :]
+
+    def test_is_where_the_user_speaks(self, byte_tokenizer: PreTrainedTokenizerFast) -> None:
+        # The same letters stand in the template's own text.
+        assert self.place(byte_tokenizer, item("s"), TRIMMING, system="use") == "s][assistant:"
+        assert self.place(byte_tokenizer, item("Who?", prefix=" Me:"), CHAT_TEMPLATE) == "Who?</s>\n<|assistant|>\nMe:"
+
+    def test_counts_from_the_first_character_though_the_template_took_it_off(
+        self, byte_tokenizer: PreTrainedTokenizerFast
+    ) -> None:
+        one = item("  Who? ")
+        chat = ChatTemplate(byte_tokenizer, template=TRIMMING)
+        rendered = chat.render(one)
+        assert rendered is not None
+        at = chat.context_place(one, rendered)
+        assert at is not None
+        assert rendered.context[at + 2 : at + 6] == one.context[2:6] == "Who?"
+
+    def test_there_is_none_where_the_words_are_others(self, byte_tokenizer: PreTrainedTokenizerFast) -> None:
+        shouting = "{% for m in messages %}{{ m.content | upper if m.role == 'user' else m.content }}{% endfor %}"
+        assert self.place(byte_tokenizer, item(), shouting) is None
+        talk = item(messages=(Message("user", "Who are they?"),))
+        assert self.place(byte_tokenizer, talk, TRIMMING) is None
+
+
 def names(context: str) -> Item:
     candidates = (Candidate("x", " trans women"), Candidate("y", " oboists"))
     return Item("naming/1", candidates, context=context, design="naming")

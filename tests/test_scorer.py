@@ -217,6 +217,14 @@ class TestNoise:
         assert exact.exact == {}
         assert "noise_s" not in exact.timings
 
+    def test_texts_made_to_be_compared_among_themselves_need_none(self, llama_series: dict[str, Path]) -> None:
+        scorer = self.scorer(llama_series)
+        scorer.measures_noise = False
+        found = score(scorer, "dpo", PROBE)
+        assert found.exact == {}
+        assert "noise_s" not in found.timings
+        assert not any("noise" in note for note in found.notes)
+
     def test_the_seed_draws_the_sample(self, llama_series: dict[str, Path]) -> None:
         rows = pairs([(f"Person {at} is", " rude", " kind") for at in range(260)])
         many = probe_of(*(replace(one, cluster=one.id) for one in rows))

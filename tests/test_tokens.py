@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from model_factory import make_tokenizer
 from token_cases import LOOK_AHEAD, MERGES, adds, bpe, encode, encoded, names, plain
@@ -14,7 +15,7 @@ from tokenizers import normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from auditor.adapters.hf.rendering import Rendered
-from auditor.adapters.hf.tokens import Encoded, Encoder
+from auditor.adapters.hf.tokens import Encoded, Encoder, End
 from auditor.errors import ModelLoadError, UsageError
 
 CHAT = Rendered("<s>user: hi\nbot: ", ("the cat", "the car"), (0, 0), "</s>\n", has_specials=True)
@@ -255,3 +256,29 @@ class TestEncoder:
     def test_tokenizer_from_disk(self, tmp_path: object) -> None:
         tokenizer = make_tokenizer(str(tmp_path), bos=False)
         assert encoded(tokenizer, plain("They", " are", " is")).spans[0].start >= 1
+
+
+@pytest.mark.parametrize("end", ["none", "eos"])
+def test_places_are_those_of_all_tokens_in_the_whole_text(byte_tokenizer: PreTrainedTokenizerFast, end: End) -> None:
+    item = plain("My caf\u00e9 \U0001f600", " is kind", " isn't \U0001f308")
+    result = encoded(byte_tokenizer, item, end)
+    for places, span, text in zip(
+        Encoder(byte_tokenizer, end).places(item, result), result.spans, item.texts, strict=True
+    ):
+        whole = item.context + text
+        assert places.shape == (len(span.ids), 2)
+        # BOS holds nothing, and the rest holds everything, in order.
+        assert places[0].tolist() == [0, 0]
+        assert {at for begin, stop in places for at in range(begin, stop)} == set(range(len(whole)))
+        assert (np.diff(places[:, 0]) >= 0).all()
+        scored = np.clip(places[span.start :] - len(item.context), 0, len(text))
+        assert scored[:, 0].tolist() == span.starts.tolist()
+        assert scored[:, 1].tolist() == span.ends.tolist()
+
+
+def test_a_bos_that_is_put_in_front_has_a_place_too() -> None:
+    item = plain("", "cat", "car")
+    result = encoded(bpe(), item)
+    places = Encoder(bpe(), "auto").places(item, result)
+    assert [one[0].tolist() for one in places] == [[0, 0], [0, 0]]
+    assert [len(one) for one in places] == [len(span.ids) for span in result.spans]

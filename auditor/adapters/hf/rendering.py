@@ -117,6 +117,26 @@ class ChatTemplate:
         skipped = tuple(len(one.text) - len(text) for one, text in zip(item.candidates, texts, strict=True))
         return Rendered(before + prefix, texts, skipped, ending, has_specials=True)
 
+    def context_place(self, item: Item, rendered: Rendered) -> int | None:
+        """Where the first character of the item's context stands, or would, in its rendered context.
+
+        Returns:
+            None where it does not stand there: the item brings turns of its own, or the template changes its words.
+        """
+        if item.messages:
+            return None
+        turns = [] if self._system is None else [("system", self._system)]
+        try:
+            before, _ = self._around(turns, "user")
+        except UsageError:
+            return None
+        words = item.context.strip()
+        # Templates may take white space off, or put some of their own.
+        at = len(before) + _leading(rendered.context[len(before) :])
+        if not rendered.context.startswith(before) or not rendered.context.startswith(words, at):
+            return None
+        return at - _leading(item.context)
+
     def _render_name(self, item: Item) -> Rendered:
         """A name where rows have it: in the user's turn, after the beginning of the context, and without an end."""
         turns = [] if self._system is None else [("system", self._system)]
@@ -168,6 +188,11 @@ class ChatTemplate:
                 fix="Use --render plain or give another template with --chat-template FILE.",
             )
         return parts[0], parts[1]
+
+
+def _leading(text: str) -> int:
+    """White space in front of a text, in characters."""
+    return len(text) - len(text.lstrip())
 
 
 def _frozen_date() -> dict[str, str]:

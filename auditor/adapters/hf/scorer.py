@@ -73,6 +73,7 @@ class HFScorer:
     Attributes:
         keep_in: gives a scope's scores a place, from the checkpoint's fingerprint and the number format; None keeps
             nothing.
+        measures_noise: whether a sample of what is scored in half precision is held against float32.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class HFScorer:
     ) -> None:
         self.renders: Sequence[Render] = tuple(renders)
         self.keep_in: Callable[[str, Dtype], KeptScores] | None = None
+        self.measures_noise = True
         self._files = files
         self._tokenizers = tokenizers
         self._shelf = shelf
@@ -166,7 +168,7 @@ class HFScorer:
     ) -> tuple[Mapping[tuple[str, Render, str], ScoredItem], tuple[str, ...]]:
         """A sample of what was scored in half precision in float32, or the note that says why there is none."""
         dtype = self._shelf.policy.dtype
-        if dtype == "float32":
+        if dtype == "float32" or not self.measures_noise:
             return {}, ()
         unmeasured = f"{files.name}: the noise of {dtype} was not measured: "
         if files.quantization is not None:

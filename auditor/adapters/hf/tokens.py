@@ -126,6 +126,20 @@ class Encoder:
             for item in part:
                 yield self._align(item, [next(encodings) for _ in item.texts])
 
+    def places(self, item: Rendered, encoded: Encoded) -> tuple[IntArray, ...]:
+        """Where each token of every sequence stands in context + text + ending: its first character and one past.
+
+        Returns:
+            Shape (n, 2) for each candidate; two equal numbers for a token that holds no character.
+        """
+        found = []
+        for encoding, text, span in zip(self._encode_texts([item]), item.texts, encoded.spans, strict=True):
+            one = _tokens_of(encoding, _full_text(item, text, self._end), len(item.context))
+            closing = [(one.boundary + len(text),) * 2] if self._end == "eos" else []
+            lead = [(0, 0)] * (len(span.ids) - len(one.ids) - len(closing))
+            found.append(np.array([*lead, *one.offsets, *closing], dtype=np.int64).reshape(-1, 2))
+        return tuple(found)
+
     def _encode_texts(self, items: Sequence[Rendered]) -> Iterator[Encoding]:
         for has_specials in {item.has_specials for item in items}:
             sample = next(item for item in items if item.has_specials == has_specials)
