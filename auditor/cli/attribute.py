@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 from rich.console import Console
+from rich.text import Text
 
-from auditor.adapters.attribution.questions import Attribute, marked, output_attributions, questions_of
+from auditor.adapters.attribution.questions import Question, marked, output_attributions, questions_of
+from auditor.adapters.attribution.ways import Cost, Way, cost_line
 from auditor.adapters.cache.audit_stores import AuditStores
 from auditor.adapters.cache.weight_hashes import WeightHashes
 from auditor.adapters.cache_folder import cache_folder
-from auditor.adapters.hf.kept_scores import KeptScores, scope_of
+from auditor.adapters.printable import on_one_line
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.attribution_tables import read_attributions, rows_without, write_attributions
 from auditor.adapters.run.results import attribution_rows
+from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import REPORT, read_results, replace_file, replace_results
 from auditor.cli.console import RichProgress
-from auditor.cli.remade import Remade, remake
+from auditor.cli.open_audit import OpenAudit, open_audit
+from auditor.cli.remade import remake
 from auditor.cli.understanding import scorer_of
 from auditor.core.attributed import AttributedCell, attributed_cells, parts_of
 from auditor.core.attributions import ATTRIBUTION_METHODS, Attribution, AttributionMethod
 from auditor.core.contrasts import match_items
-from auditor.core.scores import CheckpointScores
 from auditor.core.series import Series
 from auditor.core.tables import ScoreTable, line_up
 from auditor.errors import AuditInterruptedError, UsageError
@@ -47,29 +50,41 @@ class AttributeOptions:
     checkpoints: tuple[str, ...] = ()
     top: int = 50
     sample: int = 12
-    no_cache: bool = False
-    quiet: bool = False
 
 
-def methods_in(text: str) -> tuple[AttributionMethod, ...]:
+# How each method is made ready for an audit.
+WAYS: Mapping[AttributionMethod, Callable[[OpenAudit], Way]] = {
+    "tokens": lambda _: Way(output_attributions, lambda _: Cost()),
+}
+
+
+def methods_in(text: str, option: str = "--method") -> tuple[AttributionMethod, ...]:
     """The methods of a comma list, each once.
 
+    Args:
+        option: that holds the list, for the message.
+
     Raises:
-        UsageError: one is unknown, or there is none.
+        UsageError: one is unknown or cannot be had, or there is none.
     """
     named = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for one in named:
-        if one not in get_args(AttributionMethod):
-            known = ", ".join(ATTRIBUTION_METHODS)
-            raise UsageError(f"no such method: {one!r}", where="--method", fix=f"Give some of {known}.")
+        if one not in WAYS:
+            what = f"this version does not attribute by {one}" if one in ATTRIBUTION_METHODS else "no such method"
+            raise UsageError(f"{what}: {one!r}", where=option, fix=f"Give some of {', '.join(WAYS)}.")
     return cast(tuple[AttributionMethod, ...], named)
 
 
-def run_attribute(run: Path, options: AttributeOptions) -> Path:
+def run_attribute(
+    run: Path, options: AttributeOptions, *, no_cache: bool = False, quiet: bool = False, dry_run: bool = False
+) -> Path | None:
     """Attribute a finished run's margins, write them into its folder, and its report again.
 
+    Args:
+        dry_run: only say what that would cost.
+
     Returns:
-        The report.
+        The report, None where nothing was to be done.
 
     Raises:
         UsageError: the run cannot be asked again, or knows no such checkpoint or identity.
@@ -77,53 +92,96 @@ def run_attribute(run: Path, options: AttributeOptions) -> Path:
         StorageError: the disk is full.
         AuditInterruptedError: it was interrupted; what was computed is kept.
     """
-    progress = RichProgress(Console(stderr=True, quiet=options.quiet), quiet=options.quiet)
-    results, earlier = read_results(run), read_attributions(run)
-    remade = remake(run, progress, no_cache=options.no_cache)
-    checkpoints = _checkpoints(remade.audit.series, options)
-    cache = None if options.no_cache else cache_folder()
+    progress = RichProgress(Console(stderr=True, quiet=quiet), quiet=quiet)
+    # Broken files are known before anything is computed.
+    read_results(run), read_attributions(run)
+    remade = remake(run, progress, no_cache=no_cache)
+    cache = None if no_cache else cache_folder()
     hashes = WeightHashes(cache, rehash=remade.options.rehash)
-    with _stores(cache, run) as stores:
-        scorer = scorer_of(remade.audit, remade.options, progress, hashes)
-        engine = remade.request.engine
-        scorer.keep_in = lambda fingerprint, dtype: KeptScores(
-            stores.stores, scope_of(fingerprint, {**engine, "dtype": dtype})
-        )
-        scores = [scorer.score(one, remade.audit.probes) for one in remade.audit.series.checkpoints]
-        tables = _tables(remade, scores)
-        _check_identities(tables, options.identities)
-        ways: Mapping[AttributionMethod, Attribute] = {"tokens": output_attributions}
-        asked = list(
-            questions_of(
-                tables,
-                remade.audit.series,
-                checkpoints,
-                identities=options.identities,
-                clusters=options.sample,
-                top=options.top,
-                seed=remade.options.seed,
-            )
-        )
-        found = [
-            one for method in options.methods for question in asked for one in marked(question, ways[method](question))
-        ]
-    cells = [cell for table in tables for cell in _cells(table, found)]
-    kept = None if earlier is None else rows_without(earlier, options.methods)
-    write_attributions(run, found, private=remade.options.private, kept=kept)
-    # The tokens' own cells stand on all items, and stay.
-    stay = tuple(one for one in results.attributions if one.method == "tokens" or one.method not in options.methods)
-    replace_results(run, results.model_copy(update={"attributions": (*stay, *attribution_rows(cells))}))
-    page = render_report(run)
-    replace_file(run / REPORT, lambda partial: partial.write_bytes(page.encode()))
+    scorer = scorer_of(remade.audit, remade.options, progress, hashes)
+    asked = remade.audit, remade.request, remade.options
+    opened = open_audit(*asked, scorer, hashes, progress, cache=cache)
+    with _closing(opened.stores, run):
+        if dry_run:
+            Console().print(Text(on_one_line(_cost_of(opened, options))), soft_wrap=True)
+            return None
+        attribute_audit(opened, options)
     return run / REPORT
 
 
+def attribute_audit(opened: OpenAudit, options: AttributeOptions) -> Results:
+    """Attribute what a finished audit found, write it into its run folder, and its report again.
+
+    Returns:
+        What ``results.json`` now holds.
+
+    Raises:
+        UsageError, ModelLoadError, StorageError: as `run_attribute`.
+    """
+    run = opened.request.out
+    results, earlier = read_results(run), read_attributions(run)
+    tables, questions = _asked(opened, options)
+    ways = {method: WAYS[method](opened) for method in options.methods}
+    cost = sum((one.cost(questions) for one in ways.values()), Cost())
+    opened.progress.note(cost_line(questions, options.methods, cost))
+    found = [
+        one for way in ways.values() for question in questions for one in marked(question, way.attribute(question))
+    ]
+    cells = [cell for table in tables for cell in _cells(table, found)]
+    kept = None if earlier is None else rows_without(earlier, options.methods)
+    write_attributions(run, found, private=opened.options.private, kept=kept)
+    # The tokens' own cells stand on all items, and stay.
+    stay = tuple(one for one in results.attributions if one.method == "tokens" or one.method not in options.methods)
+    results = results.model_copy(update={"attributions": (*stay, *attribution_rows(cells))})
+    replace_results(run, results)
+    page = render_report(run)
+    replace_file(run / REPORT, lambda partial: partial.write_bytes(page.encode()))
+    return results
+
+
+def _asked(opened: OpenAudit, options: AttributeOptions) -> tuple[list[ScoreTable], list[Question]]:
+    """The audit's tables, and what is asked of them.
+
+    Raises:
+        UsageError: the audit knows no such checkpoint or identity.
+    """
+    series, probes = opened.audit.series, opened.audit.probes
+    checkpoints = _checkpoints(series, options)
+    scores = opened.scores()
+    lined_up = [line_up(probe, render, scores) for probe in probes for render in opened.audit.rendering.renders]
+    tables = [table for table in lined_up if table.items]
+    _check_identities(tables, options.identities)
+    questions = questions_of(
+        tables,
+        series,
+        checkpoints,
+        identities=options.identities,
+        clusters=options.sample,
+        top=options.top,
+        seed=opened.options.seed,
+    )
+    return tables, list(questions)
+
+
+def _cost_of(opened: OpenAudit, options: AttributeOptions) -> str:
+    """What an attribution would cost; scores nothing."""
+    if unknown := opened.unknown_texts():
+        _checkpoints(opened.audit.series, options)
+        return (
+            f"{unknown:,} texts of the run are no longer in the score cache and would be scored first; "
+            "which items are then attributed follows from their scores"
+        )
+    questions = _asked(opened, options)[1]
+    cost = sum((WAYS[method](opened).cost(questions) for method in options.methods), Cost())
+    return cost_line(questions, options.methods, cost)
+
+
 @contextmanager
-def _stores(cache: Path | None, run: Path) -> Iterator[AuditStores]:
-    """Stores that forget what was kept in the run folder alone only when all is done."""
-    stores, finished = AuditStores(cache, run), False
+def _closing(stores: AuditStores, run: Path) -> Iterator[None]:
+    """Close stores in the end, which forget what was kept in the run folder alone only when all is done."""
+    finished = False
     try:
-        yield stores
+        yield
         finished = True
     except KeyboardInterrupt as error:
         raise AuditInterruptedError(
@@ -135,13 +193,7 @@ def _stores(cache: Path | None, run: Path) -> Iterator[AuditStores]:
         stores.close(finished=finished)
 
 
-def _tables(remade: Remade, scores: Sequence[CheckpointScores]) -> list[ScoreTable]:
-    renders = remade.audit.rendering.renders
-    tables = [line_up(probe, render, scores) for probe in remade.audit.probes for render in renders]
-    return [table for table in tables if table.items]
-
-
-def _cells(table: ScoreTable, found: Sequence[Attribution]) -> Iterator[AttributedCell]:
+def _cells(table: ScoreTable, found: Iterable[Attribution]) -> Iterator[AttributedCell]:
     matching = match_items(table)
     for parts in parts_of(table, [one for one in found if one.method != "tokens"]):
         yield from attributed_cells(table, matching, parts)

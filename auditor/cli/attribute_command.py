@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli.exit_codes import errors_as_exit_codes
+from auditor.errors import UsageError
 
 METHODS = "tokens, ig, ablation, shapley, path"
 
@@ -30,16 +31,38 @@ def attribute(
     sample: Annotated[
         int, typer.Option("--sample", help="Clusters drawn on each axis, which the averages stand on.", min=0)
     ] = 12,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="ITEM",
+            help="Attribute nothing: print what one item is made of, by its id or as PROBE:ITEM. Needs no model.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what it would cost, --quiet or not; load no model.")
+    ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the score cache.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Attribute what a run found to words, tokens and parts of the model, and write its report again."""
     with errors_as_exit_codes(debug=debug):
+        if explain is not None:
+            from auditor.cli.explain import print_item
+
+            if identity or dry_run or len(checkpoint or ()) > 1:
+                raise UsageError(
+                    "one item is explained at one checkpoint, and nothing is attributed",
+                    where="--explain",
+                    fix="Leave out --identity, --dry-run and all but one --checkpoint.",
+                )
+            print_item(run, explain, checkpoint[0] if checkpoint else None)
+            return
         from auditor.adapters.printable import printable
         from auditor.cli.attribute import AttributeOptions, methods_in, run_attribute
 
-        named = methods_in(method), tuple(identity or ()), tuple(checkpoint or ())
-        report = run_attribute(run, AttributeOptions(*named, top, sample, no_cache=no_cache, quiet=quiet))
-        if not quiet:
+        options = AttributeOptions(methods_in(method), tuple(identity or ()), tuple(checkpoint or ()), top, sample)
+        report = run_attribute(run, options, no_cache=no_cache, quiet=quiet, dry_run=dry_run)
+        if report is not None and not quiet:
             typer.echo(printable(str(report)))

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from auditor.adapters.cache.audit_stores import AuditStores
 from auditor.adapters.cache.weight_hashes import WeightHashes
 from auditor.adapters.cache_folder import cache_folder
 from auditor.adapters.hf.checkpoints import fingerprint
-from auditor.adapters.hf.kept_scores import KeptScores, scope_of
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.finished_runs import finished_results
 from auditor.adapters.run.lost_items import lost_items
 from auditor.adapters.run.results_schema import Results
-from auditor.adapters.run.run_folder import REPORT, RunFolder
+from auditor.adapters.run.run_folder import REPORT, RunFolder, read_results
 from auditor.cli import request as asked
+from auditor.cli.attribute import AttributeOptions, attribute_audit, methods_in
 from auditor.cli.console import RichProgress, print_results
 from auditor.cli.dry_run import print_dry_run
 from auditor.cli.manifest import describe_files, environment, manifest_of
+from auditor.cli.open_audit import OpenAudit, open_audit
 from auditor.cli.options import AuditOptions
 from auditor.cli.understanding import Audit, Request, request_of, scorer_of, understand
+from auditor.core.attributions import AttributionMethod
 from auditor.errors import AuditInterruptedError, NotComparableError
 from auditor.pipeline import compare
-
-if TYPE_CHECKING:
-    pass
 
 # Characters of the first item that are printed; the manifest holds all of it.
 _SHOWN = 2000
@@ -43,8 +40,8 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions, command: str | 
     Returns:
         Its run folder, None if nothing was to be scored.
     """
-    console = Console(stderr=True, quiet=options.quiet)
-    progress = RichProgress(console, quiet=options.quiet)
+    methods = methods_in(options.attribute, "--attribute") if options.attribute else ()
+    progress = RichProgress(Console(stderr=True, quiet=options.quiet), quiet=options.quiet)
     audit = understand(checkpoints, options, progress)
     cache = None if options.no_cache else cache_folder()
     hashes = WeightHashes(cache, rehash=options.rehash)
@@ -54,34 +51,51 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions, command: str | 
         return None
     _show_first(audit, options, progress)
     request = request_of(checkpoints, options, audit)
-    if not options.no_cache and (results := _finished(request, audit, hashes)) is not None:
+    results = None if options.no_cache else _finished(request, audit, hashes)
+    if results is not None:
         progress.note("nothing to do: this audit is complete, and neither weights nor probes have changed since")
-        _show(request.out / REPORT, results, (), options)
-        return request.out
-    folder = _open_folder(request, options, audit, command)
-    engine = request.engine
-    stores = AuditStores(cache, folder.path)
-    scorer.keep_in = lambda fingerprint, dtype: KeptScores(
-        stores.stores, scope_of(fingerprint, {**engine, "dtype": dtype})
-    )
-    finished = abandoned = False
+        if not methods:
+            _show(request.out / REPORT, results, (), options)
+            return request.out
+    folder = None if results is not None else _open_folder(request, options, audit, command)
+    opened = open_audit(audit, request, options, scorer, hashes, progress, cache=cache)
+    _show(request.out / REPORT, *_carry_out(opened, folder, methods), options)
+    return request.out
+
+
+def _carry_out(
+    opened: OpenAudit, folder: RunFolder | None, methods: tuple[AttributionMethod, ...]
+) -> tuple[Results, Sequence[str]]:
+    """Make an audit and attribute what it found; close its stores.
+
+    Args:
+        folder: None where the audit is made already.
+
+    Returns:
+        Its results, and cautions about the stores.
+    """
+    audit, complete, finished = opened.audit, folder is None, False
     try:
-        findings = compare(audit.probes, audit.series, scorer, audit.rule, folder.keep, audit.cautions)
-        results = folder.finish(findings)
-        report = folder.write_report(render_report(folder.path))
+        if folder is not None:
+            findings = compare(audit.probes, audit.series, opened.scorer, audit.rule, folder.keep, audit.cautions)
+            folder.finish(findings)
+            folder.write_report(render_report(folder.path))
+            complete = True
+        if methods:
+            attribute_audit(opened, AttributeOptions(methods))
         finished = True
     except KeyboardInterrupt as error:
-        raise _interrupted(folder) from error
+        raise _interrupted(opened.request.out) from error
     except NotComparableError:
-        finished = abandoned = True
+        # Nothing could be concluded; that something cannot be attributed takes nothing away.
+        finished = not complete
         raise
     finally:
-        cautions = stores.cautions
-        stores.close(finished=finished)
-        if abandoned:
+        cautions = opened.stores.cautions
+        opened.stores.close(finished=finished)
+        if folder is not None and finished and not complete:
             folder.abandon()
-    _show(report, results, cautions, options)
-    return folder.path
+    return read_results(opened.request.out), cautions
 
 
 def _show(report: Path, results: Results, cautions: Sequence[str], options: AuditOptions) -> None:
@@ -126,9 +140,9 @@ def _open_folder(request: Request, options: AuditOptions, audit: Audit, command:
     return RunFolder(request.out, manifest, private=options.private, tokens=request.tokens)
 
 
-def _interrupted(folder: RunFolder) -> AuditInterruptedError:
+def _interrupted(run: Path) -> AuditInterruptedError:
     return AuditInterruptedError(
         "interrupted; every score that was finished is kept",
-        where=str(folder.path),
+        where=str(run),
         fix="Run the same command again to continue.",
     )

@@ -224,6 +224,15 @@ class AuditOptions:
             WHERE,
         ),
     ] = Tokens.auto
+    attribute: Annotated[
+        str,
+        option(
+            "--attribute",
+            "Afterwards attribute what was found by these methods, as audit attribute does: tokens.",
+            WHERE,
+            metavar="METHOD,...",
+        ),
+    ] = ""
     dry_run: Annotated[
         bool,
         option(

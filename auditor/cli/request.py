@@ -28,6 +28,7 @@ _NOT_IDENTITY = {
     "quiet",
     "debug",
     "offline",
+    "attribute",
 }
 
 _EXAMPLES = {"--reference": "sft", "--objective": "dpo", "--beta": "0.1"}
@@ -165,7 +166,7 @@ def describe_request(checkpoints: Sequence[str], options: Any) -> dict[str, Any]
 
 def describe_arguments(options: Any) -> dict[str, Any]:
     """Options that identify no audit but are needed to ask for it again, as JSON values."""
-    return {"probe": list(options.probe), "batch_size": options.batch_size}
+    return {name: getattr(options, name) for name in ("probe", "batch_size", "offline")}
 
 
 def command_line(checkpoints: Sequence[str], options: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from auditor.core.attribution_choice import Chosen, choose_items
@@ -90,7 +90,3 @@ def marked(question: Question, attributions: Iterable[Attribution]) -> Iterator[
     """The same, each told whether its item was drawn to stand for others."""
     drawn = {question.table.items[at].id for at in question.chosen.drawn.tolist()}
     return (replace(one, sampled=one.item in drawn) for one in attributions)
-
-
-# Gives the attributions of a question's items.
-Attribute = Callable[[Question], Iterable[Attribution]]

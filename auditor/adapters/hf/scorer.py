@@ -120,6 +120,12 @@ class HFScorer:
             known = self._prepared[key] = probes, prepare(probes, self.renders, self._render, encoder, window)
         return known[1]
 
+    def unknown_texts(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> int:
+        """How many texts of a checkpoint no store holds, and so would go through the model."""
+        kept = self._kept(fingerprint(self._files[checkpoint.name], self._digest), self._shelf.policy.dtype)
+        known = kept.find(self.prepare(checkpoint.name, probes).sequences)[1]
+        return int((~known).sum())
+
     def score(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> CheckpointScores:
         """Score every item of every probe at one checkpoint.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from auditor.adapters.run.run_folder import ATTRIBUTIONS_FILE, replace_file
-from auditor.core.attributions import Attribution, AttributionMethod
+from auditor.core.attributions import Attribution, AttributionMethod, Unit
+from auditor.core.scores import Render
 from auditor.errors import UsageError, one_line
 
 _TEXTS = "probe item render checkpoint reference method level candidate name role replacement"
@@ -27,8 +29,11 @@ ATTRIBUTIONS = pa.schema([pa.field(name, kind) for name, kind in _KINDS.items()]
 _AT_ONCE = 1_000
 
 
-def read_attributions(run: Path) -> pa.Table | None:
+def read_attributions(run: Path, chosen: pc.Expression | None = None) -> pa.Table | None:
     """The table of a run folder, None where there is none.
+
+    Args:
+        chosen: which rows are wanted; None for all.
 
     Raises:
         UsageError: the file is damaged or lacks a column.
@@ -37,13 +42,49 @@ def read_attributions(run: Path) -> pa.Table | None:
     if not path.is_file():
         return None
     try:
-        return pq.read_table(path, schema=ATTRIBUTIONS)
+        return pq.read_table(path, schema=ATTRIBUTIONS, filters=chosen)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UsageError(
             f"{ATTRIBUTIONS_FILE} cannot be read: {one_line(error)}",
             where=str(run),
             fix="Remove the file and run audit attribute again.",
         ) from error
+
+
+def find_attributions(run: Path, probe: str, item: str, render: Render, checkpoint: str) -> tuple[Attribution, ...]:
+    """What a run folder holds of one item, in the order of the table; nothing where it was not attributed.
+
+    Raises:
+        UsageError: the file is damaged or lacks a column.
+    """
+    chosen = (pc.field("probe") == probe) & (pc.field("item") == item)
+    chosen &= (pc.field("render") == render) & (pc.field("checkpoint") == checkpoint)
+    table = read_attributions(run, chosen)
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in [] if table is None else table.to_pylist():
+        groups.setdefault((row["reference"], row["method"], row["level"]), []).append(row)
+    return tuple(_attribution(own) for own in groups.values())
+
+
+def _attribution(rows: Sequence[Mapping[str, Any]]) -> Attribution:
+    first = rows[0]
+    units = tuple(
+        Unit(
+            row["unit"],
+            row["name"] or "",
+            row["candidate"],
+            -1 if row["start"] is None else row["start"],
+            -1 if row["end"] is None else row["end"],
+            row["role"],
+            row["replacement"],
+        )
+        for row in rows
+    )
+    values = np.array([row["value"] for row in rows], dtype=np.float64)
+    noise = None if first["noise"] is None else np.array([row["noise"] for row in rows], dtype=np.float64)
+    names = ("probe", "item", "render", "checkpoint", "reference", "method", "level", "total", "sampled")
+    about: dict[str, Any] = {name: first[name] for name in names}
+    return Attribution(**about, units=units, values=values, noise=noise)
 
 
 def rows_without(table: pa.Table, methods: Sequence[AttributionMethod]) -> pa.Table:

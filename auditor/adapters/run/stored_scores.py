@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -61,11 +61,7 @@ def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
         table = pq.read_table(run / TOKENS_FILE, filters=chosen)
         scored = dict(_scored(rows, table))
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise UsageError(
-            f"{ITEMS_FILE} and {TOKENS_FILE} cannot be read together: {type(error).__name__}",
-            where=str(run),
-            fix="Run the same audit again: it replaces the files.",
-        ) from error
+        raise _unreadable(run, error) from error
     if not scored:
         raise UsageError(
             f"{ITEMS_FILE} holds no item of checkpoint {checkpoint!r}",
@@ -73,6 +69,59 @@ def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
             fix="Run the same audit again: it replaces the file.",
         )
     return StoredCheckpoint(scored, private=False)
+
+
+def read_items(run: Path, checkpoint: str, probe: str, ids: Collection[str]) -> dict[Key, ScoredItem]:
+    """Read some items of one checkpoint of a finished run, whichever tokens the run kept.
+
+    Of a private run only numbers are known: texts are "", and so are tokens, whose ids are their positions.
+
+    Raises:
+        UsageError: a table is missing or damaged, its scores are of no tokens, or an item's tokens were not kept.
+    """
+    chosen = (pc.field("checkpoint") == checkpoint) & (pc.field("probe") == probe) & pc.field("item").isin(list(ids))
+    try:
+        rows = pq.read_table(run / ITEMS_FILE, columns=[*_READ, *_NAMES, *_KINDS], filters=chosen)
+        if rows["tokens"].null_count:
+            raise UsageError(
+                "the scores are one number a text, without tokens that could be told apart",
+                where=str(run),
+                fix="Score with token log-probabilities: see docs/external-scores.md.",
+            )
+        table = pq.read_table(run / TOKENS_FILE, filters=chosen)
+        if lost := sorted(set(map(str, rows["item"].to_pylist())) - set(map(str, table["item"].to_pylist()))):
+            held = _HELD.get(read_manifest(run).get("tokens", ""), "not all tokens")
+            raise UsageError(
+                f"{TOKENS_FILE} holds {held}, and not those of {lost[0]!r}",
+                where=str(run),
+                fix="Run the same audit again with --tokens all: it replaces the files.",
+            )
+        return dict(_scored(_filled(rows, text="", context="", prompt=""), _hidden_filled(table)))
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(run, error) from error
+
+
+def _hidden_filled(tokens: pa.Table) -> pa.Table:
+    """The table of a private run with something in the place of what it hides."""
+    if not tokens["token_id"].null_count:
+        return tokens
+    at = tokens.schema.get_field_index("token_id")
+    return _filled(tokens.set_column(at, "token_id", tokens["position"]), start=0, end=0)
+
+
+def _filled(table: pa.Table, **values: object) -> pa.Table:
+    for name, value in values.items():
+        column = pc.fill_null(table[name], pa.scalar(value, table[name].type))
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    return table
+
+
+def _unreadable(run: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"{ITEMS_FILE} and {TOKENS_FILE} cannot be read together: {type(error).__name__}",
+        where=str(run),
+        fix="Run the same audit again: it replaces the files.",
+    )
 
 
 def _check_tokens(run: Path) -> None:
