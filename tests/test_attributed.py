@@ -8,7 +8,7 @@ from fake_scores import FakeScorer, pair, probe_of, series_of
 from scipy import stats
 
 from auditor.core.attributed import AttributedCell, Parts, attribute_outputs, attributed_cells, parts_of
-from auditor.core.attributions import Attribution, Unit
+from auditor.core.attributions import Attribution, Unit, by_role
 from auditor.core.bootstrap import Bootstrap
 from auditor.core.contrasts import match_items
 from auditor.core.estimation import estimate_effects
@@ -133,11 +133,12 @@ def test_attributions_line_up_by_the_names_of_their_units() -> None:
     assert parts.totals[places.index("x0")] == 3.5
 
 
-def test_words_are_averaged_by_role() -> None:
+def test_words_and_tokens_are_averaged_by_role_only() -> None:
     table = _table()
     units = (Unit(0, "are", HARMFUL, role="frame"), Unit(1, "bad", HARMFUL, role="predicate"), Unit(-1, "(baseline)"))
     own = Attribution("probe", "x0", "plain", "dpo", None, "ig", "word", units, np.array([1.0, 2.0, 4.0]), 7.0)
-    (parts,) = parts_of(table, [own])
+    assert not list(parts_of(table, [own]))
+    (parts,) = parts_of(table, [by_role(own)])
     named = dict(zip(parts.units, parts.values[0].tolist(), strict=True))
     assert (parts.level, named["frame"], named["predicate"], named["(baseline)"]) == ("role", 1.0, 2.0, 4.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ from typing import cast
 from rich.console import Console
 from rich.text import Text
 
+from auditor.adapters.attribution.coalitions import PERMUTATIONS, WordMethod
 from auditor.adapters.attribution.questions import Question, marked, output_attributions, questions_of
-from auditor.adapters.attribution.ways import Cost, Way, cost_line
+from auditor.adapters.attribution.ways import Answered, Cost, Way, cost_line
+from auditor.adapters.attribution.word_edits import NEUTRAL
 from auditor.adapters.cache.audit_stores import AuditStores
 from auditor.adapters.cache.weight_hashes import WeightHashes
 from auditor.adapters.cache_folder import cache_folder
+from auditor.adapters.hf.parameter_path import DEFAULT_NODES
 from auditor.adapters.printable import on_one_line
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.attribution_tables import read_attributions, rows_without, write_attributions
@@ -23,12 +27,15 @@ from auditor.adapters.run.results import attribution_rows
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import REPORT, read_results, replace_file, replace_results
 from auditor.cli.console import RichProgress
+from auditor.cli.model_ways import gradient_way, path_way, word_way
 from auditor.cli.open_audit import OpenAudit, open_audit
 from auditor.cli.remade import remake
 from auditor.cli.understanding import scorer_of
 from auditor.core.attributed import AttributedCell, attributed_cells, parts_of
 from auditor.core.attributions import ATTRIBUTION_METHODS, Attribution, AttributionMethod
 from auditor.core.contrasts import match_items
+from auditor.core.refusals import Refusal
+from auditor.core.scores import CheckpointScores
 from auditor.core.series import Series
 from auditor.core.tables import ScoreTable, line_up
 from auditor.errors import AuditInterruptedError, UsageError
@@ -43,6 +50,9 @@ class AttributeOptions:
         identities: marked ones to look at; all if there are none.
         checkpoints: whose margins and shifts; those where training ends if there are none.
         top: items picked for their size; ``sample``: clusters drawn on each axis.
+        nodes: of the path between two checkpoints' weights.
+        permutations: drawn for Shapley values.
+        neutral: words in place of an identity without a reference row.
     """
 
     methods: tuple[AttributionMethod, ...]
@@ -50,12 +60,25 @@ class AttributeOptions:
     checkpoints: tuple[str, ...] = ()
     top: int = 50
     sample: int = 12
+    nodes: int = DEFAULT_NODES
+    permutations: int = PERMUTATIONS
+    neutral: str = NEUTRAL
 
 
-# How each method is made ready for an audit.
-WAYS: Mapping[AttributionMethod, Callable[[OpenAudit], Way]] = {
-    "tokens": lambda _: Way(output_attributions, lambda _: Cost()),
+# How each method is made ready for an audit and its scores.
+WAYS: Mapping[AttributionMethod, Callable[[OpenAudit, Sequence[CheckpointScores], AttributeOptions], Way]] = {
+    "tokens": lambda *_: Way(lambda asked: Answered(tuple(output_attributions(asked))), lambda _: Cost()),
+    "ig": lambda opened, scores, _: gradient_way(opened, scores),
+    "ablation": lambda opened, scores, options: _word_way(opened, scores, options, "ablation"),
+    "shapley": lambda opened, scores, options: _word_way(opened, scores, options, "shapley"),
+    "path": lambda opened, _, options: path_way(opened, options.nodes),
 }
+
+
+def _word_way(
+    opened: OpenAudit, scores: Sequence[CheckpointScores], options: AttributeOptions, method: WordMethod
+) -> Way:
+    return word_way(opened, scores, method, neutral=options.neutral, permutations=options.permutations)
 
 
 def methods_in(text: str, option: str = "--method") -> tuple[AttributionMethod, ...]:
@@ -120,13 +143,16 @@ def attribute_audit(opened: OpenAudit, options: AttributeOptions) -> Results:
     """
     run = opened.request.out
     results, earlier = read_results(run), read_attributions(run)
-    tables, questions = _asked(opened, options)
-    ways = {method: WAYS[method](opened) for method in options.methods}
-    cost = sum((one.cost(questions) for one in ways.values()), Cost())
-    opened.progress.note(cost_line(questions, options.methods, cost))
-    found = [
-        one for way in ways.values() for question in questions for one in marked(question, way.attribute(question))
-    ]
+    scores = opened.scores()
+    tables, questions = _asked(opened, options, scores)
+    ways = _ways(opened, options, scores)
+    opened.progress.note(cost_line(questions, options.methods, _sum_of(ways, questions)))
+    found: list[Attribution] = []
+    for way in ways:
+        answered = way.attribute(questions)
+        found += marked(questions, answered.attributions)
+        for line in (*answered.notes, *_refused(answered.refusals)):
+            opened.progress.note(line)
     cells = [cell for table in tables for cell in _cells(table, found)]
     kept = None if earlier is None else rows_without(earlier, options.methods)
     write_attributions(run, found, private=opened.options.private, kept=kept)
@@ -139,7 +165,25 @@ def attribute_audit(opened: OpenAudit, options: AttributeOptions) -> Results:
     return results
 
 
-def _asked(opened: OpenAudit, options: AttributeOptions) -> tuple[list[ScoreTable], list[Question]]:
+def _ways(opened: OpenAudit, options: AttributeOptions, scores: Sequence[CheckpointScores]) -> list[Way]:
+    return [WAYS[method](opened, scores, options) for method in options.methods]
+
+
+def _sum_of(ways: Sequence[Way], questions: Sequence[Question]) -> Cost:
+    return sum((one.cost(questions) for one in ways), Cost())
+
+
+def _refused(refusals: Sequence[Refusal]) -> Iterator[str]:
+    """A line for each reason, with how many items it hit."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in refusals:
+        counts[one.reason, one.detail] += one.count
+    return (f"refused ({reason}): {count} items: {detail}" for (reason, detail), count in counts.items())
+
+
+def _asked(
+    opened: OpenAudit, options: AttributeOptions, scores: Sequence[CheckpointScores]
+) -> tuple[list[ScoreTable], list[Question]]:
     """The audit's tables, and what is asked of them.
 
     Raises:
@@ -147,7 +191,6 @@ def _asked(opened: OpenAudit, options: AttributeOptions) -> tuple[list[ScoreTabl
     """
     series, probes = opened.audit.series, opened.audit.probes
     checkpoints = _checkpoints(series, options)
-    scores = opened.scores()
     lined_up = [line_up(probe, render, scores) for probe in probes for render in opened.audit.rendering.renders]
     tables = [table for table in lined_up if table.items]
     _check_identities(tables, options.identities)
@@ -171,9 +214,9 @@ def _cost_of(opened: OpenAudit, options: AttributeOptions) -> str:
             f"{unknown:,} texts of the run are no longer in the score cache and would be scored first; "
             "which items are then attributed follows from their scores"
         )
-    questions = _asked(opened, options)[1]
-    cost = sum((WAYS[method](opened).cost(questions) for method in options.methods), Cost())
-    return cost_line(questions, options.methods, cost)
+    scores = opened.scores()
+    questions = _asked(opened, options, scores)[1]
+    return cost_line(questions, options.methods, _sum_of(_ways(opened, options, scores), questions))
 
 
 @contextmanager

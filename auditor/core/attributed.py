@@ -125,7 +125,8 @@ def _read_rows(matching: Matching, seed: int) -> Mask:
 def parts_of(table: ScoreTable, attributions: Sequence[Attribution]) -> Iterator[Parts]:
     """Attributions of some of a table's items, those that were drawn, lined up by what they have in common.
 
-    Units are told apart by name, and of words only their roles are averaged: words differ from item to item.
+    Units are told apart by name. Of words and tokens only their roles are averaged, since they differ from item to item,
+    and of the parts of a model layers, modules and heads.
     """
     places = {item.id: at for at, item in enumerate(table.items)}
     groups: dict[tuple[object, ...], list[Attribution]] = {}
@@ -134,21 +135,18 @@ def parts_of(table: ScoreTable, attributions: Sequence[Attribution]) -> Iterator
             groups.setdefault(one.key, []).append(one)
     for own in groups.values():
         first = own[0]
-        if first.level == "token":
+        if first.level in ("word", "token", "tensor"):
             continue
-        of_words = first.level == "word"
-        units: dict[str, int] = {role: at for at, role in enumerate(WORD_ROLES)} if of_words else {}
-        named = [[(unit.role if of_words else None) or unit.name for unit in one.units] for one in own]
-        for name in (name for names in named for name in names):
-            units.setdefault(name, len(units))
+        units: dict[str, int] = {role: at for at, role in enumerate(WORD_ROLES)} if first.level == "role" else {}
+        for unit in (unit for one in own for unit in one.units):
+            units.setdefault(unit.name, len(units))
         values, totals = np.zeros((len(table.items), len(units))), np.full(len(table.items), np.nan)
-        for one, names in zip(own, named, strict=True):
+        for one in own:
             at = places[one.item]
-            np.add.at(values[at], [units[name] for name in names], one.values)
+            values[at, [units[unit.name] for unit in one.units]] = one.values
             totals[at] = one.total
-        level: AttributionLevel = "role" if of_words else first.level
         known = np.isfinite(totals)
-        yield Parts(first.checkpoint, first.reference, first.method, level, tuple(units), values, totals, known)
+        yield Parts(first.checkpoint, first.reference, first.method, first.level, tuple(units), values, totals, known)
 
 
 def attributed_cells(table: ScoreTable, matching: Matching, parts: Parts) -> tuple[AttributedCell, ...]:
@@ -161,13 +159,17 @@ def attributed_cells(table: ScoreTable, matching: Matching, parts: Parts) -> tup
     measured = {at: Measured(matching, parts.values[:, at], parts.known) for at in occurring}
     found: list[AttributedCell] = []
     for cell in table.cells:
-        for contrast in _contrasts(cell):
+        for contrast in _contrasts(cell, parts.level):
             if len(whole.usable(cell.rows, contrast)):
                 found += _cells(table, parts, cell, contrast, whole, measured)
     return _adjusted(found)
 
 
-def _contrasts(cell: Cell) -> tuple[Contrast, ...]:
+def _contrasts(cell: Cell, level: AttributionLevel) -> tuple[Contrast, ...]:
+    if level == "head":
+        # Hundreds of heads: what is said of each is what is specific to a marked identity.
+        own: tuple[Contrast, ...] = ("raw",) if cell.design == "identity_swap" else ("excess",)
+        return own if cell.theme is None and cell.role == "marked" and cell.valence == "harm" else ()
     if cell.valence != "harm" or (cell.theme is not None and cell.role != "marked"):
         return ()
     if cell.role == "reference" or cell.design == "identity_swap":

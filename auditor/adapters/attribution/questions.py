@@ -69,24 +69,35 @@ def questions_of(
                 yield Question(table, matching, chosen, name, reference)
 
 
-def output_attributions(question: Question) -> Iterator[Attribution]:
+def output_attributions(questions: Sequence[Question]) -> Iterator[Attribution]:
     """Tokens and their roles: no model is asked."""
-    for at in question.chosen.all.tolist():
-        yield from with_shift([token_shares(question.table, at, name) for name in question.checkpoints])
+    for question in questions:
+        for at in question.chosen.all.tolist():
+            for one in with_shift([token_shares(question.table, at, name) for name in question.checkpoints]):
+                yield one
+                yield by_role(one)
 
 
 def with_shift(levels: Sequence[Attribution]) -> Iterator[Attribution]:
-    """The margins' attributions, their difference where there are two, and all of these by role.
+    """The margins' attributions and their difference where there are two.
 
     Args:
         levels: of one item, at the checkpoint and, if it has one, at its reference, to tokens or words.
     """
-    for one in (*levels, *([minus(*levels)] if len(levels) > 1 else [])):
-        yield one
-        yield by_role(one)
+    yield from levels
+    if len(levels) > 1:
+        yield minus(*levels)
 
 
-def marked(question: Question, attributions: Iterable[Attribution]) -> Iterator[Attribution]:
-    """The same, each told whether its item was drawn to stand for others."""
-    drawn = {question.table.items[at].id for at in question.chosen.drawn.tolist()}
-    return (replace(one, sampled=one.item in drawn) for one in attributions)
+def marked(questions: Sequence[Question], attributions: Iterable[Attribution]) -> tuple[Attribution, ...]:
+    """The same, each once and told whether its item was drawn to stand for others.
+
+    Two questions about checkpoints of one reference say the same of it.
+    """
+    drawn = {
+        (question.table.probe.name, question.table.render, question.table.items[at].id)
+        for question in questions
+        for at in question.chosen.drawn.tolist()
+    }
+    once = {(one.probe, one.item, *one.key): one for one in attributions}
+    return tuple(replace(one, sampled=(one.probe, one.render, one.item) in drawn) for one in once.values())

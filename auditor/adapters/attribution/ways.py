@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from auditor.adapters.attribution.questions import Question
 from auditor.core.attributions import Attribution, AttributionMethod
+from auditor.core.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,29 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What a method says of all questions.
+
+    Attributes:
+        refusals: items it could not attribute.
+        notes: what the reader must know, one sentence each.
+    """
+
+    attributions: tuple[Attribution, ...]
+    refusals: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """One method, ready for the questions of an audit.
 
     Attributes:
-        attribute: gives the attributions of a question's items; what takes long shows its own progress.
-        cost: of all questions together; reads no weight.
+        attribute: answers all questions together; what takes long shows its own progress.
+        cost: of the same; reads no weight.
     """
 
-    attribute: Callable[[Question], Iterable[Attribution]]
+    attribute: Callable[[Sequence[Question]], Answered]
     cost: Callable[[Sequence[Question]], Cost]
 
 

@@ -120,6 +120,11 @@ class HFScorer:
             known = self._prepared[key] = probes, prepare(probes, self.renders, self._render, encoder, window)
         return known[1]
 
+    @property
+    def shelf(self) -> ModelShelf:
+        """Where its models are: whoever else needs one takes it from there, so that no two are in memory together."""
+        return self._shelf
+
     def unknown_texts(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> int:
         """How many texts of a checkpoint no store holds, and so would go through the model."""
         kept = self._kept(fingerprint(self._files[checkpoint.name], self._digest), self._shelf.policy.dtype)

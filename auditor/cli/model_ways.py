@@ -1,0 +1,253 @@
+"""The methods of attribution that ask models, made ready for one audit.
+
+All questions are put together, so that a checkpoint is loaded once and no text is scored twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from auditor.adapters.attribution.coalitions import WordMethod
+from auditor.adapters.attribution.questions import Question, with_shift
+from auditor.adapters.attribution.ways import Answered, Cost, Way
+from auditor.adapters.attribution.word_attributions import WordAttribution, WordPlan, WordSettings, plan_words, shift_of
+from auditor.adapters.hf.checkpoints import fingerprint
+from auditor.adapters.hf.gradient_attributions import GradientPlan, plan_gradients
+from auditor.adapters.hf.input_gradients import STEPS, gradient_scope, input_gradients
+from auditor.adapters.hf.kept_vectors import KeptVectors
+from auditor.adapters.hf.parameter_path import PathParts, path_attributions
+from auditor.adapters.hf.sequences import Sequences
+from auditor.adapters.hf.tokens import Encoder
+from auditor.adapters.hf.weight_units import UnitLevel
+from auditor.cli.open_audit import OpenAudit
+from auditor.core.attributions import Attribution, Unit, by_role
+from auditor.core.items import Item, Probe
+from auditor.core.refusals import Refusal
+from auditor.core.scores import CheckpointScores
+
+_PATH_LEVELS: tuple[UnitLevel, ...] = ("layer", "module", "head", "tensor")
+_OTHER_TOKENS = "the parts of a model were not told: the item has other token ids at the two checkpoints"
+
+
+def word_way(
+    opened: OpenAudit, scores: Sequence[CheckpointScores], method: WordMethod, *, neutral: str, permutations: int
+) -> Way:
+    """Feature ablation or Shapley values of words."""
+    settings = WordSettings(method, neutral, permutations, opened.options.seed)
+
+    def plan(questions: Sequence[Question]) -> WordPlan:
+        return plan_words(_asked(questions), opened.audit.rendering.renders, settings)
+
+    def attribute(questions: Sequence[Question]) -> Answered:
+        planned = plan(questions)
+        found: dict[tuple[str, str, str, str], WordAttribution] = {}
+        refusals: list[Refusal] = []
+        for name in _checkpoints(questions):
+            edited = opened.scorer.score(opened.audit.series[name], planned.probes)
+            own, refused = planned.read(_of(scores, name), edited)
+            found |= {(name, *_place(one.attribution)): one for one in own}
+            refusals += refused
+        attributions: list[Attribution] = []
+        for question, item in _each(questions):
+            levels = [found.get((name, *_place_of(question, item))) for name in question.checkpoints]
+            there = [one for one in levels if one is not None]
+            if len(there) == len(levels):
+                words = [*there, *([shift_of(*there)] if len(there) > 1 else [])]
+                attributions += [one for word in words for one in (word.attribution, by_role(word.attribution))]
+        return Answered(tuple(attributions), _wanted(refusals, questions))
+
+    def cost(questions: Sequence[Question]) -> Cost:
+        probes = plan(questions).probes
+        series = opened.audit.series
+        passes = sum(opened.scorer.unknown_texts(series[name], probes) for name in _checkpoints(questions))
+        return Cost(passes, None if passes else 0.0)
+
+    return Way(attribute, cost)
+
+
+def gradient_way(opened: OpenAudit, scores: Sequence[CheckpointScores]) -> Way:
+    """Integrated gradients of words and tokens."""
+    audit = opened.audit
+
+    def plan(questions: Sequence[Question], name: str) -> GradientPlan:
+        encoder = Encoder(audit.tokenizers[name], opened.options.end.value)
+        window = audit.files[name].context_window
+        return plan_gradients(_asked(questions), audit.rendering.renders, audit.rendering.template, encoder, window)
+
+    def attribute(questions: Sequence[Question]) -> Answered:
+        kept = KeptVectors(opened.stores.stores)
+        found: dict[tuple[str, str, str, str], list[Attribution]] = {}
+        refusals: list[Refusal] = []
+        notes: dict[str, None] = {}
+        for name in _checkpoints(questions):
+            planned, files = plan(questions, name), audit.files[name]
+            scope = gradient_scope(fingerprint(files, opened.hashes.digest), opened.request.engine)
+            parts = input_gradients(files, opened.scorer.shelf, planned.texts, kept, scope, opened.progress)
+            own, refused = planned.read(_of(scores, name), parts)
+            for one in own:
+                found.setdefault((name, *_place(one)), []).append(one)
+            refusals += refused
+            notes |= dict.fromkeys(planned.notes)
+        attributions: list[Attribution] = []
+        for question, item in _each(questions):
+            sides = [found.get((name, *_place_of(question, item)), []) for name in question.checkpoints]
+            # Words first, then tokens; with other tokens at the two checkpoints there is no shift of these.
+            for levels in zip(*sides, strict=False):
+                same = len({one.units for one in levels}) == 1
+                told = with_shift(levels) if same else iter(levels)
+                attributions += [
+                    part for one in told for part in ((one, by_role(one)) if one.level == "word" else (one,))
+                ]
+        return Answered(tuple(attributions), _wanted(refusals, questions), tuple(notes))
+
+    def cost(questions: Sequence[Question]) -> Cost:
+        texts = sum(len(plan(questions, name).texts) for name in _checkpoints(questions))
+        return Cost(texts * STEPS, None if texts else 0.0)
+
+    return Way(attribute, cost)
+
+
+def path_way(opened: OpenAudit, nodes: int) -> Way:
+    """Parts of the model, along the straight line between the weights of two checkpoints."""
+
+    def attribute(questions: Sequence[Question]) -> Answered:
+        attributions: list[Attribution] = []
+        refusals: list[Refusal] = []
+        for (checkpoint, reference), own in _stages(questions).items():
+            sequences = opened.scorer.prepare(checkpoint, opened.audit.probes).sequences
+            pairs, places = _pairs(sequences, own)
+            files = opened.audit.files
+            parts = path_attributions(
+                files[reference],
+                files[checkpoint],
+                opened.scorer.shelf,
+                pairs,
+                nodes=nodes,
+                kept=KeptVectors(opened.stores.stores),
+                progress=opened.progress,
+                digest=opened.hashes.digest,
+            )
+            for question in own:
+                attributions += _path_attributions(question, parts, places)
+                refusals += _other_tokens(question)
+        return Answered(tuple(attributions), tuple(refusals))
+
+    def cost(questions: Sequence[Question]) -> Cost:
+        passes = 0
+        for own in _stages(questions).values():
+            passes += nodes * len(set().union(*(_firsts(question) for question in own)))
+        return Cost(2 * passes, None if passes else 0.0)
+
+    return Way(attribute, cost)
+
+
+def _stages(questions: Sequence[Question]) -> Mapping[tuple[str, str], list[Question]]:
+    """Questions by checkpoint and reference; the first of a series has none."""
+    found: dict[tuple[str, str], list[Question]] = {}
+    for question in questions:
+        if question.reference is not None:
+            found.setdefault((question.checkpoint, question.reference), []).append(question)
+    return found
+
+
+def _same_tokens(question: Question) -> Iterator[int]:
+    """Places of the chosen items that have the same token ids at checkpoint and reference."""
+    table = question.table
+    codes = table.token_codes[:, [table.checkpoints.index(name) for name in question.checkpoints]]
+    return (at for at in question.chosen.all.tolist() if (codes[at] == codes[at, 0]).all())
+
+
+def _first_of(question: Question, at: int, *, baseline: bool = False) -> int | None:
+    """The first sequence of an item or of its baseline, None where there is no baseline."""
+    table = question.table
+    rows = (table.baselines if baseline else table.scored)[question.checkpoint]
+    place = int(rows.at[at])
+    return int(rows.column.spans.firsts[place]) if place >= 0 else None
+
+
+def _firsts(question: Question) -> dict[int, Item]:
+    """First sequences of all items that are asked, and of their baselines, which have the same candidates."""
+    found: dict[int, Item] = {}
+    for at in _same_tokens(question):
+        for first in (_first_of(question, at), _first_of(question, at, baseline=True)):
+            if first is not None:
+                found[first] = question.table.items[at]
+    return found
+
+
+def _pairs(sequences: Sequences, questions: Sequence[Question]) -> tuple[Sequences, Mapping[int, int]]:
+    """The two sides of every pair, harmful first; and by first sequence which of the pairs it is."""
+    items: dict[int, Item] = {}
+    for question in questions:
+        items |= _firsts(question)
+    firsts = sorted(items)
+    positions: list[int] = []
+    for first in firsts:
+        pair = items[first].pair
+        assert pair is not None, "only pairs are chosen"
+        positions += [first + side for side in pair]
+    return sequences.take(np.array(positions, dtype=np.int64)), {first: at for at, first in enumerate(firsts)}
+
+
+def _path_attributions(question: Question, parts: PathParts, places: Mapping[int, int]) -> Iterator[Attribution]:
+    levels = {level: parts.at(level) for level in _PATH_LEVELS}
+    table = question.table
+    for at in _same_tokens(question):
+        own, beside = _first_of(question, at), _first_of(question, at, baseline=True)
+        assert own is not None and question.reference is not None, "an item has sequences and a path two ends"
+        total = question.margin(at, question.checkpoint) - question.margin(at, question.reference)
+        named = table.probe.name, table.items[at].id, table.render, question.checkpoint, question.reference
+        for level, (names, values) in levels.items():
+            shares = values[places[own]] - (0.0 if beside is None else values[places[beside]])
+            units = tuple(Unit(number, name) for number, name in enumerate(names))
+            yield Attribution(*named, "path", level, units, shares, total)
+
+
+def _other_tokens(question: Question) -> Iterator[Refusal]:
+    missing = len(question.chosen.all) - len(list(_same_tokens(question)))
+    if missing:
+        table = question.table
+        yield Refusal(
+            "tokens_differ",
+            _OTHER_TOKENS,
+            table.probe.name,
+            render=table.render,
+            checkpoint=question.checkpoint,
+            count=missing,
+        )
+
+
+def _asked(questions: Sequence[Question]) -> list[tuple[Probe, list[Item]]]:
+    """Probes and their chosen items, each once, in the probe's order."""
+    chosen: dict[str, tuple[Probe, dict[str, Item]]] = {}
+    for question, item in _each(questions):
+        chosen.setdefault(question.table.probe.name, (question.table.probe, {}))[1][item.id] = item
+    return [(probe, [one for one in probe.items if one.id in items]) for probe, items in chosen.values()]
+
+
+def _each(questions: Sequence[Question]) -> Iterator[tuple[Question, Item]]:
+    return ((question, question.table.items[at]) for question in questions for at in question.chosen.all.tolist())
+
+
+def _checkpoints(questions: Sequence[Question]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for question in questions for name in question.checkpoints))
+
+
+def _of(scores: Sequence[CheckpointScores], name: str) -> CheckpointScores:
+    return next(one for one in scores if one.checkpoint == name)
+
+
+def _place(one: Attribution) -> tuple[str, str, str]:
+    return one.probe, one.render, one.item
+
+
+def _place_of(question: Question, item: Item) -> tuple[str, str, str]:
+    return question.table.probe.name, question.table.render, item.id
+
+
+def _wanted(refusals: Sequence[Refusal], questions: Sequence[Question]) -> tuple[Refusal, ...]:
+    """Those about items that were asked in their rendering."""
+    asked = {_place_of(question, item) for question, item in _each(questions)}
+    return tuple(one for one in refusals if (one.probe, one.render, one.item) in asked)
