@@ -31,6 +31,14 @@ def attribute(
     sample: Annotated[
         int, typer.Option("--sample", help="Clusters drawn on each axis, which the averages stand on.", min=0)
     ] = 12,
+    nodes: Annotated[
+        int,
+        typer.Option("--nodes", help="Of the path between two checkpoints' weights; more where these are few.", min=1),
+    ] = 8,
+    permutations: Annotated[int, typer.Option("--permutations", help="Drawn for Shapley values of words.", min=2)] = 25,
+    neutral: Annotated[
+        str, typer.Option("--neutral", help="Words in place of an identity that has no reference row.")
+    ] = "people",
     explain: Annotated[
         str | None,
         typer.Option(
@@ -62,7 +70,8 @@ def attribute(
         from auditor.adapters.printable import printable
         from auditor.cli.attribute import AttributeOptions, methods_in, run_attribute
 
-        options = AttributeOptions(methods_in(method), tuple(identity or ()), tuple(checkpoint or ()), top, sample)
+        chosen = methods_in(method), tuple(identity or ()), tuple(checkpoint or ()), top, sample
+        options = AttributeOptions(*chosen, nodes, permutations, neutral)
         report = run_attribute(run, options, no_cache=no_cache, quiet=quiet, dry_run=dry_run)
         if report is not None and not quiet:
             typer.echo(printable(str(report)))

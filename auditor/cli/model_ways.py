@@ -96,10 +96,8 @@ def gradient_way(opened: OpenAudit, scores: Sequence[CheckpointScores]) -> Way:
             # Words first, then tokens; with other tokens at the two checkpoints there is no shift of these.
             for levels in zip(*sides, strict=False):
                 same = len({one.units for one in levels}) == 1
-                told = with_shift(levels) if same else iter(levels)
-                attributions += [
-                    part for one in told for part in ((one, by_role(one)) if one.level == "word" else (one,))
-                ]
+                told = list(with_shift(levels)) if same else list(levels)
+                attributions += [*told, *(by_role(one) for one in told if one.level == "word")]
         return Answered(tuple(attributions), _wanted(refusals, questions), tuple(notes))
 
     def cost(questions: Sequence[Question]) -> Cost:
@@ -196,7 +194,8 @@ def _path_attributions(question: Question, parts: PathParts, places: Mapping[int
     table = question.table
     for at in _same_tokens(question):
         own, beside = _first_of(question, at), _first_of(question, at, baseline=True)
-        assert own is not None and question.reference is not None, "an item has sequences and a path two ends"
+        assert own is not None, "an item has sequences"
+        assert question.reference is not None, "a path has two ends"
         total = question.margin(at, question.checkpoint) - question.margin(at, question.reference)
         named = table.probe.name, table.items[at].id, table.render, question.checkpoint, question.reference
         for level, (names, values) in levels.items():

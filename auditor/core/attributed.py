@@ -125,8 +125,8 @@ def _read_rows(matching: Matching, seed: int) -> Mask:
 def parts_of(table: ScoreTable, attributions: Sequence[Attribution]) -> Iterator[Parts]:
     """Attributions of some of a table's items, those that were drawn, lined up by what they have in common.
 
-    Units are told apart by name. Of words and tokens only their roles are averaged, since they differ from item to item,
-    and of the parts of a model layers, modules and heads.
+    Units are told apart by name. Of words and tokens only their roles are averaged, since they differ from item to
+    item, and of the parts of a model layers, modules and heads.
     """
     places = {item.id: at for at, item in enumerate(table.items)}
     groups: dict[tuple[object, ...], list[Attribution]] = {}

@@ -115,7 +115,10 @@ class WordPlan:
 
     def _attribution(self, row: _Row, checkpoint: str, margins: Mapping[Coalition, float]) -> WordAttribution:
         parts = parts_of(row.question, margins)
-        units = (*row.edits.units[: row.question.units], Unit(-1, BASELINE_UNIT))
+        units, values = row.edits.units[: row.question.units], parts.values
+        if self._method == "shapley":
+            # Without any of the players something is left; single words taken out say nothing of that.
+            units, values = (*units, Unit(-1, BASELINE_UNIT)), np.append(values, parts.bare)
         attribution = Attribution(
             row.probe,
             row.edits.item.id,
@@ -125,7 +128,7 @@ class WordPlan:
             self._method,
             "word",
             units,
-            np.append(parts.values, parts.bare),
+            values,
             margins[row.question.whole],
             _noise(self._method, parts),
         )
