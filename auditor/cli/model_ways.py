@@ -17,7 +17,7 @@ from auditor.adapters.hf.checkpoints import fingerprint
 from auditor.adapters.hf.gradient_attributions import GradientPlan, plan_gradients
 from auditor.adapters.hf.input_gradients import STEPS, gradient_scope, input_gradients
 from auditor.adapters.hf.kept_vectors import KeptVectors
-from auditor.adapters.hf.parameter_path import PathParts, path_attributions
+from auditor.adapters.hf.parameter_path import PathParts, path_attributions, path_record
 from auditor.adapters.hf.sequences import Sequences
 from auditor.adapters.hf.tokens import Encoder
 from auditor.adapters.hf.weight_units import UnitLevel
@@ -76,15 +76,17 @@ def gradient_way(opened: OpenAudit, scores: Sequence[CheckpointScores]) -> Way:
         window = audit.files[name].context_window
         return plan_gradients(_asked(questions), audit.rendering.renders, audit.rendering.template, encoder, window)
 
+    def scope(name: str) -> str:
+        return gradient_scope(fingerprint(audit.files[name], opened.hashes.digest), opened.request.engine)
+
     def attribute(questions: Sequence[Question]) -> Answered:
-        kept = KeptVectors(opened.stores.stores)
+        kept, shelf = KeptVectors(opened.stores.stores), opened.scorer.shelf
         found: dict[tuple[str, str, str, str], list[Attribution]] = {}
         refusals: list[Refusal] = []
         notes: dict[str, None] = {}
         for name in _checkpoints(questions):
-            planned, files = plan(questions, name), audit.files[name]
-            scope = gradient_scope(fingerprint(files, opened.hashes.digest), opened.request.engine)
-            parts = input_gradients(files, opened.scorer.shelf, planned.texts, kept, scope, opened.progress)
+            planned = plan(questions, name)
+            parts = input_gradients(audit.files[name], shelf, planned.texts, kept, scope(name), opened.progress)
             own, refused = planned.read(_of(scores, name), parts)
             for one in own:
                 found.setdefault((name, *_place(one)), []).append(one)
@@ -101,7 +103,10 @@ def gradient_way(opened: OpenAudit, scores: Sequence[CheckpointScores]) -> Way:
         return Answered(tuple(attributions), _wanted(refusals, questions), tuple(notes))
 
     def cost(questions: Sequence[Question]) -> Cost:
-        texts = sum(len(plan(questions, name).texts) for name in _checkpoints(questions))
+        kept, texts = KeptVectors(opened.stores.stores), 0
+        for name in _checkpoints(questions):
+            keys = list({text.key for text in plan(questions, name).texts})
+            texts += kept.find(scope(name), keys).count(None)
         return Cost(texts * STEPS, None if texts else 0.0)
 
     return Way(attribute, cost)
@@ -110,16 +115,17 @@ def gradient_way(opened: OpenAudit, scores: Sequence[CheckpointScores]) -> Way:
 def path_way(opened: OpenAudit, nodes: int) -> Way:
     """Parts of the model, along the straight line between the weights of two checkpoints."""
 
+    def sequences(checkpoint: str) -> Sequences:
+        return opened.scorer.prepare(checkpoint, opened.audit.probes).sequences
+
     def attribute(questions: Sequence[Question]) -> Answered:
         attributions: list[Attribution] = []
         refusals: list[Refusal] = []
         for (checkpoint, reference), own in _stages(questions).items():
-            sequences = opened.scorer.prepare(checkpoint, opened.audit.probes).sequences
-            pairs, places = _pairs(sequences, own)
-            files = opened.audit.files
+            pairs, places = _pairs(sequences(checkpoint), own)
+            ends = opened.audit.files[reference], opened.audit.files[checkpoint]
             parts = path_attributions(
-                files[reference],
-                files[checkpoint],
+                *ends,
                 opened.scorer.shelf,
                 pairs,
                 nodes=nodes,
@@ -134,8 +140,13 @@ def path_way(opened: OpenAudit, nodes: int) -> Way:
 
     def cost(questions: Sequence[Question]) -> Cost:
         passes = 0
-        for own in _stages(questions).values():
-            passes += nodes * len(set().union(*(_firsts(question) for question in own)))
+        for (checkpoint, reference), own in _stages(questions).items():
+            pairs, _ = _pairs(sequences(checkpoint), own)
+            ends = opened.audit.files[reference], opened.audit.files[checkpoint]
+            kept, digest = KeptVectors(opened.stores.stores), opened.hashes.digest
+            record = path_record(*ends, opened.scorer.shelf, pairs, nodes, kept, digest)
+            passes += int((~record.known).sum())
+        # Forward and back.
         return Cost(2 * passes, None if passes else 0.0)
 
     return Way(attribute, cost)
