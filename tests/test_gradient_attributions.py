@@ -170,6 +170,9 @@ def test_without_bos_and_context_the_first_token_is_only_read(tmp_path: Path) ->
     probe = probe_of(Item("1", SIDES))
     plan = plan_of(tmp_path / "m", probe, "plain")
     scores: Any = score(scorer_of({"m": tmp_path / "m"}), "m", probe)
-    words, _ = plan.read(scores, found_in({"m": tmp_path / "m"}, "m", plan))[0]
+    words, tokens = plan.read(scores, found_in({"m": tmp_path / "m"}, "m", plan))[0]
     assert words.units[0].candidate == HARMFUL
+    assert {unit.candidate for unit in tokens.units[:-1]} == {HARMFUL, AFFIRMING}
+    assert [(unit.start, unit.number) for unit in tokens.units if unit.start == 0] == [(0, 0), (0, 0)]
     assert abs(words.completeness_error) < 0.3
+    assert tokens.values.sum() == pytest.approx(words.values.sum())

@@ -149,6 +149,16 @@ def test_batches_and_memory_that_runs_out_change_nothing(monkeypatch: pytest.Mon
     assert not layer._forward_hooks
 
 
+def test_half_precision_says_what_it_misses() -> None:
+    exact, half = new_model("llama", seed=4), new_model("llama", seed=4, dtype="bfloat16")
+    text = text_of()
+    expected = integrated_gradients(exact, text, mean_embedding(exact))
+    found = integrated_gradients(half, text, mean_embedding(half))
+    assert abs(found.error) < 0.5
+    np.testing.assert_allclose(found.parts, expected.parts, atol=0.5)
+    assert not np.allclose(found.parts, expected.parts, atol=1e-4)
+
+
 def test_nothing_moves_and_nothing_is_left() -> None:
     found = integrated_gradients(new_model("llama", seed=4), text_of(still=tuple(range(12))), torch.zeros(32))
     assert not found.parts.any()

@@ -232,9 +232,7 @@ def _with_one_identity(
     return found if any(one == _IDENTITY for _, one in found) else [*found, (identity, _IDENTITY)]
 
 
-def _identity_unit(
-    item: Item, other: Item, named: Sequence[Unit], read_from: int, changes: Sequence[_Swap]
-) -> Unit:
+def _identity_unit(item: Item, other: Item, named: Sequence[Unit], read_from: int, changes: Sequence[_Swap]) -> Unit:
     """The identity as one unit: its surface form where it stands, else the first words that would be others.
 
     Args:
