@@ -62,8 +62,8 @@ def test_words_and_tokens_add_up_to_the_stored_margin(llama_series: dict[str, Pa
     for one in attributions:
         sides = gradients[:2] if one.item == "1" else gradients[2:]
         assert one.total == margin_of(scores.scored["probe", render, one.item])
-        allowed = sum(max(0.01, 0.01 * abs(side.whole - side.bare)) for side in sides)
-        assert abs(one.completeness_error) <= allowed + 1e-4
+        # Within 1% of what the words change, or 0.01 nats; what two forwards differ by is far less.
+        assert abs(one.completeness_error) <= max(0.01 * abs(one.total - one.values[-1]), 0.01) + 1e-4
         assert one.units[-1].name == BASELINE_UNIT
         assert one.values[-1] == sides[0].bare - sides[1].bare
 
