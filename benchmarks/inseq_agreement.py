@@ -25,7 +25,6 @@ from machine import at_most, finish, machine
 from shapes import SPECIALS, model_folder
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from auditor.adapters.hf import input_gradients
 from auditor.adapters.hf.input_gradients import GradientText, integrated_gradients
 
 STEPS = 64
@@ -85,8 +84,6 @@ def _ours(folder: Path) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
     model = AutoModelForCausalLM.from_pretrained(folder).eval().requires_grad_(False)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     absent = model.get_input_embeddings()(torch.tensor(tokenizer.convert_tokens_to_ids(SPECIALS[-1]))).float()
-    # As many nodes as inseq takes, and no more.
-    input_gradients.MOST_STEPS = STEPS
     found = []
     for prompt in PROMPTS:
         sides = []

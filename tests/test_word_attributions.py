@@ -21,11 +21,12 @@ from auditor.adapters.attribution.word_attributions import (
     WordAttribution,
     WordPlan,
     WordSettings,
+    _content,
     plan_words,
     shift_of,
 )
 from auditor.core.attributions import BASELINE_UNIT
-from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Item, Probe
+from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Item, Message, Probe
 from auditor.core.margins import margin_of
 from auditor.core.refusals import Refusal
 from auditor.core.scores import CheckpointScores, FloatArray
@@ -168,13 +169,16 @@ def test_a_row_with_a_baseline_is_held_against_it() -> None:
 
 
 def test_ids_of_edited_texts_are_nobodys() -> None:
-    other = replace(MARKED, id="m#0000000011111111", context="Who?", match="")
-    probe = probe_of(MARKED, REFERENCE, other)
-    plan = plan_words([(probe, probe.items)], ["plain"], WordSettings("ablation"))
-    ids = [item.id for item in plan.probes[0].items]
-    assert len(set(ids)) == len(ids)
+    other = replace(MARKED, id="m#plain 0000000011111111", context="Who?", match="")
+    # In a chat the turns take the place of the context, so that equal masks are of other words.
+    talk = replace(MARKED, id="talk", context="a b", prefix=" c d", messages=(Message("user", "Hi"),), match="")
+    probe = probe_of(MARKED, REFERENCE, other, talk)
+    plan = plan_words([(probe, probe.items)], ["plain", "chat"], WordSettings("ablation"))
+    items = plan.probes[0].items
+    ids = [item.id for item in items]
+    assert len(set(ids)) == len(ids) == len(set(map(_content, items)))
     assert not set(ids) & {item.id for item in probe.items}
-    assert all(f"##{mask}" in one for one in ids for mask in [one.split("##")[1]])
+    assert "m##plain 0111111111111111" in ids
 
 
 def test_a_text_is_scored_once_however_often_it_is_asked_for() -> None:

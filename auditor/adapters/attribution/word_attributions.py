@@ -170,7 +170,7 @@ def _row(probe: Probe, item: Item, render: Render, settings: WordSettings, edite
     units = len(edits.units) if settings.method == "ablation" else edits.players
     seed = int.from_bytes(hashlib.blake2b(f"{settings.seed} {item.id}".encode(), digest_size=6).digest(), "big")
     question = Question(settings.method, units, edits.players, settings.permutations, seed)
-    ids = {one: edited.add(edits, one) for one in coalitions_of(question)}
+    ids = {one: edited.add(edits, one, render) for one in coalitions_of(question)}
     return _Row(probe.name, render, edits, question, ids, frozenset(ids.values()) & edited.in_run)
 
 
@@ -194,14 +194,14 @@ class _Edited:
         while any(self._mark in item.id for item in probe.items):
             self._mark += "#"
 
-    def add(self, edits: WordEdits, coalition: Coalition) -> str:
-        """The id of a coalition's text."""
+    def add(self, edits: WordEdits, coalition: Coalition, render: Render) -> str:
+        """The id of a coalition's text: the pair, the rendering whose units they are, and which of them are there."""
         there = (*coalition, *(True for _ in edits.units[len(coalition) :]))
         item = edits.without([at for at, present in enumerate(there) if not present])
         content = _content(item)
         if content not in self._ids:
             mask = "".join("1" if present else "0" for present in there)
-            self._ids[content] = f"{item.id}{self._mark}{mask}"
+            self._ids[content] = f"{item.id}{self._mark}{render} {mask}"
             self.items.append(replace(item, id=self._ids[content]))
         return self._ids[content]
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from auditor.adapters.progress import Progress
 from auditor.core.score_columns import Mask
 from auditor.core.scores import FloatArray, IntArray
 
-# Gauss-Legendre nodes of the first try; doubled while the parts miss more of the difference than the share below.
+# Gauss-Legendre nodes of the first try; doubled while the parts miss more than this share of what they add up to.
 STEPS = 32
 MOST_STEPS = 256
 _SHARE = 0.01
@@ -77,14 +77,19 @@ class Gradients:
     steps: int
 
     @property
-    def error(self) -> float:
-        """What the parts miss of whole - bare, nats."""
-        return float(self.parts.sum()) - (self.whole - self.bare)
+    def change(self) -> float:
+        """What the parts are to add up to, nats."""
+        return self.whole - self.bare
 
     @property
-    def is_complete(self) -> bool:
-        """Whether the parts add up to within 1% of the difference, or to within 0.01 nats."""
-        return abs(self.error) <= max(_SHARE * abs(self.whole - self.bare), _NATS)
+    def error(self) -> float:
+        """What they miss of it, nats."""
+        return float(self.parts.sum()) - self.change
+
+
+# The harmful and the affirming side.
+Pair: TypeAlias = tuple[GradientText, GradientText]
+PairGradients: TypeAlias = tuple[Gradients, Gradients]
 
 
 def gradient_scope(fingerprint: str, engine: Mapping[str, str], steps: int = STEPS) -> str:
@@ -94,8 +99,8 @@ def gradient_scope(fingerprint: str, engine: Mapping[str, str], steps: int = STE
         fingerprint: of the checkpoint; ``engine``: everything else that decides a number, as in the manifest.
         steps: nodes of the first try.
     """
-    rule = f"{steps} to {MOST_STEPS} until within {_SHARE} or {_NATS} nats"
-    return vector_scope("integrated gradients 1", {"from": "mean embedding", "steps": rule}, [fingerprint], engine)
+    rule = f"{steps} to {MOST_STEPS} until sides and margin are within {_SHARE} or {_NATS} nats"
+    return vector_scope("integrated gradients 2", {"from": "mean embedding", "steps": rule}, [fingerprint], engine)
 
 
 def input_gradients(
@@ -110,6 +115,7 @@ def input_gradients(
     """Integrated gradients of all sequences at one checkpoint, in their order; what is kept is not made again.
 
     Args:
+        texts: the harmful and the affirming side of each pair, one after the other.
         scope: as `gradient_scope` gives it.
         steps: nodes of the first try.
 
@@ -117,20 +123,42 @@ def input_gradients(
         ModelLoadError: the checkpoint cannot be loaded.
         StorageError: parts cannot be kept because the disk is full or fails.
     """
-    keys = [text.key for text in texts]
-    found = zip(keys, kept.find(scope, keys), strict=True)
-    known = {key: _unpacked(vector) for key, vector in found if vector is not None}
-    left = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+    pairs = list(zip(texts[::2], texts[1::2], strict=True))
+    keys = [_key(pair) for pair in pairs]
+    kept_before = zip(keys, pairs, kept.find(scope, keys), strict=True)
+    known = {key: _unpacked(vector, pair) for key, pair, vector in kept_before if vector is not None}
+    left = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
     if left:
-        with shelf.take(files) as model, progress.task(f"integrated gradients {files.name}", len(left), "texts"):
+        with shelf.take(files) as model, progress.task(f"integrated gradients {files.name}", len(left), "pairs"):
             mean = mean_embedding(model)
-            for key, text in left.items():
-                vector = _packed(integrated_gradients(model, text, mean, steps))
+            for key, pair in left.items():
+                vector = _packed(pair_gradients(model, pair, mean, steps))
                 kept.keep(scope, [(key, vector)])
                 # As it is read when it is kept, so that a second call says the same.
-                known[key] = _unpacked(vector)
+                known[key] = _unpacked(vector, pair)
                 progress.advance(1)
-    return [known[key] for key in keys]
+    return [side for key in keys for side in known[key]]
+
+
+def pair_gradients(model: PreTrainedModel, pair: Pair, mean: torch.Tensor, steps: int = STEPS) -> PairGradients:
+    """Parts of both sides of a pair, with as many nodes as it takes or `MOST_STEPS`.
+
+    Each side's parts are to add up to its difference, and those of the margin to the margin's, which is often much
+    smaller than either.
+
+    Args:
+        mean: where the path begins, shape (width,).
+        steps: nodes of the first try.
+    """
+    while True:
+        harmful, affirming = (integrated_gradients(model, side, mean, steps) for side in pair)
+        change = harmful.change - affirming.change
+        error = harmful.error - affirming.error
+        checks = ((harmful.error, harmful.change), (affirming.error, affirming.change), (error, change))
+        complete = all(abs(missed) <= max(_SHARE * abs(whole), _NATS) for missed, whole in checks)
+        if complete or not np.isfinite(error) or 2 * steps > MOST_STEPS:
+            return harmful, affirming
+        steps *= 2
 
 
 def mean_embedding(model: PreTrainedModel) -> torch.Tensor:
@@ -145,10 +173,8 @@ def mean_embedding(model: PreTrainedModel) -> torch.Tensor:
     return (total / count).float()
 
 
-def integrated_gradients(
-    model: PreTrainedModel, text: GradientText, mean: torch.Tensor, steps: int = STEPS
-) -> Gradients:
-    """Parts of one sequence's log-probability, with as many nodes as it takes or `MOST_STEPS`.
+def integrated_gradients(model: PreTrainedModel, text: GradientText, mean: torch.Tensor, steps: int) -> Gradients:
+    """Parts of one sequence's log-probability with so many nodes.
 
     Args:
         mean: where the path begins, shape (width,).
@@ -161,14 +187,10 @@ def integrated_gradients(
     forward = _Logprob(model, ids, text)
     with torch.no_grad():
         whole, bare = (float(forward(one)) for one in (own, begin))
-    while True:
-        parts = np.zeros(len(text.ids))
-        if moved.any():
-            parts[:-1] = _along(forward, own, begin, steps).sum(dim=-1, dtype=torch.float64).cpu().numpy()[0]
-        found = Gradients(parts, whole, bare, steps)
-        if found.is_complete or not np.isfinite(found.error) or 2 * steps > MOST_STEPS:
-            return found
-        steps *= 2
+    parts = np.zeros(len(text.ids))
+    if moved.any():
+        parts[:-1] = _along(forward, own, begin, steps).sum(dim=-1, dtype=torch.float64).cpu().numpy()[0]
+    return Gradients(parts, whole, bare, steps)
 
 
 def _along(forward: _Logprob, own: torch.Tensor, begin: torch.Tensor, steps: int) -> torch.Tensor:
@@ -228,10 +250,19 @@ def _embeddings(model: PreTrainedModel, embeddings: torch.Tensor) -> Iterator[No
         handle.remove()
 
 
-def _packed(found: Gradients) -> Logprobs:
-    return np.array([*found.parts, found.whole, found.bare, found.steps], dtype=np.float32)
+def _key(pair: Pair) -> bytes:
+    return hashlib.blake2b(pair[0].key + pair[1].key, digest_size=32).digest()
 
 
-def _unpacked(vector: Logprobs) -> Gradients:
+def _packed(found: PairGradients) -> Logprobs:
+    return np.array([value for one in found for value in (*one.parts, one.whole, one.bare, one.steps)], np.float32)
+
+
+def _unpacked(vector: Logprobs, pair: Pair) -> PairGradients:
+    harmful, affirming = np.split(vector, [len(pair[0].ids) + 3])
+    return _side(harmful), _side(affirming)
+
+
+def _side(vector: Logprobs) -> Gradients:
     whole, bare, steps = vector[-3:].tolist()
     return Gradients(vector[:-3].astype(np.float64), whole, bare, int(steps))

@@ -168,10 +168,9 @@ def _tokens(
     for at in np.flatnonzero(shares.any(axis=1)).tolist():
         stretch, role = owners[int(shares[at].argmax())]
         if at >= span.start:
-            label, start, end = stretches[-1].label, int(span.starts[at - span.start]), int(span.ends[at - span.start])
-        else:
-            bounds = np.clip(places[at], stretch.begin, stretch.end) - stretch.at + stretch.shift
-            label, start, end = None, int(bounds[0]), int(bounds[1])
+            stretch = stretches[-1]
+        label = stretch.label
+        start, end = (np.clip(places[at], stretch.begin, stretch.end) - stretch.at + stretch.shift).tolist()
         number = counts.setdefault(label, 0)
         counts[label] += 1
         units.append(Unit(number, names[at], label, start, end, role))
