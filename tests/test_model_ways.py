@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import audit, cells
 
+from auditor.adapters.cache_folder import VARIABLE
 from auditor.adapters.run.run_folder import read_results
 
 METHODS = ("ablation", "shapley", "ig", "path")
@@ -20,9 +21,9 @@ Key = tuple[Any, ...]
 
 @pytest.fixture(scope="module")
 def attributed(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished run, attributed by every method. Read only."""
+    """The finished run, attributed by every method; what is kept lies beside it. Read only."""
     run = shutil.copytree(finished_run, tmp_path_factory.mktemp("ways") / "run")
-    result = audit("attribute", run, *ASKED)
+    result = audit("attribute", run, *ASKED, env={VARIABLE: str(run.parent / "cache")})
     assert result.exit_code == 0, result.stderr
     return run
 
@@ -132,7 +133,7 @@ def test_averages_stand_on_what_was_drawn(attributed: Path, rows: dict[Key, list
 
 def test_all_is_kept_for_the_next_time(attributed: Path, tmp_path: Path) -> None:
     again = shutil.copytree(attributed, tmp_path / "run")
-    said = audit("attribute", again, *ASKED)
+    said = audit("attribute", again, *ASKED, env={VARIABLE: str(attributed.parent / "cache")})
     assert said.exit_code == 0, said.stderr
     assert "no pass through a model" in said.stderr
     for name in ("attributions.parquet", "results.json"):

@@ -15,7 +15,7 @@ from auditor.adapters.attribution.ways import Answered, Cost, Way
 from auditor.adapters.attribution.word_attributions import WordAttribution, WordPlan, WordSettings, plan_words, shift_of
 from auditor.adapters.hf.checkpoints import fingerprint
 from auditor.adapters.hf.gradient_attributions import GradientPlan, plan_gradients
-from auditor.adapters.hf.input_gradients import STEPS, gradient_scope, input_gradients
+from auditor.adapters.hf.input_gradients import STEPS, gradient_scope, input_gradients, unknown_pairs
 from auditor.adapters.hf.kept_vectors import KeptVectors
 from auditor.adapters.hf.parameter_path import PathParts, path_attributions, path_record
 from auditor.adapters.hf.sequences import Sequences
@@ -42,6 +42,8 @@ def word_way(
 
     def attribute(questions: Sequence[Question]) -> Answered:
         planned = plan(questions)
+        # How much rounding matters was measured on the run's own texts.
+        opened.scorer.measures_noise = False
         found: dict[tuple[str, str, str, str], WordAttribution] = {}
         refusals: list[Refusal] = []
         for name in _checkpoints(questions):
@@ -103,11 +105,11 @@ def gradient_way(opened: OpenAudit, scores: Sequence[CheckpointScores]) -> Way:
         return Answered(tuple(attributions), _wanted(refusals, questions), tuple(notes))
 
     def cost(questions: Sequence[Question]) -> Cost:
-        kept, texts = KeptVectors(opened.stores.stores), 0
-        for name in _checkpoints(questions):
-            keys = list({text.key for text in plan(questions, name).texts})
-            texts += kept.find(scope(name), keys).count(None)
-        return Cost(texts * STEPS, None if texts else 0.0)
+        kept = KeptVectors(opened.stores.stores)
+        names = _checkpoints(questions)
+        pairs = sum(unknown_pairs(plan(questions, name).texts, kept, scope(name)) for name in names)
+        # Two sides, at least so many nodes each.
+        return Cost(2 * STEPS * pairs, None if pairs else 0.0)
 
     return Way(attribute, cost)
 

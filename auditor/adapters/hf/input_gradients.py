@@ -140,6 +140,12 @@ def input_gradients(
     return [side for key in keys for side in known[key]]
 
 
+def unknown_pairs(texts: Sequence[GradientText], kept: KeptVectors, scope: str) -> int:
+    """How many pairs nothing is kept of, and so would go through the model; the arguments are `input_gradients`'."""
+    keys = {_key(pair) for pair in zip(texts[::2], texts[1::2], strict=True)}
+    return kept.find(scope, list(keys)).count(None)
+
+
 def pair_gradients(model: PreTrainedModel, pair: Pair, mean: torch.Tensor, steps: int = STEPS) -> PairGradients:
     """Parts of both sides of a pair, with as many nodes as it takes or `MOST_STEPS`.
 
