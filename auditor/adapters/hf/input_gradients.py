@@ -143,7 +143,7 @@ def input_gradients(
 def unknown_pairs(texts: Sequence[GradientText], kept: KeptVectors, scope: str) -> int:
     """How many pairs nothing is kept of, and so would go through the model; the arguments are `input_gradients`'."""
     keys = {_key(pair) for pair in zip(texts[::2], texts[1::2], strict=True)}
-    return kept.find(scope, list(keys)).count(None)
+    return sum(one is None for one in kept.find(scope, list(keys)))
 
 
 def pair_gradients(model: PreTrainedModel, pair: Pair, mean: torch.Tensor, steps: int = STEPS) -> PairGradients:
