@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from auditor.adapters.notebook.run_figures import FigureName, RunFigure, find_figure, leading_figures
 from auditor.adapters.notebook.run_html import run_html
-from auditor.adapters.run.results_schema import EffectRow, Results
+from auditor.adapters.run.attribution_tables import read_attributions
+from auditor.adapters.run.results_schema import AttributionRow, EffectRow, Results
 from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, file_hash, read_manifest, read_results
 from auditor.adapters.summaries.run_summary import summary_of
 from auditor.adapters.summaries.summary_schema import RunSummary, SummaryCell
@@ -57,6 +58,16 @@ class AuditRun:
         return self.results.effects
 
     @property
+    def attributions(self) -> tuple[AttributionRow, ...]:
+        """What carries each identity's levels and shifts: the mean part of every unit in every cell, in nats.
+
+        Roles of scored tokens (method ``tokens``) are always there; words, layers and heads after ``audit attribute``.
+        The attributes are the keys of docs/run-folder.md: ``estimate`` with its interval, positive towards the harmful
+        side, and ``total``, which the parts of a cell add up to but for its ``completeness_error``.
+        """
+        return self.results.attributions
+
+    @property
     def cautions(self) -> tuple[str, ...]:
         """Sentences a reader must know before a number, most serious first."""
         return self.results.cautions
@@ -88,6 +99,19 @@ class AuditRun:
             UsageError: the table is missing, damaged, or no longer that of this run.
         """
         return self._table(TOKENS_FILE)
+
+    def attributed_items(self) -> pa.Table:
+        """``attributions.parquet``: a row for each part of each attributed item, in nats.
+
+        Raises:
+            UsageError: the run was not attributed, or the table is damaged.
+        """
+        table = read_attributions(self.folder)
+        if table is None:
+            raise UsageError(
+                "no item of the run was attributed", where=str(self.folder), fix="Run audit attribute on the folder."
+            )
+        return table
 
     def figure(self, name: FigureName, probe: str | None = None, checkpoint: str | None = None) -> RunFigure:
         """One figure of the report.
