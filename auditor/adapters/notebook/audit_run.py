@@ -104,13 +104,15 @@ class AuditRun:
         """``attributions.parquet``: a row for each part of each attributed item, in nats.
 
         Raises:
-            UsageError: the run was not attributed, or the table is damaged.
+            UsageError: the run was not attributed, the table is damaged, or the folder now holds another run.
         """
         table = read_attributions(self.folder)
         if table is None:
             raise UsageError(
                 "no item of the run was attributed", where=str(self.folder), fix="Run audit attribute on the folder."
             )
+        # What was attributed goes when the items are written anew.
+        self._refuse_others(ITEMS_FILE)
         return table
 
     def figure(self, name: FigureName, probe: str | None = None, checkpoint: str | None = None) -> RunFigure:
@@ -129,23 +131,33 @@ class AuditRun:
         return find_figure(self.results, self.manifest, name, probe, checkpoint)
 
     def _table(self, name: str) -> pa.Table:
+        try:
+            found = pq.read_table(self.folder / name)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(name, error) from error
+        self._refuse_others(name)
+        return found
+
+    def _refuse_others(self, name: str) -> None:
+        """Raise where a file is no longer the one of this run."""
         path, files = self.folder / name, self.manifest.get("files")
         try:
-            found = pq.read_table(path)
             same = not isinstance(files, dict) or files.get(name) in (None, file_hash(path))
-        except (OSError, pa.ArrowException) as error:
-            raise UsageError(
-                f"{name} cannot be read: {one_line(error)}",
-                where=str(self.folder),
-                fix="Run the same audit again: it replaces the file.",
-            ) from error
+        except OSError as error:
+            raise self._unreadable(name, error) from error
         if not same:
             raise UsageError(
                 f"{name} is no longer the one of this run: the folder was written since",
                 where=str(self.folder),
                 fix="Read the run again with auditor.load.",
             )
-        return found
+
+    def _unreadable(self, name: str, error: Exception) -> UsageError:
+        return UsageError(
+            f"{name} cannot be read: {one_line(error)}",
+            where=str(self.folder),
+            fix="Run the same audit again: it replaces the file.",
+        )
 
     def __repr__(self) -> str:
         """The answer in a line."""
