@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from test_audit_again import Watch
 from test_private import WORDS
 
 from auditor.adapters.attribution.questions import Question
-from auditor.adapters.attribution.ways import Cost, Way
+from auditor.adapters.attribution.ways import Answered, Cost, Way
 from auditor.adapters.cache.score_store import STORE_FILE
 from auditor.adapters.cache_folder import cache_folder
 from auditor.adapters.run.attribution_tables import write_attributions
@@ -41,6 +42,7 @@ from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import read_results
 from auditor.cli.attribute import WAYS, methods_in
 from auditor.core.attributions import Attribution, Unit
+from auditor.core.refusals import Refusal
 from auditor.errors import UsageError
 
 
@@ -86,20 +88,22 @@ def without_attributions(results: Results) -> Results:
     return results.model_copy(update={"attributions": ()})
 
 
-def invented(question: Question) -> list[Attribution]:
+def invented(questions: Sequence[Question]) -> Answered:
     """One layer that carries the whole of every margin."""
     found = []
-    for at in question.chosen.all.tolist():
-        total = question.margin(at, question.checkpoint)
-        names = question.table.probe.name, question.table.items[at].id, question.table.render, question.checkpoint
-        found.append(Attribution(*names, None, "path", "layer", (Unit(0, "layer 0"),), np.array([total]), total))
-    return found
+    for question in questions:
+        for at in question.chosen.all.tolist():
+            total = question.margin(at, question.checkpoint)
+            names = question.table.probe.name, question.table.items[at].id, question.table.render, question.checkpoint
+            found.append(Attribution(*names, None, "path", "layer", (Unit(0, "layer 0"),), np.array([total]), total))
+    refusals = [Refusal("tokens_differ", "no path for <b>", "small", count=count) for count in (2, 3)]
+    return Answered(tuple(found), tuple(refusals), ("invented: mind the gap",))
 
 
 @pytest.fixture
 def a_second_method(monkeypatch: pytest.MonkeyPatch) -> None:
     way = Way(invented, lambda questions: Cost(sum(len(one.chosen.all) for one in questions), 150.0))
-    monkeypatch.setattr("auditor.cli.attribute.WAYS", {**WAYS, "path": lambda _: way})
+    monkeypatch.setattr("auditor.cli.attribute.WAYS", {**WAYS, "path": lambda *_: way})
 
 
 def test_parts_add_up_to_the_tables_margins_and_shifts(attributed: Path) -> None:
@@ -158,6 +162,7 @@ def test_an_attributed_run_is_a_complete_one(
     result = audit("attribute", run, "--method", "path")
     assert result.exit_code == 0, result.stderr
     assert "attribute 48 items by path: 48 passes through a model, at least 2 minutes" in result.stderr
+    assert "invented: mind the gap\nrefused (tokens_differ): 5 items: no path for <b>" in result.stderr
     told = manifest(run)["files"]
     assert told == {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in told}
     before = contents(run)

@@ -59,7 +59,7 @@ def test_the_strongest_are_those_of_the_shift() -> None:
 def test_parts_add_up_to_margins_and_shifts() -> None:
     table = _table()
     (asked,) = _ask(table, "dpo")
-    found = list(output_attributions(asked))
+    found = list(output_attributions([asked]))
     # Both margins and the shift, each by token and by role.
     assert len(found) == 6 * len(asked.chosen.all)
     rows = {item.id: at for at, item in enumerate(table.items)}
@@ -75,10 +75,23 @@ def test_parts_add_up_to_margins_and_shifts() -> None:
 def test_what_was_drawn_is_told_from_what_was_picked() -> None:
     table = _table()
     (asked,) = _ask(table, "base", clusters=1, top=12)
-    told = {one.item: one.sampled for one in marked(asked, output_attributions(asked))}
+    told = {one.item: one.sampled for one in marked([asked], output_attributions([asked]))}
     drawn = {table.items[at].id for at in asked.chosen.drawn}
     assert 0 < len(drawn) < len(told)
     assert {name for name, sampled in told.items() if sampled} == drawn
+
+
+def test_what_two_questions_say_of_one_reference_is_said_once() -> None:
+    branched = series_of("base", "one", "two", references={"two": "base"})
+    probe = probe_of(*_items())
+    table = line_up(probe, "plain", [FakeScorer(_logprobs).score(one, [probe]) for one in branched.checkpoints])
+    asked = list(questions_of([table], branched, ("one", "two"), identities=(), clusters=4, top=0, seed=0))
+    found = [*output_attributions(asked)]
+    once = marked(asked, found)
+    assert len(found) == 2 * 6 * 12
+    # The margins of "base" stand in both.
+    assert len(once) == len(found) - 2 * 12
+    assert len({(one.item, *one.key) for one in once}) == len(once)
 
 
 def test_nothing_is_asked_of_what_has_no_tokens_or_no_pairs() -> None:
