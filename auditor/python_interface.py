@@ -35,6 +35,7 @@ class CompareOptions(TypedDict, total=False):
         objective: checkpoint -> ``dpo``, ``dpo-norm`` or ``none``.
         beta: of the preference objective, for all, or by checkpoint.
         sesoi: d, the smallest effect size of interest, nats.
+        attribute: methods by which what was found is then attributed, one or several; none if there is none.
         quiet: print neither progress nor the summary, which is what happens unless it is False.
     """
 
@@ -67,6 +68,7 @@ class CompareOptions(TypedDict, total=False):
     rehash: bool
     private: bool
     tokens: str
+    attribute: str | Iterable[str]
     quiet: bool
 
 
@@ -131,6 +133,10 @@ def _path(given: PathOrText) -> Path:
         return path
 
 
+def _comma_list(given: str | Iterable[str]) -> str:
+    return given if isinstance(given, str) else ",".join(given)
+
+
 def _pairs(given: Mapping[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in given.items()]
 
@@ -181,6 +187,7 @@ def _real(given: float) -> float:
 _READ: dict[str, Callable[[Any], Any]] = {
     "probe": _texts,
     "axis": _texts,
+    "attribute": _comma_list,
     "out": _path,
     "chat_template": _path,
     "map": _pairs,

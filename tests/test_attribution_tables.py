@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from auditor.adapters.run.attribution_tables import read_attributions, write_attributions
+from auditor.adapters.run.attribution_tables import (
+    find_attributions,
+    read_attributions,
+    rows_without,
+    write_attributions,
+)
 from auditor.adapters.run.run_folder import ATTRIBUTIONS_FILE
 from auditor.core.attributions import Attribution, Unit
 from auditor.errors import UsageError
@@ -72,3 +78,24 @@ def test_no_table_is_none_and_a_damaged_one_an_error(tmp_path: Path) -> None:
     (tmp_path / ATTRIBUTIONS_FILE).write_bytes(b"no parquet")
     with pytest.raises(UsageError, match="cannot be read"):
         read_attributions(tmp_path)
+
+
+def test_what_is_said_of_one_item_comes_back(tmp_path: Path) -> None:
+    level = replace(ONE, reference=None, noise=None, sampled=False)
+    write_attributions(tmp_path, [ONE, level, replace(ONE, item="2"), replace(ONE, render="chat")], private=False)
+    shift, margin = find_attributions(tmp_path, "p", "1", "plain", "dpo")
+    assert (shift.reference, margin.reference, margin.noise, margin.sampled) == ("sft", None, None, False)
+    assert shift.units == margin.units == UNITS
+    assert shift.values.tolist() == [1.5, -0.25]
+    assert shift.noise is not None
+    assert (shift.noise.tolist(), shift.total, shift.completeness_error) == ([0.1, 0.0], 1.0, 0.25)
+    assert find_attributions(tmp_path, "p", "1", "plain", "sft") == ()
+    assert find_attributions(tmp_path / "none", "p", "1", "plain", "dpo") == ()
+
+
+def test_an_empty_earlier_table_changes_no_byte(tmp_path: Path) -> None:
+    write_attributions(tmp_path, [ONE], private=False)
+    first, table = (tmp_path / ATTRIBUTIONS_FILE).read_bytes(), read_attributions(tmp_path)
+    assert table is not None
+    write_attributions(tmp_path, [ONE], private=False, kept=rows_without(table, ["ablation"]))
+    assert (tmp_path / ATTRIBUTIONS_FILE).read_bytes() == first

@@ -6,12 +6,15 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from run_factory import HARMED, make_run
 
 from auditor.adapters.notebook.audit_run import AuditRun
+from auditor.adapters.run.attribution_tables import write_attributions
 from auditor.adapters.run.run_folder import read_results
+from auditor.core.attributions import Attribution, Unit
 from auditor.errors import UsageError
 
 
@@ -27,6 +30,7 @@ def run(folder: Path) -> AuditRun:
 
 def test_holds_what_the_files_hold(folder: Path, run: AuditRun) -> None:
     assert run.effects == read_results(folder).effects
+    assert run.attributions == read_results(folder).attributions != ()
     assert run.cautions == read_results(folder).cautions
     assert run.checkpoints == ("base", "sft", "dpo<b>")
     assert run.manifest["request_id"] == "a" * 64
@@ -97,6 +101,20 @@ def test_tables_of_another_run_are_refused(folder: Path, tmp_path: Path) -> None
     assert run.tokens().num_rows > 0
     with pytest.raises(UsageError, match=r"items\.parquet is no longer the one of this run"):
         run.items()
+
+
+def test_items_that_were_attributed(folder: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(folder, tmp_path / "run")
+    run = AuditRun.read(other)
+    with pytest.raises(UsageError, match="no item of the run was attributed"):
+        run.attributed_items()
+    one = Attribution("small", "1", "plain", "sft", None, "path", "layer", (Unit(0, "layer 0"),), np.ones(1), 1.0)
+    write_attributions(other, [one], private=False)
+    assert run.attributed_items()["name"].to_pylist() == ["layer 0"]
+    # Items that were written anew are those of another run, and so is what is attributed of them.
+    pq.write_table(pq.read_table(other / "items.parquet").slice(0, 3), other / "items.parquet")
+    with pytest.raises(UsageError, match=r"items\.parquet is no longer the one of this run"):
+        run.attributed_items()
 
 
 def test_no_run(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from auditor.cli.request import (
     bound,
     command_line,
     default_out,
+    describe_arguments,
     describe_request,
     named_values,
     request_id,
@@ -61,6 +62,7 @@ OTHER: dict[str, Any] = {
 SAME: dict[str, Any] = {
     "config": Path("c"), "probe": ["p"], "batch_size": "4", "no_cache": True, "out": Path("o"), "dry_run": True,
     "quiet": True, "debug": True, "offline": True, "rehash": True, "tokens": Tokens.none,
+    "attribute": "tokens",
 }  # fmt: skip
 
 
@@ -125,3 +127,9 @@ def test_the_command_that_asks_for_the_same(changes: dict[str, Any]) -> None:
     assert words[:2] == ["audit", "compare"]
     assert CliRunner().invoke(app, words[2:]).exit_code == 0
     assert seen == [(["my base=a b", "dpo"], options)]
+
+
+def test_what_asks_again_is_told_beside_what_identifies() -> None:
+    options = replace(AuditOptions(), probe=["p.csv"], batch_size="4", offline=True, attribute="tokens")
+    assert describe_arguments(options) == {"probe": ["p.csv"], "batch_size": "4", "offline": True}
+    assert not describe_arguments(options).keys() & describe_request(["a"], options).keys()

@@ -10,7 +10,7 @@ import pytest
 from run_factory import InventedScorer, controlled_probe, make_run, responsive_probe, text_swap_probe
 
 from auditor.adapters.run.run_folder import ITEMS_FILE, MANIFEST, TOKENS_FILE
-from auditor.adapters.run.stored_scores import read_checkpoint
+from auditor.adapters.run.stored_scores import read_checkpoint, read_items
 from auditor.core.series import Checkpoint
 from auditor.errors import UsageError
 
@@ -81,3 +81,25 @@ def test_runs_without_all_tokens_say_what_to_do(tmp_path: Path, tokens: str, hel
         read_checkpoint(run, "sft")
     assert "--tokens all" in raised.value.fix
     assert raised.value.where == str(run)
+
+
+def test_some_items_come_back_as_they_do_with_all(run: Path) -> None:
+    ids = {item.id for item in PROBES[1].items[:3]}
+    found = read_items(run, "sft", "controlled", ids)
+    whole = read_checkpoint(run, "sft").scored
+    assert set(found) == {("controlled", render, name) for render in ("plain", "chat") for name in ids}
+    for key, one in found.items():
+        assert (one.item, one.context) == (whole[key].item, whole[key].context)
+        assert [side.total for side in one.candidates] == [side.total for side in whole[key].candidates]
+
+
+def test_numbers_of_a_private_run_come_back_alone(run: Path, tmp_path: Path) -> None:
+    private = make_run(tmp_path / "run", private=True, probes=PROBES)
+    name = PROBES[1].items[0].id
+    for key, one in read_items(private, "sft", "controlled", [name]).items():
+        (other,) = [of for at, of in read_items(run, "sft", "controlled", [name]).items() if at == key]
+        assert (one.context, {side.text for side in one.item.candidates}) == ("", {""})
+        for own, known in zip(one.candidates, other.candidates, strict=True):
+            assert own.logprobs.tolist() == known.logprobs.tolist()
+            assert own.token_ids.tolist() == list(range(len(known.token_ids)))
+            assert set(own.tokens) == {""}

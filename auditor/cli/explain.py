@@ -183,7 +183,7 @@ def _margins(one: ExplainedItem) -> Table:
 
 def _roles(one: ExplainedItem) -> Table:
     """What the tokens of each role add to it."""
-    headings = {
+    headings: dict[str, list[float | None]] = {
         "margin": [part.margin for part in one.roles],
         "shift": [part.shift for part in one.roles],
         "excess": [part.excess for part in one.roles],

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from auditor.adapters.notebook.run_figures import FigureName, RunFigure, find_figure, leading_figures
 from auditor.adapters.notebook.run_html import run_html
-from auditor.adapters.run.results_schema import EffectRow, Results
+from auditor.adapters.run.attribution_tables import read_attributions
+from auditor.adapters.run.results_schema import AttributionRow, EffectRow, Results
 from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, file_hash, read_manifest, read_results
 from auditor.adapters.summaries.run_summary import summary_of
 from auditor.adapters.summaries.summary_schema import RunSummary, SummaryCell
@@ -57,6 +58,16 @@ class AuditRun:
         return self.results.effects
 
     @property
+    def attributions(self) -> tuple[AttributionRow, ...]:
+        """What carries each identity's levels and shifts: the mean part of every unit in every cell, in nats.
+
+        Roles of scored tokens (method ``tokens``) are always there; words, layers and heads after ``audit attribute``.
+        The attributes are the keys of docs/run-folder.md: ``estimate`` with its interval, positive towards the harmful
+        side, and ``total``, which the parts of a cell add up to but for its ``completeness_error``.
+        """
+        return self.results.attributions
+
+    @property
     def cautions(self) -> tuple[str, ...]:
         """Sentences a reader must know before a number, most serious first."""
         return self.results.cautions
@@ -89,6 +100,21 @@ class AuditRun:
         """
         return self._table(TOKENS_FILE)
 
+    def attributed_items(self) -> pa.Table:
+        """``attributions.parquet``: a row for each part of each attributed item, in nats.
+
+        Raises:
+            UsageError: the run was not attributed, the table is damaged, or the folder now holds another run.
+        """
+        table = read_attributions(self.folder)
+        if table is None:
+            raise UsageError(
+                "no item of the run was attributed", where=str(self.folder), fix="Run audit attribute on the folder."
+            )
+        # What was attributed goes when the items are written anew.
+        self._refuse_others(ITEMS_FILE)
+        return table
+
     def figure(self, name: FigureName, probe: str | None = None, checkpoint: str | None = None) -> RunFigure:
         """One figure of the report.
 
@@ -105,23 +131,33 @@ class AuditRun:
         return find_figure(self.results, self.manifest, name, probe, checkpoint)
 
     def _table(self, name: str) -> pa.Table:
+        try:
+            found = pq.read_table(self.folder / name)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(name, error) from error
+        self._refuse_others(name)
+        return found
+
+    def _refuse_others(self, name: str) -> None:
+        """Raise where a file is no longer the one of this run."""
         path, files = self.folder / name, self.manifest.get("files")
         try:
-            found = pq.read_table(path)
             same = not isinstance(files, dict) or files.get(name) in (None, file_hash(path))
-        except (OSError, pa.ArrowException) as error:
-            raise UsageError(
-                f"{name} cannot be read: {one_line(error)}",
-                where=str(self.folder),
-                fix="Run the same audit again: it replaces the file.",
-            ) from error
+        except OSError as error:
+            raise self._unreadable(name, error) from error
         if not same:
             raise UsageError(
                 f"{name} is no longer the one of this run: the folder was written since",
                 where=str(self.folder),
                 fix="Read the run again with auditor.load.",
             )
-        return found
+
+    def _unreadable(self, name: str, error: Exception) -> UsageError:
+        return UsageError(
+            f"{name} cannot be read: {one_line(error)}",
+            where=str(self.folder),
+            fix="Run the same audit again: it replaces the file.",
+        )
 
     def __repr__(self) -> str:
         """The answer in a line."""

@@ -108,7 +108,8 @@ def write_attributions(
 
     def write(partial: Path) -> None:
         with pq.ParquetWriter(partial, ATTRIBUTIONS, compression="zstd") as writer:
-            if kept is not None:
+            # An empty part would make other bytes of the same table.
+            if kept is not None and kept.num_rows:
                 writer.write_table(kept)
             rest = iter(attributions)
             while some := list(islice(rest, _AT_ONCE)):

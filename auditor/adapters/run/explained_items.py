@@ -113,7 +113,7 @@ def explain_item(run: Path, name: str, checkpoint: str | None = None) -> tuple[E
         _explained(run, table, item, name, series[name], private=private)
         for table in tables
         for name in wanted
-        if any(one.id == item for one in table.items)
+        if any(one.id == item and one.pair is not None for one in table.items)
     ]
     if not found:
         raise UsageError(

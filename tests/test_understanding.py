@@ -1,0 +1,68 @@
+"""An audit that is understood: its request is the same however it is asked, and what is wrong is known at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from auditor.adapters.cache.weight_hashes import WeightHashes
+from auditor.cli.console import RichProgress
+from auditor.cli.options import AuditOptions, Render
+from auditor.cli.understanding import request_of, scorer_of, understand
+from auditor.errors import ModelLoadError, UsageError
+
+QUIET = RichProgress(Console(quiet=True), quiet=True)
+
+
+@pytest.fixture
+def options(pair_file: Path, tmp_path: Path) -> AuditOptions:
+    return AuditOptions(probe=[str(pair_file)], out=tmp_path / "run")
+
+
+@pytest.fixture
+def models(llama_series: dict[str, Path]) -> list[str]:
+    return [str(llama_series[name]) for name in ("sft", "dpo")]
+
+
+def test_what_is_asked_is_understood(models: list[str], options: AuditOptions) -> None:
+    audit = understand(models, replace(options, beta=["0.1"]), QUIET)
+    assert audit.series.names == ("sft", "dpo")
+    assert audit.series["dpo"].beta == 0.1
+    assert [probe.name for probe in audit.probes] == ["small"]
+    assert audit.rendering.renders == ("plain", "chat")
+    assert not any(options.out.parent.iterdir()), "nothing is written yet"  # type: ignore[union-attr]
+
+
+def test_equal_questions_have_one_request_and_others_another(models: list[str], options: AuditOptions) -> None:
+    def identity(asked: AuditOptions) -> str:
+        return request_of(models, asked, understand(models, asked, QUIET)).identity
+
+    same = [options, replace(options, quiet=True, attribute="tokens", offline=True)]
+    others = [replace(options, seed=1), replace(options, render=Render.plain), replace(options, sesoi=0.5)]
+    assert len({identity(one) for one in same}) == 1
+    assert len({identity(one) for one in (options, *others)}) == 4
+
+
+def test_the_scorer_is_the_audits_own(models: list[str], options: AuditOptions) -> None:
+    audit = understand(models, options, QUIET)
+    scorer = scorer_of(audit, options, QUIET, WeightHashes(None, rehash=False))
+    assert scorer.renders == ("plain", "chat")
+    assert scorer.prepare("dpo", audit.probes).items == 48
+    assert scorer.unknown_texts(audit.series["dpo"], audit.probes) == 96
+
+
+def test_what_is_wrong_is_known_before_a_weight_is_read(
+    models: list[str], options: AuditOptions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("auditor.adapters.hf.models.ModelShelf.take", lambda *_: pytest.fail("a weight was read"))
+    with pytest.raises(UsageError, match="must be a positive number"):
+        understand(models, replace(options, sesoi=-1.0), QUIET)
+    with pytest.raises(UsageError, match="is given twice"):
+        understand(models, replace(options, beta=["0.1", "0.2"]), QUIET)
+    with pytest.raises(UsageError):
+        understand(models, replace(options, probe=[str(tmp_path / "none.csv")]), QUIET)
+    with pytest.raises(ModelLoadError):
+        understand([*models, f"{tmp_path}/missing/"], options, QUIET)
