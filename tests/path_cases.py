@@ -33,8 +33,8 @@ def some_pairs(items: int = 3, seed: int = 0, vocabulary: int = VOCAB_SIZE) -> S
     rows = []
     for item in range(items):
         shared = generator.integers(3, vocabulary, 4 + item).tolist()
-        for side in range(2):
-            rows.append((shared + generator.integers(3, vocabulary, 3 + side * item).tolist(), len(shared)))
+        sides = (generator.integers(3, vocabulary, 3 + side * item).tolist() for side in range(2))
+        rows += [(shared + side, len(shared)) for side in sides]
     return Sequences.of(rows, [at // 2 for at in range(len(rows))])
 
 

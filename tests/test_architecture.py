@@ -64,13 +64,18 @@ MODEL_ADAPTERS = {
     "auditor.adapters.hf.models",
     "auditor.adapters.hf.packed",
     "auditor.adapters.hf.padded",
+    "auditor.adapters.hf.parameter_path",
+    "auditor.adapters.hf.path_costs",
     "auditor.adapters.hf.peft_adapters",
     "auditor.adapters.hf.read_ahead",
     "auditor.adapters.hf.rendering",
     "auditor.adapters.hf.softmax",
+    "auditor.adapters.hf.tensor_places",
     "auditor.adapters.hf.token_words",
     "auditor.adapters.hf.tokens",
     "auditor.adapters.hf.tree_attention",
+    "auditor.adapters.hf.weight_differences",
+    "auditor.adapters.hf.weight_maps",
     "auditor.adapters.hf.workload",
 }
 SLOW_LIBRARIES = MODEL_LIBRARIES | {"jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "scipy"}

@@ -177,6 +177,21 @@ def test_failed_adapter_empties_the_shelf(
     assert shelf.loads == 2
 
 
+@pytest.mark.parametrize("name", ["base", "lora"])
+def test_a_whole_model_is_the_callers_to_change(made: Path, shelf: ModelShelf, name: str) -> None:
+    with shelf.take_whole(_files(made / name)) as model:
+        torch.testing.assert_close(_logits(model), _fresh(made / name), rtol=1e-4, atol=1e-4)
+        assert not any("lora" in key for key, _ in model.named_parameters())
+        with torch.no_grad():
+            next(model.parameters()).zero_()
+    with shelf.take(_files(made / "base")) as model:
+        assert torch.equal(_logits(model), _fresh(made / "base"))
+    assert shelf.loads == 2
+    with pytest.raises(KeyboardInterrupt), shelf.take_whole(_files(made / name)) as model:
+        raise KeyboardInterrupt
+    assert sum(one.numel() for one in model.parameters()) == 0
+
+
 def test_offloaded_bases_are_loaded_anew_and_leave_no_files(made: Path) -> None:
     shelf = ModelShelf(LoadPolicy(device_map="auto", max_memory={"cpu": 80_000}))
     with shelf.take(_files(made / "base")) as model:

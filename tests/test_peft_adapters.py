@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
 from auditor.adapters.hf.model_loading import quiet
-from auditor.adapters.hf.peft_adapters import attach, detach
+from auditor.adapters.hf.peft_adapters import attach, detach, merge
 from auditor.adapters.hf.specs import parse_specs
 from auditor.errors import ModelLoadError
 
@@ -201,3 +201,25 @@ def test_adapter_on_a_base_that_is_partly_on_disk_is_refused(made: Path, tmp_pat
     with pytest.raises(ModelLoadError, match="partly in CPU memory or on disk") as caught:
         attach(model, _files(made / "base-lora", "base"))
     assert "merge_and_unload" in caught.value.fix
+
+
+@pytest.mark.parametrize("kind", [one for one in KINDS if "bigger" not in one and one != "smaller"])
+def test_merged_weights_give_what_the_adapter_gives(made: Path, kind: str) -> None:
+    merged = merge(_base(made / "base"), _files(made / f"base-{kind}", "base"))
+    expected = _peft_itself(made / "base", made / f"base-{kind}")
+    torch.testing.assert_close(_logits(merged), expected, rtol=1e-4, atol=1e-4)
+    assert {name for name, _ in merged.named_parameters()} == {
+        name for name, _ in _base(made / "base").named_parameters()
+    }
+    assert not any(one.requires_grad for one in merged.parameters())
+    assert not any(one.training for one in merged.modules())
+
+
+def test_one_use_of_a_tied_tensor_is_not_merged(made: Path) -> None:
+    with pytest.raises(ModelLoadError, match="one of two uses of a tied tensor"):
+        merge(_base(made / "tied"), _files(made / "tied-embedding-lora", "tied"))
+
+
+def test_merging_needs_an_adapter(made: Path) -> None:
+    with pytest.raises(ValueError, match="has no adapter"):
+        merge(_base(made / "base"), resolve(parse_specs([f"x={made / 'base'}"])[0], LoadPolicy()))

@@ -72,7 +72,8 @@ class PathParts:
     @property
     def errors(self) -> FloatArray:
         """How far an item's parts are from adding up, nats, shape (n_items,)."""
-        return self.values.sum(axis=1) - self.totals
+        sums: FloatArray = self.values.sum(axis=1)
+        return sums - self.totals
 
     @property
     def rough(self) -> IntArray:

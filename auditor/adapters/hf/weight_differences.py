@@ -108,13 +108,15 @@ def moving_weights(
     """
     check_comparable(reference, policy, shelf)
     line = _product_line if is_product(reference, policy) else _whole_line
-    with line(reference, policy, shelf, margins, offload) as moved:
-        moved.move_to(0)
-        _check_begins(margins(moved.model), moved.before, f"{reference.name} and {policy.name}")
-        for one in moved.moving:
-            one.parameter.requires_grad_(True)
-        yield moved
-    shelf.clear()
+    try:
+        with line(reference, policy, shelf, margins, offload) as moved:
+            moved.move_to(0)
+            _check_begins(margins(moved.model), moved.before, f"{reference.name} and {policy.name}")
+            for one in moved.moving:
+                one.parameter.requires_grad_(True)
+            yield moved
+    finally:
+        shelf.clear()
 
 
 @contextmanager
@@ -199,12 +201,11 @@ def _kept(model: PreTrainedModel, weights: WeightMap, place: Place) -> dict[str,
 
 def _apart(weights: WeightMap, adapted: Collection[str]) -> WeightMap:
     """A tensor that an adapter changes under one of its names only is one by itself there."""
-    found: list[Weight] = []
+    found, alone = list[Weight](), list[Weight]()
     for one in weights.weights:
-        alone = [name for name in one.tied if name in adapted]
-        found += [replace(one, tied=tuple(name for name in one.tied if name not in alone))]
-        found += [replace(one, name=name, tied=()) for name in alone]
-    return replace(weights, weights=tuple(found))
+        found.append(replace(one, tied=tuple(name for name in one.tied if name not in adapted)))
+        alone += [replace(one, name=name, tied=()) for name in one.tied if name in adapted]
+    return replace(weights, weights=(*found, *alone))
 
 
 def _factors(weights: WeightMap, products: Mapping[str, Any]) -> Iterator[Moving]:
