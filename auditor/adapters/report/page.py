@@ -30,6 +30,9 @@ from auditor.adapters.report.glosses import SCALE
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.results_schema import EffectRow
+from auditor.adapters.run.run_status import INTERRUPTED
+from auditor.adapters.summaries.headlines import WHAT_AN_AUDIT_SAYS, headline_parts
+from auditor.adapters.summaries.run_summary import summary_of
 from auditor.core.metrics import METRICS
 from auditor.core.verdicts import DEFAULT_SESOI
 
@@ -84,6 +87,7 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         UsageError: the folder holds no finished run, or its files do not follow the contract.
     """
     data = read_report(run)
+    summary = summary_of(data.results, data.manifest)
     figures = {
         probe.title: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
         for at, probe in enumerate(data.probes)
@@ -95,6 +99,10 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
     return page.render(
         data=data,
         appearance=appearance,
+        interrupted=INTERRUPTED if summary.status == "interrupted" else "",
+        headline=headline_parts(summary.leaves, summary.metrics, judged=not data.unjudged),
+        basis=summary.basis,
+        what_it_says=WHAT_AN_AUDIT_SAYS,
         bound=data.bound,
         leaves=tuple(branch.leaf for branch in data.branches),
         titles=data.titles,

@@ -8,7 +8,12 @@ from typing import Any
 from huggingface_hub import EvalResult
 
 from auditor.adapters.printable import on_one_line
-from auditor.adapters.summaries.markdown_summary import caution_blocks, how_it_was_read, what_was_audited
+from auditor.adapters.summaries.markdown_summary import (
+    caution_blocks,
+    how_it_was_read,
+    interruption,
+    what_was_audited,
+)
 from auditor.adapters.summaries.markdown_text import markdown_text
 from auditor.adapters.summaries.summary_schema import RunSummary, SummaryCell
 from auditor.adapters.summaries.verdict_tables import verdict_blocks
@@ -60,6 +65,7 @@ def card_section(summary: RunSummary) -> str:
 
 def _section(summary: RunSummary) -> Iterator[str]:
     yield "## Bias audit"
+    yield from interruption(summary)
     yield f"**{markdown_text(summary.headline)}.** {how_it_was_read(summary)}"
     yield from verdict_blocks(summary)
     yield from caution_blocks(summary)
