@@ -169,6 +169,13 @@ def test_where_training_has_several_ends_the_card_is_about_a_named_one(tmp_path:
     assert_refused(audit("report", run, "--checkpoint", "dpo2"), 2, "--checkpoint", "--card")
 
 
+def test_the_card_is_about_the_checkpoint_last_asked_for(run: Path, tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    for name in ("sft", "dpo<b>"):
+        assert audit("report", run, "--card", card, "--checkpoint", name).exit_code == 0
+        assert ModelCard.load(card).data.model_name == name
+
+
 def test_a_private_run_keeps_its_texts_to_itself(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", probes=[controlled_probe()], private=True)
     card = tmp_path / "README.md"

@@ -168,7 +168,7 @@ def _card(summary: RunSummary, card: Path) -> Writer:
         UsageError: training has several ends and none is named, or the card cannot be written into.
     """
     from auditor.adapters.summaries.card_files import audited_card
-    from auditor.adapters.summaries.model_card import SOURCE, card_results, card_section
+    from auditor.adapters.summaries.model_card import SOURCE, card_name, card_results, card_section
     from auditor.cli.request import writable
 
     writable(card, "--card")
@@ -178,8 +178,7 @@ def _card(summary: RunSummary, card: Path) -> Writer:
             where="--card",
             fix=f"Say which: --checkpoint {' or '.join(leaf.checkpoint for leaf in summary.leaves)}.",
         )
-    name = summary.leaves[0].checkpoint
-    return _bytes(audited_card(card, name, card_results(summary), card_section(summary), SOURCE))
+    return _bytes(audited_card(card, card_name(summary), card_results(summary), card_section(summary), SOURCE))
 
 
 def _bytes(content: bytes) -> Writer:
