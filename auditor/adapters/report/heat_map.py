@@ -101,10 +101,10 @@ class HeatMap:
             )
         _, label, theme, cell = max(found, key=lambda one: one[0])
         said += f" Farthest from 0: {label[:60]} on {theme[:60]}, {with_interval(cell.mark)}."
-        few = (
-            f" Hatched cells ({hatched}) have fewer than {MIN_THEME_CLUSTERS} predicates, too few for a verdict: they "
-        )
-        return said + (few + "describe only." if hatched else "")
+        if hatched:
+            said += f" Hatched cells ({hatched}) have fewer than {MIN_THEME_CLUSTERS} predicates, too few"
+            said += " for a verdict, and describe only."
+        return said
 
     def table(self) -> Table:
         numbers = (f"{one} ({self.unit})" for one in ("estimate", "low", "high"))
