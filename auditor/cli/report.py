@@ -63,18 +63,11 @@ def report(
         from auditor.adapters.run.run_folder import REPORT, replace_file
 
         formats = _formats(form, only_beside=not show and (card is not None or figures is not None))
-        if show and "html" not in formats:
-            raise UsageError("there is no page to open", where="--open", fix="Add html to --format, or leave it out.")
-        if checkpoint is not None and card is None:
-            raise UsageError("only a card is about one checkpoint", where="--checkpoint", fix="Add --card README.md.")
+        _refuse_idle(formats, card, checkpoint, show=show)
         _refuse_inside(run, "--card", card)
         _refuse_inside(run, "--figures", figures)
         # All is made before anything is written, so that what is wrong with one file changes none.
-        files: dict[Path, Writer] = {}
-        if "html" in formats:
-            from auditor.adapters.report.page import render_report
-
-            files[run / REPORT] = _bytes(render_report(run, appearance).encode())
+        files: dict[Path, Writer] = {run / REPORT: _page(run, appearance)} if "html" in formats else {}
         if card is not None or {*formats} - {"html"}:
             files |= _summaries(run, formats, card, checkpoint)
         if figures is not None:
@@ -109,6 +102,13 @@ def formats_in(text: str) -> tuple[str, ...]:
     return named
 
 
+def _refuse_idle(formats: Sequence[str], card: Path | None, checkpoint: str | None, *, show: bool) -> None:
+    if show and "html" not in formats:
+        raise UsageError("there is no page to open", where="--open", fix="Add html to --format, or leave it out.")
+    if checkpoint is not None and card is None:
+        raise UsageError("only a card is about one checkpoint", where="--checkpoint", fix="Add --card README.md.")
+
+
 def _refuse_inside(run: Path, option: str, path: Path | None) -> None:
     """A run folder holds its own files alone: with another one there, its audit could not be run again."""
     if path is not None and path.resolve().is_relative_to(run.resolve()):
@@ -126,6 +126,12 @@ def _say_interrupted(run: Path) -> None:
 
     if status_of(read_manifest(run)) != "complete":
         typer.echo(on_one_line(f"{run}: {INTERRUPTED} {CONTINUE}"), err=True)
+
+
+def _page(run: Path, appearance: Appearance) -> Writer:
+    from auditor.adapters.report.page import render_report
+
+    return _bytes(render_report(run, appearance).encode())
 
 
 def _summaries(run: Path, formats: Sequence[str], card: Path | None, checkpoint: str | None) -> dict[Path, Writer]:
