@@ -47,7 +47,7 @@ def test_an_interrupted_run_is_compared_with_a_caution(runs: dict[str, str], tmp
     result = audit("diff", runs["old"], stopped, "--json", tmp_path / "diff.json")
     assert result.exit_code == 0, result.output
     assert f"{stopped}: The audit was interrupted" in result.stdout
-    assert result.stdout.count("interrupted") == 1
+    assert result.stdout.count("was interrupted") == 1
     (caution,) = json.loads((tmp_path / "diff.json").read_text(encoding="utf-8"))["cautions"]
     assert caution.startswith(f"{stopped}: The audit was interrupted")
 
