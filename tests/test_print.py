@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -11,14 +10,12 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 from command_line import ROOT
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from pypdf import PageObject, PdfReader
 from run_factory import BRANCHED, make_run
 
 from auditor.adapters.report.page import Appearance, render_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 EXAMPLE = ROOT / "reports" / "example"
 WIDTHS = {"A4": 688, "Letter": 710}  # CSS pixels: the paper's width less 14 mm at either side
 MARGIN = 15 / 25.4 * 72  # points above and below the text; the page's number stands in it
@@ -47,16 +44,6 @@ class Sheet(NamedTuple):
     high: float
     texts: list[Text]
     words: str
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module", params=["example", "hostile"])
