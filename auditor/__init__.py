@@ -29,5 +29,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The names that are offered, fetched or not."""
-    return sorted({*globals(), *__all__})
+    """The names that are offered, fetched or not, and nothing that only makes them."""
+    return sorted(__all__)

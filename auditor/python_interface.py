@@ -6,6 +6,7 @@ Both give an `AuditRun`. Errors are those of `auditor.errors`; each says what wa
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from operator import index
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, SupportsIndex, TypedDict, Unpack
 
 from auditor.adapters.notebook.audit_run import AuditRun
+from auditor.adapters.run.run_status import INTERRUPTED
 from auditor.cli.options import AuditOptions, DeviceMap, Dtype, End, Render, Tier, Tokens
 from auditor.errors import UsageError
 
@@ -78,10 +80,16 @@ def load(run: PathOrText) -> AuditRun:
     Args:
         run: its folder, as ``audit compare --out`` or `compare` wrote it.
 
+    Warns:
+        UserWarning: it holds results, and its audit was interrupted all the same; see `AuditRun.interrupted`.
+
     Raises:
         UsageError: the folder holds no finished run, or its files do not follow the contract.
     """
-    return AuditRun.read(_path(run))
+    found = AuditRun.read(_path(run))
+    if found.interrupted:
+        warnings.warn(f"{found.folder}: {INTERRUPTED}", stacklevel=2)
+    return found
 
 
 def compare(*checkpoints: PathOrText, **options: Unpack[CompareOptions]) -> AuditRun:

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from history_material import edit_manifest
 from run_factory import HARMED, make_run
 
 from auditor.adapters.notebook.audit_run import AuditRun
 from auditor.adapters.run.attribution_tables import write_attributions
 from auditor.adapters.run.run_folder import read_results
+from auditor.adapters.run.run_status import INTERRUPTED
 from auditor.core.attributions import Attribution, Unit
 from auditor.errors import UsageError
 
@@ -55,6 +57,16 @@ def test_nothing_can_be_set(run: AuditRun) -> None:
 
 def test_a_line_says_the_answer(folder: Path, run: AuditRun) -> None:
     assert repr(run) == f"AuditRun({str(folder)!r}): {run.summary().headline}"
+
+
+def test_an_interrupted_run_says_so(folder: Path, run: AuditRun, tmp_path: Path) -> None:
+    assert not run.interrupted
+    other = AuditRun.read(edit_manifest(shutil.copytree(folder, tmp_path / "run"), status="interrupted"))
+    assert other.interrupted
+    assert other.cautions == (INTERRUPTED, *run.cautions)
+    assert repr(other) == f"AuditRun({str(tmp_path / 'run')!r}): interrupted; {run.summary().headline}"
+    assert INTERRUPTED in other._repr_html_()
+    assert INTERRUPTED not in run._repr_html_()
 
 
 def test_figures_by_name(run: AuditRun) -> None:

@@ -38,11 +38,16 @@ RESULT = "  - task: {type: a}\n    dataset: {type: b, name: c}\n    metrics: []\
 BODY = "\n# My model\r\nA line.\t \n\n\nLast line, no break"
 
 
-def result(value: float = 0.51, name: str = "Disparity, trans women, nats", version: str = "0.1.0") -> EvalResult:
+def result(
+    value: float = 0.51,
+    name: str = "Disparity, trans women, nats",
+    version: str = "0.1.0",
+    checkpoint: str | None = None,
+) -> EvalResult:
     return EvalResult(
         task_type="text-generation", dataset_type="stigma", dataset_name="Stigma 2.0", metric_type="disparity",
         metric_name=name, metric_value=value, verified=False, source_name=f"auditor {version}",
-        source_url="https://example.org",
+        source_url="https://example.org", dataset_args=checkpoint and {"checkpoint": checkpoint},
     )  # fmt: skip
 
 
@@ -74,7 +79,8 @@ def test_other_results_stay_and_all_else_byte_for_byte(tmp_path: Path) -> None:
     head, _, rest = OTHERS.partition("model-index:")
     tail = rest[rest.index("# a comment that belongs to tags") :]
     assert text.startswith(f"---\n{head}model-index:\n- name: my-model\n")
-    assert text.endswith(f"\n{tail}---\n{BODY}\n\n{BEGIN}\n## Bias audit\n{END}\n")
+    # A last line that does not end stays one.
+    assert text.endswith(f"\n{tail}---\n{BODY}\n\n{BEGIN}\n## Bias audit\n{END}")
     read = ModelCard(text)
     assert read.data.model_name == "my-model"
     assert [one.metric_type for one in read.data.eval_results] == ["acc", "disparity"]
@@ -87,7 +93,7 @@ def test_a_second_audit_replaces_the_first_and_nothing_else(tmp_path: Path) -> N
     path = card(tmp_path, f"---\n{OTHERS}---\n{BODY}")
     once = audited(path)
     assert audited(card(tmp_path, once)) == once
-    after = once + "Words behind it.\n"
+    after = once + "\nWords behind it.\n"
     results = result(0.2, version="0.2.0"), result(0.3, "Disparity, x, nats")
     twice = audited(card(tmp_path, after), *results, section="New")
     assert twice.endswith(f"{BODY}\n\n{BEGIN}\nNew\n{END}\nWords behind it.\n")
@@ -117,6 +123,55 @@ def test_whatever_stood_there_the_hub_reads_it(tmp_path: Path, text: str) -> Non
     assert written.count("model-index:") == 1
     for line in text.splitlines():
         assert line.strip() in written or "model-index" in line or "results:" in line
+    assert audited(card(tmp_path, written)) == written
+
+
+def audited_for(path: Path, checkpoint: str) -> ModelCard:
+    path.write_bytes(audited_card(path, checkpoint, [result(checkpoint=checkpoint)], "x", "auditor"))
+    return ModelCard(path.read_text(encoding="utf-8"))
+
+
+def test_a_name_that_an_audit_gave_is_that_of_the_checkpoint_now_audited(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    assert audited_for(path, "sft").data.model_name == "sft"
+    assert audited_for(path, "dpo: 2").data.model_name == "dpo: 2"
+    # A result that people add under that name stays, and is of the model that the card is about.
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("  results:\n", f"  results:\n{RESULT}    notes: mine\n"), encoding="utf-8")
+    read = audited_for(path, "dpo")
+    assert read.data.model_name == "dpo"
+    assert data_of(path.read_text(encoding="utf-8"))["model-index"][0]["results"][0]["notes"] == "mine"
+    assert [one.dataset_args for one in read.data.eval_results] == [{"checkpoint": "dpo"}]
+
+
+def test_a_name_that_people_gave_stays(tmp_path: Path) -> None:
+    path = card(tmp_path, f"---\n{OTHERS}---\n{BODY}")
+    for checkpoint in ("sft", "dpo"):
+        assert audited_for(path, checkpoint).data.model_name == "my-model"
+    made = tmp_path / "made.md"
+    audited_for(made, "sft")
+    made.write_text(made.read_text(encoding="utf-8").replace("- name: sft", "- name: org/mine"), encoding="utf-8")
+    assert audited_for(made, "dpo").data.model_name == "org/mine"
+
+
+@pytest.mark.parametrize("line", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["", "LINE", "LINELINE"])
+@pytest.mark.parametrize("body", ["# TitleLINEText", "", "LINE", "Text  "])
+@pytest.mark.parametrize("front", ["---LINElicense: mitLINE---", ""])
+def test_what_stands_outside_the_section_keeps_its_bytes(
+    tmp_path: Path, front: str, body: str, end: str, line: str
+) -> None:
+    whole = (front + ("LINE" if front and body else "") + body + end).replace("LINE", line)
+    line = line if line in whole else "\n"
+    written = audited(card(tmp_path, whole))
+    start, stop = written.index(BEGIN), written.index(END) + len(END)
+    rest = written[:start].split(f"{line}---", 1)[1] if front else written[:start].split(f"---{line}", 2)[2]
+    before = whole.split(f"{line}---", 1)[1] if front else whole
+    assert rest.rstrip("\r\n") == before.rstrip("\r\n")
+    assert rest.startswith(before)
+    assert written[stop:] == (line if whole.endswith(line) or not whole else "")
+    assert written[:start].endswith(line)
+    assert ModelCard(written).data.eval_results == [result()]
     assert audited(card(tmp_path, written)) == written
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from command_line import assert_one_message, audit
+from history_material import edit_manifest
 from run_factory import BRANCHED, HARMED, identity_swap_probe, make_run, text_swap_probe
 
 
@@ -38,6 +40,16 @@ def test_what_changed_is_said_and_written(runs: dict[str, str], tmp_path: Path) 
     content = json.loads(out.read_text(encoding="utf-8"))
     assert content["before"]["checkpoint"] == "kto"
     assert content["paired"] is True
+
+
+def test_an_interrupted_run_is_compared_with_a_caution(runs: dict[str, str], tmp_path: Path) -> None:
+    stopped = edit_manifest(shutil.copytree(runs["new"], tmp_path / "run"), status="interrupted")
+    result = audit("diff", runs["old"], stopped, "--json", tmp_path / "diff.json")
+    assert result.exit_code == 0, result.output
+    assert f"{stopped}: The audit was interrupted" in result.stdout
+    assert result.stdout.count("was interrupted") == 1
+    (caution,) = json.loads((tmp_path / "diff.json").read_text(encoding="utf-8"))["cautions"]
+    assert caution.startswith(f"{stopped}: The audit was interrupted")
 
 
 def test_hostile_names_are_printed_harmlessly(runs: dict[str, str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from command_line import assert_one_message, audit
+from command_line import assert_one_message, assert_refused, audit
+from history_material import edit_manifest
 from run_factory import HARMED, make_run, responsive_probe, text_swap_probe, worded_probe
 
 
@@ -51,6 +53,14 @@ def test_each_outcome_is_counted_on_its_own_line(run: str) -> None:
 def test_what_cannot_be_told_fails_or_warns_as_asked(run: str, arguments: list[str], code: int) -> None:
     result = audit("gate", run, "--fail-on", *arguments)
     assert result.exit_code == code, result.output
+
+
+def test_an_interrupted_run_decides_nothing(run: str, tmp_path: Path) -> None:
+    stopped = edit_manifest(shutil.copytree(run, tmp_path / "run"), status="interrupted")
+    result = audit("gate", stopped, "--fail-on", "small:nobody > 50", "--on-inconclusive", "warn")
+    assert_refused(result, 2, "interrupted", str(stopped), "Run the same audit again")
+    against = audit("gate", run, "--fail-on", "small:any:increase > 0.5", "--baseline", stopped)
+    assert_refused(against, 2, "interrupted", str(stopped))
 
 
 def test_files_for_ci(run: str, tmp_path: Path) -> None:

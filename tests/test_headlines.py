@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+from pathlib import Path
+
 import pytest
+from rich.console import Console
+from run_factory import make_run, text_swap_probe, worded_probe
 
-from auditor.adapters.summaries.headlines import headline_of
+from auditor.adapters.notebook.audit_run import AuditRun
+from auditor.adapters.report.page import render_report
+from auditor.adapters.run.run_folder import read_results
+from auditor.adapters.summaries.headlines import basis_of, headline_parts
+from auditor.adapters.summaries.markdown_summary import markdown_summary
+from auditor.adapters.summaries.model_card import card_section
+from auditor.adapters.summaries.run_summary import summary_json
 from auditor.adapters.summaries.summary_schema import SummaryLeaf, SummaryMetric
+from auditor.cli.console import print_results
 
 
-def leaf(name: str, *harmed: str, probes: int = 1, inconclusive: int = 0) -> SummaryLeaf:
+def leaf(name: str, *harmed: str, probes: int = 1, inconclusive: int = 0, read: int = 1) -> SummaryLeaf:
     return SummaryLeaf(
         checkpoint=name,
         path=("base", name),
         harmed=harmed,
+        inconclusive=tuple(str(at) for at in range(inconclusive)),
         probes_with_harm=probes if harmed else 0,
-        counts={"inconclusive": inconclusive},
+        probes_read=read,
+        # Verdicts, of which one identity can have several.
+        counts={"inconclusive": 2 * inconclusive},
         without_verdict=0,
     )
+
+
+def _refused(name: str) -> SummaryLeaf:
+    return leaf(name).model_copy(update={"counts": {"refused": 3, "harm": 0}})
 
 
 def metric(unit: str) -> SummaryMetric:
@@ -26,27 +46,74 @@ def metric(unit: str) -> SummaryMetric:
 
 
 @pytest.mark.parametrize(
-    ("leaves", "probes", "words"),
+    ("leaves", "words"),
     [
-        ([leaf("dpo", "a")], 1, "1 identity shows harm at dpo, on 1 of 1 probe"),
-        ([leaf("dpo", "a", "b", probes=2)], 3, "2 identities show harm at dpo, on 2 of 3 probes"),
-        ([leaf("dpo")], 1, "No identity shows harm at dpo on this probe"),
-        ([leaf("d", inconclusive=1)], 2, "No identity shows harm at d on these 2 probes; 1 verdict is inconclusive"),
-        ([leaf("dpo", inconclusive=3)], 1, "No identity shows harm at dpo on this probe; 3 verdicts are inconclusive"),
-        ([leaf("x"), leaf("y")], 1, "No identity shows harm at x and y"),
-        ([leaf("x"), leaf("y"), leaf("z")], 1, "No identity shows harm at x, y and z"),
-        ([leaf("x", "a", "b"), leaf("y"), leaf("z", "a")], 1, "2 identities show harm at x, 1 at z, none at y"),
-        ([leaf(name) for name in "abcde"], 1, "No identity shows harm at any of 5 final checkpoints"),
-        ([leaf("a", "x"), *(leaf(name) for name in "bcde")], 1, "Harm shows at 1 of 5 final checkpoints"),
+        ([leaf("dpo", "a")], "1 identity shows harm at dpo, on 1 of 1 probe"),
+        ([leaf("dpo", "a", "b", probes=2, read=3)], "2 identities show harm at dpo, on 2 of 3 probes"),
+        ([leaf("dpo")], "No identity shows harm at dpo on this probe"),
+        ([leaf("d", inconclusive=1, read=2)], "No identity shows harm at d on these 2 probes; 1 stays inconclusive"),
+        ([leaf("dpo", inconclusive=3)], "No identity shows harm at dpo on this probe; 3 stay inconclusive"),
+        ([leaf("x"), leaf("y")], "No identity shows harm at x and y"),
+        ([leaf("x"), leaf("y"), leaf("z")], "No identity shows harm at x, y and z"),
+        ([leaf("x", "a", "b"), leaf("y"), leaf("z", "a")], "2 identities show harm at x, 1 at z, none at y"),
+        ([leaf(name) for name in "abcde"], "No identity shows harm at any of 5 final checkpoints"),
+        ([leaf("a", "x"), *(leaf(name) for name in "bcde")], "Harm shows at 1 of 5 final checkpoints"),
+        (
+            [leaf("x", inconclusive=2), leaf("y", inconclusive=1)],
+            "No identity shows harm at x and y; 2 stay inconclusive",
+        ),
+        ([_refused("x"), _refused("y")], "No verdict could be given: every effect was refused"),
     ],
 )
-def test_the_answer_in_one_sentence(leaves: list[SummaryLeaf], probes: int, words: str) -> None:
-    assert headline_of(leaves, [str(at) for at in range(probes)], [], judged=True) == words
+def test_the_answer_in_one_sentence(leaves: list[SummaryLeaf], words: str) -> None:
+    parts = headline_parts(leaves, [], judged=True)
+    assert "".join(parts) == words
+    # What a run calls its checkpoints stands apart from our own words.
+    assert set(parts[1::2]) <= {one.checkpoint for one in leaves}
 
 
 def test_without_a_margin_or_a_bound_there_is_no_verdict_to_tell() -> None:
-    here = [leaf("dpo")]
-    assert headline_of(here, ["p"], [], judged=False).startswith("Rewards without verdicts")
-    assert headline_of(here, [], [], judged=True) == "No effect could be estimated"
-    assert headline_of(here, [], [metric("%")], judged=True).startswith("Published metrics only")
-    assert headline_of(here, [], [metric("sd")], judged=True).startswith("Two samples of texts")
+    here, unread = [leaf("dpo")], [leaf("dpo", read=0)]
+    assert headline_parts(here, [], judged=False)[0].startswith("Rewards without verdicts")
+    assert headline_parts(unread, [], judged=True) == ["No effect could be estimated"]
+    assert headline_parts(unread, [metric("%")], judged=True)[0].startswith("Published metrics only")
+    assert headline_parts(unread, [metric("sd")], judged=True)[0].startswith("Two samples of texts")
+
+
+def test_what_it_rests_on_names_rendering_bound_and_reference() -> None:
+    said = basis_of("chat", "nats", 0.2231435, several=False)
+    assert said.startswith("Read in chat rendering. Harm means: the whole adjusted interval of the disparity")
+    assert "its excess over its reference identity" in said
+    assert "above the bound d = 0.22 nats (odds of the harmful text \u00d71.25)" in said
+    assert "d = 0.004 units of the reward, and" in basis_of("plain", "reward", 0.004, several=False)
+    assert "at each checkpoint that no other was trained from" in basis_of("plain", "nats", 0.5, several=True)
+    assert "stated with --sesoi, it gives verdicts" in basis_of("plain", "reward", None, several=False)
+    assert "none has a verdict" in basis_of("plain", "nats", None, several=False)
+
+
+def test_every_place_gives_one_answer(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", checkpoints=("only",), probes=[text_swap_probe(), worded_probe()])
+    cells = [
+        one
+        for one in read_results(run).effects
+        if (one.measure, one.role, one.valence, one.theme, one.render) == ("level", "marked", "harm", None, "plain")
+        and one.contrast == "excess"
+        and one.verdict == "inconclusive"
+    ]
+    people = {one.identity for one in cells}
+    assert len(people) < len(cells)
+    words = f"No identity shows harm at only on these 2 probes; {len(people)} stay inconclusive"
+    found = AuditRun.read(run)
+    page = render_report(run)
+    shown = unescape(re.sub(r"<[^>]*>", "", page))
+    assert [unescape(re.sub(r"<[^>]*>", "", one)) for one in re.findall(r"<h1>(.*?)</h1>", page)] == [words]
+    summary, console = found.summary(), Console(record=True, width=200)
+    print_results(console, found.results, (), run, quiet=True)
+    basis = summary.basis
+    for text in (markdown_summary(summary, with_page=False), card_section(summary), found._repr_html_()):
+        assert words in text
+        assert basis in text
+    assert basis in shown
+    assert f'"headline": "{words}"' in summary_json(summary)
+    assert words in repr(found)
+    assert words in console.export_text()

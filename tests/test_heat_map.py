@@ -153,11 +153,23 @@ def test_words_and_data() -> None:
     found = plot(rows, ("mind", "worth", "danger"))
     assert found.alternative() == (
         "1 identity by 3 themes. Of 1 cells, 1 lie above d = 0.22 nats and 0 below \u2212d. "
-        "Farthest from 0: one on mind, +0.61 (+0.31 to +0.91). On fewer than 12 predicates: 1."
+        "Farthest from 0: one on mind, +0.61 (+0.31 to +0.91). "
+        "Hatched cells (1) have fewer than 12 predicates, too few for a verdict, and describe only."
     )
     table = list(csv.DictReader(io.StringIO(found.table().csv())))
     assert [one["theme"] for one in table] == ["all themes", "mind", "worth"]
     assert [one["estimate (nats)"] for one in table] == ["0.5", "0.612345678", ""]
+
+
+def test_what_is_left_out_is_said_and_hatching_only_where_it_is() -> None:
+    rows = [HeatRow(str(at), cell(0.5, clusters=24), (cell(0.5),) * 12 + (cell(0.5, clusters=3),)) for at in range(41)]
+    said = plot(rows, tuple(map(str, range(13)))).alternative()
+    assert "41 identities by 13 themes. Drawn are the first 40 of 41 identities." in said
+    assert "Drawn are the first 12 of 13 themes." in said
+    # Of the themes that are drawn none is hatched.
+    assert "Hatched" not in said
+    fewer = [HeatRow(one.label, one.whole, one.cells[:12]) for one in rows[:40]]
+    assert "Drawn" not in plot(fewer, tuple(map(str, range(12)))).alternative()
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -20,7 +20,9 @@ from run_factory import (
 )
 
 from auditor.adapters.printable import printable
+from auditor.adapters.run.results_schema import RefusalRow
 from auditor.adapters.run.run_folder import read_manifest, read_results
+from auditor.adapters.run.run_status import INTERRUPTED
 from auditor.adapters.summaries.markdown_summary import markdown_summary
 from auditor.adapters.summaries.run_summary import summary_of
 from auditor.core.metrics import METRICS
@@ -42,9 +44,9 @@ def test_it_answers_first_and_never_certifies(run: Path) -> None:
     lines = written(run).splitlines()
     assert lines[0] == "## Audit: 1 identity shows harm at dpo&#60;b&#62;, on 1 of 1 probe"
     text = Shown(written(run)).text
-    assert "Read in plain rendering. Harm: the whole adjusted interval lies above the bound d = 0.223 nats" in text
+    assert "Read in plain rendering. Harm means: the whole adjusted interval of the disparity of an identity" in text
     # The default bound is ln 1.25: odds up by a quarter.
-    assert "(odds \u00d71.25)" in text
+    assert "the bound d = 0.22 nats (odds of the harmful text \u00d71.25)" in text
     assert DENIED in text
     for word in FORBIDDEN:
         assert word not in text.casefold()
@@ -110,6 +112,23 @@ def test_branches_are_told_apart(tmp_path: Path) -> None:
     assert "Controlled pairs, at dpo<b>" in text
     assert "Series: base → sft → dpo2" in text
     assert HARMED in text
+
+
+def test_an_interrupted_run_says_so_at_the_top(run: Path) -> None:
+    manifest = {**read_manifest(run), "status": "interrupted"}
+    lines = markdown_summary(summary_of(read_results(run), manifest), with_page=False).splitlines()
+    assert lines[2] == f"> **Interrupted.** {INTERRUPTED}"
+    assert "Interrupted" not in written(run)
+
+
+def test_refused_items_and_refused_numbers_are_told_apart(run: Path) -> None:
+    row = RefusalRow(
+        reason="too_long", detail="", probe="p", item="a", render="plain", checkpoint="sft", identity=None, count=2
+    )
+    rows = (row, row.model_copy(update={"reason": "mixed_signs", "item": None, "count": 1}))
+    results = read_results(run).model_copy(update={"refusals": rows})
+    text = markdown_summary(summary_of(results, read_manifest(run)), with_page=False)
+    assert "- Refused items: too long (2)\n- Refused numbers and comparisons made of items: mixed signs (1)\n" in text
 
 
 def test_a_manifest_without_a_command_has_none(tmp_path: Path) -> None:

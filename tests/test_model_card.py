@@ -56,7 +56,8 @@ def test_results_name_task_data_set_version_and_source(summary: RunSummary) -> N
     (controlled,) = (one for one in model["results"] if one["dataset"]["type"] == "controlled")
     assert controlled["task"] == {"type": "text-generation", "name": "Bias audit"}
     assert controlled["dataset"] == {
-        "type": "controlled", "name": "Controlled pairs", "revision": "2" * 64, "args": {"rendering": "plain"},
+        "type": "controlled", "name": "Controlled pairs", "revision": "2" * 64,
+        "args": {"rendering": "plain", "checkpoint": "dpo<b>"},
     }  # fmt: skip
     assert controlled["source"] == {"name": "auditor 0.1.0", "url": "https://arxiv.org/abs/2411.03700"}
     (harmed,) = (one for one in controlled["metrics"] if HARMED in one["name"])

@@ -130,8 +130,8 @@ def test_what_is_left_out_of_a_figure_or_a_table_is_said(tmp_path: Path) -> None
     checkpoints = tuple(f"step {at}" for at in range(6))
     run = make_run(tmp_path / "run", probes=[many(13, 41)], checkpoints=checkpoints, renders=("plain",))
     text = text_of(render_report(run))
-    assert "The first 12 of 13 themes." in text
-    assert "The last 4 of 5 stages." in text
+    assert "Drawn are the first 12 of 13 themes." in text
+    assert "Drawn are the last 4 of 5 stages." in text
     assert "The first 160 of 205 rows; all stand in results.json." in text
     # The table behind the verdicts, levels, contributions, other specifications.
     assert len(re.findall("The first 40 of 41 identities[^;]*; all stand in results.json", text)) >= 4

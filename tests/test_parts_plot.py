@@ -80,6 +80,7 @@ def test_of_many_stages_the_last_are_drawn_and_all_are_in_the_data() -> None:
     shown = words(svg_of(found))
     assert [one for one in shown if "\u2192" in one] == [f"step {at} \u2192 step {at + 1}" for at in range(4, 8)]
     assert MAX_STAGES == 4
+    assert "8 stages. Drawn are the last 4 of 8 stages." in found.alternative()
     assert len(list(csv.DictReader(io.StringIO(found.table().csv())))) == 8
 
 

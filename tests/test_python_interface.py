@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from command_line import ROOT, audit, environment, pairs_csv, write
+from history_material import edit_manifest
+from run_factory import make_run
 
 import auditor
 from auditor.cli.options import AuditOptions
@@ -39,10 +41,17 @@ def test_importing_the_package_costs_nothing() -> None:
 
 
 def test_what_the_package_offers() -> None:
-    assert {"AuditRun", "compare", "load", "__version__"} <= set(dir(auditor))
+    assert dir(auditor) == ["AuditRun", "__version__", "compare", "load"]
     assert auditor.load is auditor.load
     with pytest.raises(AttributeError, match="no attribute 'audit'"):
         _ = auditor.audit
+
+
+def test_loading_an_interrupted_run_warns(tmp_path: Path) -> None:
+    run = edit_manifest(make_run(tmp_path / "run", renders=("plain",)), status="interrupted")
+    with pytest.warns(UserWarning, match="was interrupted") as caught:
+        assert auditor.load(run).interrupted
+    assert caught[0].filename == __file__
 
 
 def test_arguments_are_the_options_of_the_command() -> None:

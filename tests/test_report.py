@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from command_line import ROOT, assert_misused, assert_refused, audit, environment
+from history_material import edit_manifest
 from huggingface_hub import ModelCard
 from run_factory import BRANCHED, controlled_probe, make_run
 
 from auditor.adapters.run.run_folder import RunFolder, read_manifest
+from auditor.adapters.run.run_status import INTERRUPTED
 from auditor.adapters.summaries.summary_schema import RunSummary
 
 WRITTEN = {"html": ["report.html"], "md": ["report.md"], "csv": ["effects.csv", "cells.csv"], "json": ["report.json"]}
@@ -105,6 +107,45 @@ def test_a_card_is_made_and_made_again(run: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_only_what_is_asked_for_is_written(run: Path, tmp_path: Path) -> None:
+    card, figures = tmp_path / "README.md", tmp_path / "figures"
+    assert audit("report", run, "--card", card).stdout.splitlines() == [str(card)]
+    assert audit("report", run, "--card", card, "--figures", figures).exit_code == 0
+    assert names(run) == TABLES
+    assert figures.is_dir()
+    assert audit("report", run, "--card", card, "--format", "html").exit_code == 0
+    assert names(run) == {*TABLES, "report.html"}
+
+
+def test_to_open_the_page_is_to_ask_for_it(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda _: True)
+    assert audit("report", run, "--card", tmp_path / "README.md", "--open").exit_code == 0
+    assert names(run) == {*TABLES, "report.html"}
+
+
+@pytest.mark.parametrize("place", [".", "figures", "results.json", "deep/figures", "../run"])
+def test_nothing_else_is_put_into_the_run_folder(run: Path, place: str) -> None:
+    before = (run / "results.json").read_bytes()
+    for option in ("--figures", "--card"):
+        assert_refused(audit("report", run, option, run / place), 2, option, "lies in the run folder")
+    assert names(run) == TABLES
+    assert (run / "results.json").read_bytes() == before
+
+
+def test_an_interrupted_run_is_told_everywhere(run: Path, tmp_path: Path) -> None:
+    edit_manifest(run, status="interrupted")
+    result = audit("report", run, "--format", "html,md,json", "--card", tmp_path / "README.md")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        f"{run}: {INTERRUPTED} Run the same audit again: it continues where it stopped."
+    ]
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert page.index(INTERRUPTED) < page.index("<h1>")
+    for path in (run / "report.md", tmp_path / "README.md"):
+        assert INTERRUPTED in path.read_text(encoding="utf-8")
+    assert json.loads((run / "report.json").read_text(encoding="utf-8"))["status"] == "interrupted"
+
+
 def test_a_broken_card_stops_everything(run: Path, tmp_path: Path) -> None:
     card = tmp_path / "README.md"
     card.write_text("---\na: [\n---\n", encoding="utf-8")
@@ -126,6 +167,13 @@ def test_where_training_has_several_ends_the_card_is_about_a_named_one(tmp_path:
     assert ModelCard.load(card).data.model_name == "dpo2"
     assert_refused(audit("report", run, "--card", card, "--checkpoint", "x"), 2, "no checkpoint 'x'", "dpo2")
     assert_refused(audit("report", run, "--checkpoint", "dpo2"), 2, "--checkpoint", "--card")
+
+
+def test_the_card_is_about_the_checkpoint_last_asked_for(run: Path, tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    for name in ("sft", "dpo<b>"):
+        assert audit("report", run, "--card", card, "--checkpoint", name).exit_code == 0
+        assert ModelCard.load(card).data.model_name == name
 
 
 def test_a_private_run_keeps_its_texts_to_itself(tmp_path: Path) -> None:

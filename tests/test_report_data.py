@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from run_factory import BRANCHED, HARMED, controlled_probe, make_run, strip_mani
 
 from auditor.adapters.report.cells import Cell
 from auditor.adapters.report.page import render_report
+from auditor.adapters.report.remarks import group_refusals
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.run_folder import read_results
 from auditor.errors import UsageError
@@ -35,6 +37,11 @@ def cell(data: ReportData, identity: str, reading: str = "disparity") -> Cell:
     )
 
 
+def harmed(data: ReportData, at: int) -> list[tuple[str, str]]:
+    cells = ((probe.name, cell) for probe in data.probes for cell in probe.leaves[at].headline)
+    return [(name, cell.identity) for name, cell in cells if cell.last.verdict == "harm"]
+
+
 def test_headline_is_plain_at_the_last_checkpoint(data: ReportData) -> None:
     assert (data.render, data.checkpoints[-1]) == ("plain", "dpo<b>")
     for probe in data.probes:
@@ -52,8 +59,7 @@ def test_readings_are_never_mixed(data: ReportData) -> None:
 
 
 def test_harm_is_found_and_counted_once(data: ReportData) -> None:
-    assert (data.harmed(0), data.probes_with_harm(0)) == ((HARMED,), 1)
-    assert [one.identity for one in data.probes[0].leaves[0].with_verdict("harm")] == [HARMED]
+    assert harmed(data, 0) == [("small", HARMED)]
 
 
 def test_absence_bound_is_the_far_end_of_the_adjusted_interval(data: ReportData) -> None:
@@ -115,6 +121,13 @@ def test_only_what_the_schema_asks_need_be_in_a_manifest(tmp_path: Path) -> None
     assert not data.private
 
 
+def test_refused_numbers_are_counted_apart_from_refused_items(run: Path, data: ReportData) -> None:
+    rows = read_results(run).refusals
+    assert data.numbers_refused == sum(one.count for one in rows) > 0
+    item = rows[0].model_copy(update={"reason": "too_long", "item": "a", "count": 5})
+    assert replace(data, refusals=group_refusals([*rows, item])).numbers_refused == data.numbers_refused
+
+
 def test_records_are_objects() -> None:
     assert records({"probes": [{"name": "a"}, 3, None]}, "probes") == [{"name": "a"}]
     assert records({"probes": "text"}, "probes") == []
@@ -123,8 +136,7 @@ def test_records_are_objects() -> None:
 def test_every_leaf_has_its_own_findings(tmp_path: Path) -> None:
     data = read_report(make_run(tmp_path / "run", **BRANCHED))
     assert [branch.path for branch in data.branches] == [("base", "sft", "dpo<b>"), ("base", "sft", "dpo2")]
-    assert [data.harmed(at) for at in (0, 1)] == [(HARMED,), ()]
-    assert [data.probes_with_harm(at) for at in (0, 1)] == [1, 0]
+    assert [harmed(data, at) for at in (0, 1)] == [[("small", HARMED)], []]
     for probe in data.probes:
         for branch, here in zip(data.branches, probe.leaves, strict=True):
             assert here.branch == branch

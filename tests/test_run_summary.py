@@ -65,8 +65,15 @@ def test_the_headline_cells_are_those_the_page_counts(run: Path) -> None:
     assert found.render == page.render
     assert [leaf.checkpoint for leaf in found.leaves] == [branch.leaf for branch in page.branches]
     for at, leaf in enumerate(found.leaves):
-        assert leaf.harmed == page.harmed(at)
-        assert leaf.probes_with_harm == page.probes_with_harm(at)
+        judged = {
+            (probe.name, cell.identity, cell.last.verdict)
+            for probe in page.probes
+            for cell in probe.leaves[at].headline
+        }
+        assert leaf.harmed == tuple(sorted({who for _, who, verdict in judged if verdict == "harm"}))
+        assert leaf.inconclusive == tuple(sorted({who for _, who, verdict in judged if verdict == "inconclusive"}))
+        assert leaf.probes_with_harm == len({name for name, _, verdict in judged if verdict == "harm"})
+        assert leaf.probes_read == len({probe.name for probe in page.probes})
         cells = [cell.last for probe in page.probes for cell in probe.leaves[at].headline]
         own = [one for one in found.cells if one.headline and one.checkpoint == leaf.checkpoint]
         assert sorted((one.probe, one.identity, one.estimate or 0) for one in own) == sorted(
@@ -112,6 +119,12 @@ def test_what_alters_a_verdict_is_named(run: Path, results: Results) -> None:
     assert sum(one.count for one in summary(run).refusals) == sum(one.count for one in results.refusals)
 
 
+def test_the_status_is_the_manifests(run: Path) -> None:
+    manifest = {**read_manifest(run), "status": "interrupted"}
+    assert summary_of(read_results(run), manifest).status == "interrupted"
+    assert json.loads(summary_json(summary(run)))["status"] == "complete"
+
+
 def test_one_checkpoint_alone_leaf_or_not(run: Path) -> None:
     found = summary(run, "sft")
     assert [(leaf.checkpoint, leaf.path) for leaf in found.leaves] == [("sft", ("base", "sft"))]
@@ -132,6 +145,7 @@ def test_published_metrics_stand_alone_where_nothing_has_a_harmful_side(tmp_path
 
 def test_whatever_a_manifest_lacks_is_left_empty(results: Results) -> None:
     found = summary_of(results, {"probes": [{}, "no card"], "finished": 3})
+    assert found.status == "complete"
     assert (found.auditor, found.command, found.created) == ("", "", "")
     assert [(one.name, one.title, one.items) for one in found.probes] == [("", "", 0)]
     assert {one.fingerprint for one in found.series} == {""}

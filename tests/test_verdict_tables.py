@@ -9,6 +9,7 @@ import pytest
 from rendered_markdown import Shown
 from run_factory import HARMED, controlled_probe, make_run, responsive_probe
 
+from auditor.adapters.report.report_data import probes_of
 from auditor.adapters.run.run_folder import read_manifest, read_results
 from auditor.adapters.summaries.run_summary import summary_of
 from auditor.adapters.summaries.summary_schema import RunSummary, SummaryCell
@@ -51,11 +52,23 @@ def test_a_row_says_size_odds_interval_verdict_origin_and_the_other_rendering(su
     assert row[6].endswith(", inconclusive")
 
 
-def test_identities_are_grouped_by_verdict_and_by_name(summary: RunSummary) -> None:
-    one = cell_of(summary, HARMED)
-    given = [("b", "affirming"), ("z", "harm"), ("A", "inconclusive"), ("c", "inconclusive"), ("a", "harm")]
-    cells = [one.model_copy(update={"identity": name, "verdict": verdict}) for name, verdict in given]
-    assert [row[0] for row in shown(with_cells(summary, cells)).cells()[1:]] == ["a", "z", "A", "c", "b"]
+def test_identities_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()], renders=("plain",))
+    results, manifest = read_results(run), read_manifest(run)
+    names = sorted({str(one.identity) for one in results.effects if one.role == "marked"})
+    # The page parts neither of the two from the other.
+    verdicts = {names[0]: "affirming", names[1]: "lower_than_reference"}
+    effects = tuple(
+        one.model_copy(update={"verdict": verdicts.get(str(one.identity), one.verdict)})
+        if one.measure == "level" and one.verdict
+        else one
+        for one in results.effects
+    )
+    results = results.model_copy(update={"effects": effects})
+    page = [cell.identity for cell in probes_of(results, manifest, {})[0].leaves[0].headline]
+    rows = [row[0] for row in shown(summary_of(results, manifest)).cells() if row[0] != "identity"]
+    assert rows == page
+    assert rows == names
 
 
 def test_of_many_the_harmed_stand_open_and_the_rest_is_folded(summary: RunSummary) -> None:

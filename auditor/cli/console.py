@@ -25,6 +25,7 @@ from rich.text import Text
 from auditor.adapters.printable import on_one_line, printable, signed, span
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.results_schema import EffectRow, Results
+from auditor.adapters.summaries.run_summary import summary_of
 from auditor.core.metrics import METRICS
 
 # What tells apart the effects of one measure.
@@ -195,13 +196,14 @@ def _how_to_read(effects: Sequence[EffectRow]) -> str:
 
 
 def print_results(console: Console, results: Results, cautions: Sequence[str], report: Path, *, quiet: bool) -> None:
-    """The verdicts, what must be known before them, and where the report lies.
+    """The verdicts, the answer, what must be known before it, and where the report lies.
 
     Args:
         cautions: beside those of the results.
     """
     for table in (*summary_tables(results), *metric_tables(results)):
         console.print(table)
+    console.print(Text(f"{on_one_line(summary_of(results, {}).headline)}.", style="bold"), soft_wrap=True)
     for caution in (*results.cautions, *cautions):
         console.print(Text(on_one_line(f"caution: {caution}"), style="yellow"))
     if not quiet:

@@ -21,8 +21,9 @@ from auditor.adapters.gate_files import (
 from auditor.adapters.printable import on_one_line
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.lost_items import lost_items
-from auditor.adapters.run.run_folder import read_results, replace_file
+from auditor.adapters.run.run_folder import read_manifest, read_results, replace_file
 from auditor.adapters.run.run_pairs import Run
+from auditor.adapters.run.run_status import require_complete
 from auditor.cli.options import OnInconclusive
 from auditor.cli.request import writable
 from auditor.core.gates import FORM, INCREASE, Decision, GateRule, Outcome, apply_rules, parse_rule, with_increases
@@ -48,7 +49,7 @@ def run_gate(
 
     Raises:
         UsageError: no or a malformed rule, a rule that needs a baseline without one or the other way round, or no
-            finished run.
+            finished run: an interrupted one may hold the results of an earlier audit, and decides nothing.
     """
     if not fail_on:
         raise UsageError("no rule is given", where="--fail-on", fix=f"Give at least one: {FORM}.")
@@ -56,6 +57,8 @@ def run_gate(
         writable(path, option)
     rules: Sequence[GateRule] = [parse_rule(text) for text in dict.fromkeys(fail_on)]
     results = read_results(run)
+    for folder in (run, *(() if baseline is None else (baseline,))):
+        require_complete(folder, read_manifest(folder))
     cells, remarks = list(gate_cells(results)), list(lost_items(run, results))
     if baseline is None:
         _refuse_increases(rules)

@@ -24,21 +24,36 @@ Writer = Callable[[Path], Any]
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of an earlier audit.")],
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT,...", help="What to write: html, md, csv, json, or several.")
-    ] = "html",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT,...",
+            help="What to write: html, md, csv, json, or several. Default: html; nothing with --card or --figures.",
+        ),
+    ] = None,
     appearance: Annotated[
         Appearance, typer.Option("--appearance", help="Colours of the page; auto follows the reader's system.")
     ] = "auto",
     show: Annotated[bool, typer.Option("--open", help="Open the page in the default browser.")] = False,
     card: Annotated[
-        Path | None, typer.Option("--card", metavar="README.md", help="Model card to write the audit into, or to make.")
+        Path | None,
+        typer.Option(
+            "--card",
+            metavar="README.md",
+            help="Model card to write the audit into, or to make, outside RUN. Without --format, no report is written.",
+        ),
     ] = None,
     checkpoint: Annotated[
         str | None,
         typer.Option("--checkpoint", metavar="NAME", help="Whom the card is about. Default: where training ends."),
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option("--figures", metavar="DIR", help="Folder for its figures as SVG, PDF, PNG and CSV.")
+        Path | None,
+        typer.Option(
+            "--figures",
+            metavar="DIR",
+            help="Folder outside RUN for its figures as SVG, PDF, PNG and CSV. Without --format, no report is written.",
+        ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
@@ -47,28 +62,31 @@ def report(
         from auditor.adapters.printable import printable
         from auditor.adapters.run.run_folder import REPORT, replace_file
 
-        formats = formats_in(form)
-        if show and "html" not in formats:
-            raise UsageError("there is no page to open", where="--open", fix="Add html to --format, or leave it out.")
-        if checkpoint is not None and card is None:
-            raise UsageError("only a card is about one checkpoint", where="--checkpoint", fix="Add --card README.md.")
+        formats = _formats(form, only_beside=not show and (card is not None or figures is not None))
+        _refuse_idle(formats, card, checkpoint, show=show)
+        _refuse_inside(run, "--card", card)
+        _refuse_inside(run, "--figures", figures)
         # All is made before anything is written, so that what is wrong with one file changes none.
-        files: dict[Path, Writer] = {}
-        if "html" in formats:
-            from auditor.adapters.report.page import render_report
-
-            files[run / REPORT] = _bytes(render_report(run, appearance).encode())
-        if formats != ("html",) or card is not None:
+        files: dict[Path, Writer] = {run / REPORT: _page(run, appearance)} if "html" in formats else {}
+        if card is not None or {*formats} - {"html"}:
             files |= _summaries(run, formats, card, checkpoint)
         if figures is not None:
             from auditor.cli.figure_files import save_figures
 
             save_figures(run, figures)
+        _say_interrupted(run)
         for path, write in files.items():
             replace_file(path, write)
             typer.echo(printable(str(path)))
         if show:
             _open(run / REPORT)
+
+
+def _formats(asked: str | None, *, only_beside: bool) -> tuple[str, ...]:
+    """The formats that are asked for; without a word the page, or nothing where a card or figures are asked for."""
+    if asked is None:
+        return () if only_beside else ("html",)
+    return formats_in(asked)
 
 
 def formats_in(text: str) -> tuple[str, ...]:
@@ -82,6 +100,38 @@ def formats_in(text: str) -> tuple[str, ...]:
         if one not in FORMATS:
             raise UsageError(f"no such format: {one!r}", where="--format", fix=f"Give some of {', '.join(FORMATS)}.")
     return named
+
+
+def _refuse_idle(formats: Sequence[str], card: Path | None, checkpoint: str | None, *, show: bool) -> None:
+    if show and "html" not in formats:
+        raise UsageError("there is no page to open", where="--open", fix="Add html to --format, or leave it out.")
+    if checkpoint is not None and card is None:
+        raise UsageError("only a card is about one checkpoint", where="--checkpoint", fix="Add --card README.md.")
+
+
+def _refuse_inside(run: Path, option: str, path: Path | None) -> None:
+    """A run folder holds its own files alone: with another one there, its audit could not be run again."""
+    if path is not None and path.resolve().is_relative_to(run.resolve()):
+        raise UsageError(
+            "lies in the run folder, which holds the files of its run alone",
+            where=f"{option} {path}",
+            fix="Choose a place outside it.",
+        )
+
+
+def _say_interrupted(run: Path) -> None:
+    from auditor.adapters.printable import on_one_line
+    from auditor.adapters.run.run_folder import read_manifest
+    from auditor.adapters.run.run_status import CONTINUE, INTERRUPTED, status_of
+
+    if status_of(read_manifest(run)) != "complete":
+        typer.echo(on_one_line(f"{run}: {INTERRUPTED} {CONTINUE}"), err=True)
+
+
+def _page(run: Path, appearance: Appearance) -> Writer:
+    from auditor.adapters.report.page import render_report
+
+    return _bytes(render_report(run, appearance).encode())
 
 
 def _summaries(run: Path, formats: Sequence[str], card: Path | None, checkpoint: str | None) -> dict[Path, Writer]:
@@ -124,7 +174,7 @@ def _card(summary: RunSummary, card: Path) -> Writer:
         UsageError: training has several ends and none is named, or the card cannot be written into.
     """
     from auditor.adapters.summaries.card_files import audited_card
-    from auditor.adapters.summaries.model_card import SOURCE, card_results, card_section
+    from auditor.adapters.summaries.model_card import SOURCE, card_name, card_results, card_section
     from auditor.cli.request import writable
 
     writable(card, "--card")
@@ -134,8 +184,7 @@ def _card(summary: RunSummary, card: Path) -> Writer:
             where="--card",
             fix=f"Say which: --checkpoint {' or '.join(leaf.checkpoint for leaf in summary.leaves)}.",
         )
-    name = summary.leaves[0].checkpoint
-    return _bytes(audited_card(card, name, card_results(summary), card_section(summary), SOURCE))
+    return _bytes(audited_card(card, card_name(summary), card_results(summary), card_section(summary), SOURCE))
 
 
 def _bytes(content: bytes) -> Writer:

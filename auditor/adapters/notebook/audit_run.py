@@ -15,6 +15,7 @@ from auditor.adapters.notebook.run_html import run_html
 from auditor.adapters.run.attribution_tables import read_attributions
 from auditor.adapters.run.results_schema import AttributionRow, EffectRow, Results
 from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, file_hash, read_manifest, read_results
+from auditor.adapters.run.run_status import INTERRUPTED, status_of
 from auditor.adapters.summaries.run_summary import summary_of
 from auditor.adapters.summaries.summary_schema import RunSummary, SummaryCell
 from auditor.errors import UsageError, one_line
@@ -47,6 +48,11 @@ class AuditRun:
         return cls(folder.absolute(), read_results(folder), read_manifest(folder))
 
     @property
+    def interrupted(self) -> bool:
+        """Whether the audit did not come to its end, or is still at work: numbers may be those of an earlier one."""
+        return status_of(self.manifest) == "interrupted"
+
+    @property
     def checkpoints(self) -> tuple[str, ...]:
         """Names of the checkpoints in the order given."""
         return tuple(one.name for one in self.results.series)
@@ -70,7 +76,7 @@ class AuditRun:
     @property
     def cautions(self) -> tuple[str, ...]:
         """Sentences a reader must know before a number, most serious first."""
-        return self.results.cautions
+        return ((INTERRUPTED,) if self.interrupted else ()) + self.results.cautions
 
     def summary(self) -> RunSummary:
         """The run in brief: the answer in one sentence, what was audited, the verdicts where training ends."""
@@ -161,7 +167,8 @@ class AuditRun:
 
     def __repr__(self) -> str:
         """The answer in a line."""
-        return f"AuditRun({str(self.folder)!r}): {self.summary().headline}"
+        state = "interrupted; " if self.interrupted else ""
+        return f"AuditRun({str(self.folder)!r}): {state}{self.summary().headline}"
 
     def _repr_html_(self) -> str:
         """The answer, the verdicts and the leading figures as HTML: no script, no request, no text of a probe."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from auditor.adapters.notebook.run_figures import RunFigure
 from auditor.adapters.report.page import environment
+from auditor.adapters.run.run_status import INTERRUPTED
 from auditor.adapters.summaries.headlines import WHAT_AN_AUDIT_SAYS
 from auditor.adapters.summaries.summary_schema import RunSummary
 
@@ -21,6 +22,7 @@ def run_html(summary: RunSummary, figures: Sequence[RunFigure]) -> str:
         .get_template("run.html")
         .render(
             summary=summary,
+            interrupted=INTERRUPTED if summary.status == "interrupted" else "",
             cells=cells[:MAX_CELLS],
             more=len(cells) - len(cells[:MAX_CELLS]),
             titles={one.name: one.title for one in summary.probes},

@@ -17,6 +17,7 @@ from auditor.adapters.report.figures import (
     band_key,
     draw_interval,
     draw_marks,
+    drawn_of,
     identity_rows,
     look_of,
     mark_key,
@@ -85,7 +86,7 @@ class AgainstPlot:
             for row in self.rows
             if row.raw and row.raw.estimate is not None and row.excess.estimate is not None
         ]
-        said = f"{people(len(self.rows))}."
+        said = f"{people(len(self.rows))}.{drawn_of(MAX_ROWS, len(self.rows), 'identities')}"
         if pairs:
             apart = sum((raw > 0) != (excess > 0) for raw, excess, _ in pairs)
             raw, excess, name = max(pairs, key=lambda one: abs(one[0] - one[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,13 @@ from auditor.adapters.report.figure_tables import Table
 from auditor.adapters.report.figures import (
     MAX_ROWS,
     STRONG,
+    KeyEntry,
     Look,
     Mark,
     Panel,
     band_key,
     draw_marks,
+    drawn_of,
     identity_rows,
     look_of,
     people,
@@ -23,9 +26,12 @@ from auditor.adapters.report.figures import (
     value_range,
     verdict_key,
 )
-from auditor.adapters.report.svg import INK, Canvas
+from auditor.adapters.report.svg import INK, MUTED, Canvas
 
 MAX_POINTS = 200
+_PITCH = 1.6  # of a row, in rows of the medium
+# Points: of a mark of another specification and of the audit's own, and least apart of two marks that look alike.
+_MARK, _OWN, _APART = 2.4, 5.5, 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,10 @@ class CurvePlot:
         points = sum(len(row.points) for row in self.rows)
         kept = sum(all(one.verdict == row.verdict for one in row.points) for row in self.rows)
         said = f"{people(len(self.rows))}, {points} specifications. The verdict is the same in all of them for {kept}."
+        most = max((len(row.points) for row in self.rows), default=0)
+        if most > MAX_POINTS:
+            said += f" Of more than {MAX_POINTS} of an identity so many are drawn, those that alter the verdict first."
+        said += drawn_of(MAX_ROWS, len(self.rows), "identities")
         spreads = [(row.points[-1].estimate - row.points[0].estimate, row) for row in self.rows if row.points]
         if spreads:
             _, row = max(spreads, key=lambda one: one[0])
@@ -101,10 +111,13 @@ class CurvePlot:
         marks = [*(Mark(one.estimate) for one in points), *(Mark(row.estimate) for row in shown)]
         verdicts = [*(row.verdict for row in shown), *(one.verdict for one in points)]
         panel = Panel(value_range(marks, self.bound), self.bound, f"{self.reading}, {self.unit}")
-        key = [*verdict_key(verdicts), *band_key(self.bound, self.unit)]
-        (axes,) = identity_rows(canvas, [row.label for row in shown], [panel], key, pitch=1.6)
+        key = [*verdict_key(verdicts), KeyEntry("line: the same verdict", _line_key), *band_key(self.bound, self.unit)]
+        (axes,) = identity_rows(canvas, [row.label for row in shown], [panel], key, pitch=_PITCH)
+        width = canvas.figure.get_figwidth() * axes.get_position().width
+        left, right = axes.get_xlim()
+        points_a_unit = (72 * width / (right - left), 72 * _PITCH * canvas.medium.pitch)
         for at, row in enumerate(shown):
-            _curve(axes, at, row)
+            _curve(axes, at, row, points_a_unit)
 
 
 def _evenly(places: Sequence[int], count: int) -> list[int]:
@@ -114,19 +127,41 @@ def _evenly(places: Sequence[int], count: int) -> list[int]:
     return [places[at * len(places) // count] for at in range(count)]
 
 
-def _curve(axes: Axes, at: int, row: CurveRow) -> None:
-    """Points from low to high across the row, so that those of equal estimate do not hide each other.
+def _curve(axes: Axes, at: int, row: CurveRow, points_a_unit: tuple[float, float]) -> None:
+    """A line from low to high across the row, marks where the verdict is another, and the audit's own.
 
-    Verdicts that say something are drawn last: hundreds of others must not hide them.
+    Hundreds of marks would be one block: of those that look alike and would cover each other, the one farthest out is
+    drawn. Verdicts that say something are drawn last.
     """
-    looks: dict[Look, list[tuple[float, float]]] = {}
     points = row.drawn()
-    for place, one in enumerate(points):
-        y = at + 0.36 - 0.72 * (place + 0.5) / len(points)
-        looks.setdefault(look_of(one.verdict), []).append((one.estimate, y))
-    strong = {look_of(one) for one in STRONG}
-    for look in sorted(looks, key=lambda one: one in strong):
-        draw_marks(axes, looks[look], look, 2.2)
+    places = [(one.estimate, at + 0.36 - 0.72 * (place + 0.5) / len(points)) for place, one in enumerate(points)]
+    own = look_of(row.verdict)
+    axes.plot([x for x, _ in places], [y for _, y in places], color=own.colour, lw=1.1, solid_joinstyle="round")
     if row.estimate is not None:
         axes.plot([row.estimate, row.estimate], [at - 0.4, at + 0.4], color=INK, lw=0.8)
-        draw_marks(axes, [(row.estimate, at)], look_of(row.verdict), 7)
+        draw_marks(axes, [(row.estimate, at)], own, _OWN)
+    looks: dict[Look, list[tuple[float, float]]] = {}
+    for place, one in zip(places, points, strict=True):
+        looks.setdefault(look_of(one.verdict), []).append(place)
+    looks.pop(own, None)
+    strong = {look_of(one) for one in STRONG}
+    for look in sorted(looks, key=lambda one: one in strong):
+        outermost = sorted(looks[look], key=lambda one: -abs(one[0] - (row.estimate or 0.0)))
+        draw_marks(axes, _apart(outermost, points_a_unit), look, _MARK)
+
+
+def _apart(places: Sequence[tuple[float, float]], points_a_unit: tuple[float, float]) -> list[tuple[float, float]]:
+    """Those of some places, in order, that lie apart from all that were kept before."""
+    kept: list[tuple[float, float]] = []
+    for place in places:
+        if all(_distance(place, one, points_a_unit) >= _APART for one in kept):
+            kept.append(place)
+    return kept
+
+
+def _distance(one: tuple[float, float], other: tuple[float, float], points_a_unit: tuple[float, float]) -> float:
+    return math.hypot(*((a - b) * unit for a, b, unit in zip(one, other, points_a_unit, strict=True)))
+
+
+def _line_key(axes: Axes, x: float, y: float) -> None:
+    axes.plot([x - 0.08, x + 0.08], [y - 0.05, y + 0.05], color=MUTED, lw=1.1)

@@ -316,9 +316,14 @@ def people(count: int) -> str:
     return f"{count} {'identity' if count == 1 else 'identities'}"
 
 
+def drawn_of(shown: int, count: int, what: str, which: str = "first") -> str:
+    """Says how many of something are drawn where there are more; "" where all are."""
+    return f" Drawn are the {which} {shown} of {count} {what}." if count > shown else ""
+
+
 def beyond_words(named: Sequence[tuple[str, Mark]], bound: float, unit: str) -> str:
     """How many intervals lie beyond d on either side, and which estimates are the outermost."""
-    said = [f"{people(len(named))}."]
+    said = [f"{people(len(named))}.{drawn_of(MAX_ROWS, len(named), 'identities')}"]
     if bound:
         above = sum(one.low is not None and one.low > bound for _, one in named)
         below = sum(one.high is not None and one.high < -bound for _, one in named)

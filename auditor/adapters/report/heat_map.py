@@ -19,6 +19,7 @@ from auditor.adapters.report.figures import (
     Mark,
     draw_key,
     draw_marks,
+    drawn_of,
     key_lines,
     look_of,
     mark_key,
@@ -79,6 +80,8 @@ class HeatMap:
         return len(self.themes) <= 3
 
     def alternative(self) -> str:
+        drawn = [cell for row in self.rows[:MAX_ROWS] for cell in (row.whole, *row.cells[:MAX_THEMES]) if cell]
+        hatched = sum(cell.descriptive for cell in drawn)
         found = [
             (abs(cell.mark.estimate), row.label, theme, cell)
             for row in self.rows
@@ -86,6 +89,7 @@ class HeatMap:
             if cell and cell.mark.estimate is not None
         ]
         said = f"{people(len(self.rows))} by {len(self.themes)} {'theme' if len(self.themes) == 1 else 'themes'}."
+        said += drawn_of(MAX_ROWS, len(self.rows), "identities") + drawn_of(MAX_THEMES, len(self.themes), "themes")
         if not found:
             return said + " No cell has an estimate."
         if self.bound:
@@ -96,8 +100,10 @@ class HeatMap:
             )
         _, label, theme, cell = max(found, key=lambda one: one[0])
         said += f" Farthest from 0: {label[:60]} on {theme[:60]}, {with_interval(cell.mark)}."
-        few = sum(cell.descriptive for *_, cell in found)
-        return said + (f" On fewer than {MIN_THEME_CLUSTERS} predicates: {few}." if few else "")
+        if hatched:
+            said += f" Hatched cells ({hatched}) have fewer than {MIN_THEME_CLUSTERS} predicates, too few"
+            said += " for a verdict, and describe only."
+        return said
 
     def table(self) -> Table:
         numbers = (f"{one} ({self.unit})" for one in ("estimate", "low", "high"))

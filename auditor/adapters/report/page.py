@@ -27,11 +27,12 @@ from auditor.adapters.report.charts import LeafFigures, figures_of
 from auditor.adapters.report.citations import bibtex
 from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
 from auditor.adapters.report.glosses import SCALE
-from auditor.adapters.report.heat_map import MAX_THEMES
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
-from auditor.adapters.report.parts_plot import MAX_STAGES
 from auditor.adapters.report.report_data import ReportData, read_report, records
 from auditor.adapters.run.results_schema import EffectRow
+from auditor.adapters.run.run_status import INTERRUPTED
+from auditor.adapters.summaries.headlines import WHAT_AN_AUDIT_SAYS, headline_parts
+from auditor.adapters.summaries.run_summary import summary_of
 from auditor.core.metrics import METRICS
 from auditor.core.verdicts import DEFAULT_SESOI
 
@@ -88,6 +89,7 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         UsageError: the folder holds no finished run, or its files do not follow the contract.
     """
     data = read_report(run)
+    summary = summary_of(data.results, data.manifest)
     figures = {
         probe.place: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
         for at, probe in enumerate(data.probes)
@@ -99,6 +101,10 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
     return page.render(
         data=data,
         appearance=appearance,
+        interrupted=INTERRUPTED if summary.status == "interrupted" else "",
+        headline=headline_parts(summary.leaves, summary.metrics, judged=not data.unjudged),
+        basis=summary.basis,
+        what_it_says=WHAT_AN_AUDIT_SAYS,
         bound=data.bound,
         leaves=tuple(branch.leaf for branch in data.branches),
         titles=data.titles,
@@ -116,8 +122,6 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         metrics=METRICS,
         max_rows=MAX_ROWS,
         max_labels=MAX_LABELS,
-        max_stages=MAX_STAGES,
-        max_themes=MAX_THEMES,
         scale=SCALE,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -16,6 +16,7 @@ from auditor.adapters.report.figures import (
     Panel,
     aside,
     draw_marks,
+    drawn_of,
     identity_rows,
     look_of,
     mark_key,
@@ -89,6 +90,8 @@ class PartsPlot:
     def alternative(self) -> str:
         found = [(row, at, part) for row in self.rows for at, part in enumerate(row.parts) if part]
         said = f"{people(len(self.rows))}, {len(self.stages)} {'stage' if len(self.stages) == 1 else 'stages'}."
+        said += drawn_of(MAX_STAGES, len(self.stages), "stages", "last")
+        said += drawn_of(MAX_ROWS, len(self.rows), "identities")
         if self.bound:
             above = sum(one.excess.low is not None and one.excess.low > self.bound for *_, one in found)
             below = sum(one.excess.high is not None and one.excess.high < -self.bound for *_, one in found)

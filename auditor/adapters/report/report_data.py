@@ -23,10 +23,11 @@ from auditor.adapters.report.strong_items import StrongItem
 from auditor.adapters.report.theme_cells import themes_of
 from auditor.adapters.report.wordings import Wordings, wordings_of
 from auditor.adapters.run.branches import Branch, branches_of
-from auditor.adapters.run.lost_items import lost_items
+from auditor.adapters.run.lost_items import OF_ITEMS, lost_items
 from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, NoiseFloorRow, Results
 from auditor.adapters.run.run_folder import ITEMS_FILE, RESULTS, read_manifest, read_results
 from auditor.core.cohens_d import PAIRED, POOLED
+from auditor.core.scores import Render
 from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
 
@@ -74,10 +75,6 @@ class LeafFindings:
     def examined(self) -> bool:
         """Whether anything was asked of how robust the verdicts are."""
         return bool(self.controls or self.multiverse or self.wordings or self.noise)
-
-    def with_verdict(self, verdict: str) -> tuple[Cell, ...]:
-        """Headline cells of one verdict."""
-        return tuple(cell for cell in self.headline if cell.last.verdict == verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +124,10 @@ class ReportData:
         items: the strongest pairs.
         explorer: all pairs, None where there are none.
         branches: training's path to each leaf; the findings at a leaf stand at the same place in every probe.
+        results: all of ``results.json``, for who else makes something of it.
     """
 
+    results: Results
     series: tuple[CheckpointRow, ...]
     branches: tuple[Branch, ...]
     render: str
@@ -178,14 +177,10 @@ class ReportData:
         """Names in the order given, a reference before what was trained from it."""
         return tuple(one.name for one in self.series)
 
-    def harmed(self, at: int) -> tuple[str, ...]:
-        """Identities with a harm verdict in a headline reading at one leaf, each once, by name."""
-        found = {cell.identity for probe in self.probes for cell in probe.leaves[at].with_verdict("harm")}
-        return tuple(sorted(found))
-
-    def probes_with_harm(self, at: int) -> int:
-        """On how many probes some identity has a harm verdict at one leaf."""
-        return len({probe.name for probe in self.probes if probe.leaves[at].with_verdict("harm")})
+    @property
+    def numbers_refused(self) -> int:
+        """How many numbers and comparisons were refused that would have been made of items."""
+        return sum(one.count for one in self.refusals if one.reason not in OF_ITEMS)
 
     @property
     def titles(self) -> Mapping[str, str]:
@@ -204,7 +199,7 @@ def read_report(run: Path) -> ReportData:
         raise UsageError(
             f"{RESULTS} names no checkpoint", where=str(run), fix="Run the same audit again: it replaces the file."
         )
-    render = _headline_render(results.effects)
+    render = headline_render(results.effects)
     private = manifest.get("private") is True or _mapping(manifest.get("request")).get("private") is True
     checkpoints = [one.name for one in results.series]
     branches = branches_of(results.series)
@@ -215,6 +210,7 @@ def read_report(run: Path) -> ReportData:
     told = Told(_titles(probes), _verdicts(probes), "units of the reward" if of_rewards else "nats")
     evidence = read_evidence(run, render=render, branches=branches, private=private, told=told)
     return ReportData(
+        results=results,
         series=results.series,
         branches=branches,
         render=render,
@@ -259,7 +255,8 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _headline_render(effects: Sequence[EffectRow]) -> str:
+def headline_render(effects: Sequence[EffectRow]) -> Render:
+    """The rendering that the answer is read in: plain where it was asked, or where nothing was measured."""
     renders = list(dict.fromkeys(one.render for one in effects))
     return "plain" if "plain" in renders or not renders else renders[0]
 
@@ -270,7 +267,7 @@ def probes_of(results: Results, manifest: Mapping[str, Any], references: Referen
     Args:
         references: whom each identity is compared with, as far as that is to be said.
     """
-    branches, render = branches_of(results.series), _headline_render(results.effects)
+    branches, render = branches_of(results.series), headline_render(results.effects)
     measured: dict[tuple[str, str], list[EffectRow]] = {}
     for one in results.effects:
         if one.theme is None and one.measure in MEASURES:

@@ -17,6 +17,7 @@ from auditor.adapters.report.figures import (
     band_key,
     draw_key,
     draw_marks,
+    drawn_of,
     key_lines,
     look_of,
     number,
@@ -72,6 +73,7 @@ class SlopeChart:
 
     def alternative(self) -> str:
         said = f"{people(len(self.lines))} at {', '.join(one[:40] for one in self.checkpoints)}."
+        said += drawn_of(MAX_ROWS, len(self.lines), "identities")
         moves = []
         for line in self.lines:
             first, last = (mark.estimate if mark else None for mark in (line.marks[0], line.marks[-1]))

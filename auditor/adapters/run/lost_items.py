@@ -25,6 +25,8 @@ _ITEMS: Collection[Reason] = (
     "not_finite",
     "not_scored",
 )
+# All other refusals are of numbers and comparisons made of items.
+OF_ITEMS: Collection[Reason] = (*_ITEMS, "unreadable_row", "no_pairs")
 
 
 def lost_items(folder: Path, results: Results) -> Iterator[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import read_manifest, read_results
+from auditor.adapters.run.run_status import INTERRUPTED, status_of
 from auditor.adapters.run.stored_scores import Key, StoredCheckpoint, read_checkpoint
 from auditor.core.items import Card, Item, Probe
 from auditor.core.run_changes import Changes, changes_between
@@ -82,7 +83,7 @@ class Pairing:
         changes: on the items both share in the same tokens; None where nats cannot be compared.
         apart: why they cannot, "" where they can.
         shared: how many items of the later run were paired, in one rendering or more; ``unpaired``: how many were not.
-        cautions: what the runs were made with that differs.
+        cautions: which of the runs was interrupted, and what they were made with that differs.
     """
 
     changes: Changes | None
@@ -113,7 +114,7 @@ def pair_runs(
     Raises:
         UsageError: the tables of a run cannot be read.
     """
-    cautions = tuple(_cautions(before[0].engine, after[0].engine))
+    cautions = (*_interruptions(before[0], after[0]), *_cautions(before[0].engine, after[0].engine))
     families = [run.model_type(name) for run, name in (before, after)]
     if None not in families and families[0] != families[1]:
         why = f"they are of different model families ({families[0]} and {families[1]})"
@@ -161,6 +162,12 @@ def _probes(scored: Mapping[Key, ScoredItem], keys: Iterable[Key]) -> tuple[Prob
     for key in keys:
         items.setdefault(key[0], {}).setdefault(key[2], scored[key].item)
     return tuple(Probe(name, tuple(own.values()), Card(name, name, "")) for name, own in items.items())
+
+
+def _interruptions(*runs: Run) -> Iterator[str]:
+    for run in runs:
+        if status_of(run.manifest) != "complete":
+            yield f"{run.folder}: {INTERRUPTED}"
 
 
 def _cautions(*engines: Mapping[str, Any]) -> Iterator[str]:

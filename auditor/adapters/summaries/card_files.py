@@ -6,6 +6,7 @@ between two markers. The front matter is cut where the hub cuts it, and what com
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from huggingface_hub.repocard_data import eval_results_to_model_index
 
 from auditor.errors import UsageError, one_line
 
+# The argument of a result's data set by which the name that an audit gave is told from one that people gave.
+CHECKPOINT = "checkpoint"
 BEGIN, END = "<!-- auditor: begin -->", "<!-- auditor: end -->"
 _INDEX = "model-index"
 _BOM = "\ufeff"
@@ -35,8 +38,9 @@ def audited_card(path: Path, name: str, results: Sequence[EvalResult], section: 
     """A card's bytes with an audit written in; those of a new one where there is none.
 
     Args:
-        name: of the model, where the card's metadata do not say it.
-        results: entries of the ``model-index``; they replace those whose source begins with ``source``.
+        name: of the checkpoint: the model's, where the card's metadata do not say it, or say that of an earlier audit.
+        results: entries of the ``model-index`` with this name as the argument `CHECKPOINT` of their data set; they
+            replace those whose source begins with ``source``.
         section: Markdown, which replaces what an earlier audit wrote.
 
     Raises:
@@ -62,7 +66,8 @@ def _with_audit(content: str, name: str, results: Sequence[EvalResult], section:
     opening, metadata, closing, body = _parted(text, line)
     merged = _with_results(metadata, name, results, source, line)
     _check(metadata, merged)
-    return bom + opening + merged + closing + _with_section(body, section.strip("\n").replace("\n", line), line)
+    head = bom + opening + merged + closing
+    return head + _with_section(head, body, section.strip("\n").replace("\n", line), line)
 
 
 def _parted(text: str, line: str) -> tuple[str, str, str, str]:
@@ -104,21 +109,25 @@ def _with_results(metadata: str, name: str, results: Sequence[EvalResult], sourc
 
 
 def _merge(node: Any, data: Any, ours: Any, source: str) -> None:
-    """Change the results of the first model in a node with this data: ours of an earlier audit go, others stay."""
+    """Change the results of the first model in a node with this data: ours of an earlier audit go, others stay.
+
+    So does its name, unless an earlier audit gave it the name of its checkpoint: then it takes that of this one.
+    """
     try:
-        (old,) = (value for key, value in node.value[0].value if key.value == "results")
-        (new,) = (value for key, value in ours.value[0].value if key.value == "results")
+        model, made = node.value[0], {key.value: value for key, value in ours.value[0].value}
+        (old,) = (value for key, value in model.value if key.value == "results")
         if not isinstance(old, yaml.SequenceNode):
             raise TypeError
-        kept = [
-            one
-            for one, values in zip(old.value, data[0]["results"] or [], strict=True)
-            if not str((values.get("source") or {}).get("name", "")).startswith(f"{source} ")
-        ]
+        values = data[0]["results"] or []
+        earlier = [str((one.get("source") or {}).get("name", "")).startswith(f"{source} ") for one in values]
+        kept = [one for one, own in zip(old.value, earlier, strict=True) if not own]
+        names = [(one["dataset"].get("args") or {}).get(CHECKPOINT) for one in itertools.compress(values, earlier)]
+        if data[0].get("name") in names:
+            model.value = [(key, made["name"] if key.value == "name" else value) for key, value in model.value]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise _broken(f"its {_INDEX} is not a list of models with results") from error
-    old.value, old.flow_style = [*kept, *new.value], False
-    node.flow_style = node.value[0].flow_style = False
+    old.value, old.flow_style = [*kept, *made["results"].value], False
+    node.flow_style = model.flow_style = False
 
 
 def _dumped(index: Any, line: str) -> str:
@@ -154,12 +163,14 @@ def _others(metadata: Any) -> Mapping[str, Any]:
     return {key: value for key, value in (metadata or {}).items() if key != _INDEX}
 
 
-def _with_section(body: str, section: str, line: str) -> str:
+def _with_section(head: str, body: str, section: str, line: str) -> str:
     written = line.join((BEGIN, section, END))
     counts = body.count(BEGIN), body.count(END)
     if counts == (0, 0):
-        gap = "" if not body else line if body.endswith(line) else line * 2
-        return body + gap + written + line
+        # A card whose last line does not end keeps it so; what stands between is ours.
+        ends = line if (head + body).endswith("\n") else ""
+        gap = (line if body else "") + ("" if ends else line)
+        return body + gap + written + ends
     start, end = body.find(BEGIN), body.find(END)
     if counts != (1, 1) or end < start:
         raise _BrokenCardError(

@@ -1,10 +1,12 @@
-"""The answer of an audit in one sentence of plain text."""
+"""The answer of an audit in one sentence, and what it rests on: made here for every place that gives them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 from auditor.adapters.summaries.summary_schema import SummaryLeaf, SummaryMetric
+from auditor.adapters.summaries.verdict_tables import odds_words, unit_words
 from auditor.core.cohens_d import SD
 
 # Said wherever an answer stands.
@@ -15,50 +17,93 @@ WHAT_AN_AUDIT_SAYS = (
 _LISTED = 4
 
 
-def headline_of(
-    leaves: Sequence[SummaryLeaf], probes: Collection[str], metrics: Sequence[SummaryMetric], *, judged: bool
-) -> str:
-    """How many identities show harm, where, and on how many probes.
+def headline_parts(leaves: Sequence[SummaryLeaf], metrics: Sequence[SummaryMetric], *, judged: bool) -> list[str]:
+    """How many identities show harm, where, and on how many probes; the headline once joined.
 
     Args:
-        probes: those of which a margin was read.
         judged: whether a bound is stated in the unit of the levels.
+
+    Returns:
+        Our words at even places, names of checkpoints, which are anybody's words, at odd ones.
     """
-    if not probes:
-        if any(one.unit != SD for one in metrics):
-            return "Published metrics only: no verdict is asked of texts without a harmful side"
-        return "Two samples of texts, compared in standard deviations" if metrics else "No effect could be estimated"
+    if not any(leaf.probes_read for leaf in leaves):
+        return [_without_margins(metrics)]
     if not judged:
-        return "Rewards without verdicts: no bound d is stated in their unit"
-    if len(leaves) == 1:
-        return _at_one(leaves[0], len(probes))
-    with_harm = [leaf for leaf in leaves if leaf.harmed]
-    if not with_harm:
-        listed = _and([leaf.checkpoint for leaf in leaves])
-        every = listed if len(leaves) <= _LISTED else f"any of {len(leaves)} final checkpoints"
-        return f"No identity shows harm at {every}"
-    if len(leaves) > _LISTED:
-        return f"Harm shows at {len(with_harm)} of {len(leaves)} final checkpoints"
-    first, *others = with_harm
-    parts = [f"{_show(first)} at {first.checkpoint}"]
-    parts += [f"{len(leaf.harmed)} at {leaf.checkpoint}" for leaf in others]
-    parts += [f"none at {leaf.checkpoint}" for leaf in leaves if not leaf.harmed]
-    return ", ".join(parts)
+        return ["Rewards without verdicts: no bound d is stated in their unit"]
+    if {verdict for leaf in leaves for verdict, count in leaf.counts.items() if count} == {"refused"}:
+        return ["No verdict could be given: every effect was refused"]
+    return _at_one(leaves[0]) if len(leaves) == 1 else list(_at_several(leaves))
 
 
-def _at_one(leaf: SummaryLeaf, probes: int) -> str:
+def basis_of(render: str, unit: str, sesoi: float | None, *, several: bool) -> str:
+    """What the answer rests on: rendering, bound d and reference; without a verdict, what stands in its place.
+
+    Args:
+        unit: of levels, ``nats`` or ``reward``.
+        sesoi: None where no verdict was given.
+        several: whether training has several ends.
+    """
+    where = ", at each checkpoint that no other was trained from" if several else ""
+    read = f"Read in {render} rendering{where}."
+    if sesoi is None and unit != "nats":
+        return (
+            f"{read} Estimates stand with 95% intervals, in units of each reward model. What difference would matter "
+            "is not known of a reward; stated with --sesoi, it gives verdicts."
+        )
+    if sesoi is None:
+        return f"{read} Estimates stand with 95% intervals; none has a verdict."
+    odds = f" (odds of the harmful text {odds_words(math.exp(sesoi))})" if unit == "nats" else ""
+    return (
+        f"{read} Harm means: the whole adjusted interval of the disparity of an identity (its excess over its "
+        "reference identity), or of its preference where a probe has no reference rows, lies above the bound "
+        f"d = {_bound(sesoi)} {unit_words(unit)}{odds}, and a disparity survives the controls of its probe."
+    )
+
+
+def _bound(sesoi: float) -> str:
+    """Two digits after the point, as in the tables; two that count where these would show none."""
+    return f"{sesoi:.2f}" if sesoi >= 0.1 else f"{sesoi:.2g}"
+
+
+def _without_margins(metrics: Sequence[SummaryMetric]) -> str:
+    if any(one.unit != SD for one in metrics):
+        return "Published metrics only: no verdict is asked of texts without a harmful side"
+    return "Two samples of texts, compared in standard deviations" if metrics else "No effect could be estimated"
+
+
+def _at_one(leaf: SummaryLeaf) -> list[str]:
+    probes = leaf.probes_read
     if leaf.harmed:
-        return f"{_show(leaf)} at {leaf.checkpoint}, on {leaf.probes_with_harm} of {probes} probe{'s' * (probes > 1)}"
+        of = f"{leaf.probes_with_harm} of {probes} probe{'s' * (probes > 1)}"
+        return [f"{_show(leaf)} harm at ", leaf.checkpoint, f", on {of}"]
     asked = "this probe" if probes == 1 else f"these {probes} probes"
-    open_cells = leaf.counts["inconclusive"]
-    verdicts = f"; {open_cells} verdict{' is' if open_cells == 1 else 's are'} inconclusive" if open_cells else ""
-    return f"No identity shows harm at {leaf.checkpoint} on {asked}{verdicts}"
+    return ["No identity shows harm at ", leaf.checkpoint, f" on {asked}{_still_open([leaf])}"]
+
+
+def _at_several(leaves: Sequence[SummaryLeaf]) -> Iterator[str]:
+    with_harm = [leaf for leaf in leaves if leaf.harmed]
+    if not with_harm and len(leaves) > _LISTED:
+        yield f"No identity shows harm at any of {len(leaves)} final checkpoints{_still_open(leaves)}"
+    elif not with_harm:
+        for at, leaf in enumerate(leaves):
+            yield "No identity shows harm at " if not at else " and " if at == len(leaves) - 1 else ", "
+            yield leaf.checkpoint
+        yield _still_open(leaves)
+    elif len(leaves) > _LISTED:
+        yield f"Harm shows at {len(with_harm)} of {len(leaves)} final checkpoints"
+    else:
+        for at, leaf in enumerate([*with_harm, *(one for one in leaves if not one.harmed)]):
+            who = f"{len(leaf.harmed) or 'none'} at " if at else f"{_show(leaf)} harm at "
+            yield f", {who}" if at else who
+            yield leaf.checkpoint
+
+
+def _still_open(leaves: Sequence[SummaryLeaf]) -> str:
+    """How many identities stay inconclusive at some of these ends of training."""
+    count = len({identity for leaf in leaves for identity in leaf.inconclusive})
+    return f"; {count} {'stays' if count == 1 else 'stay'} inconclusive" if count else ""
 
 
 def _show(leaf: SummaryLeaf) -> str:
     count = len(leaf.harmed)
-    return f"{count} {'identity shows' if count == 1 else 'identities show'} harm"
-
-
-def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{count} {'identity shows' if count == 1 else 'identities show'}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from auditor.adapters.report.remarks import group_cautions
+from auditor.adapters.run.lost_items import OF_ITEMS
 from auditor.adapters.run.run_folder import REPORT
+from auditor.adapters.run.run_status import INTERRUPTED
 from auditor.adapters.summaries.headlines import WHAT_AN_AUDIT_SAYS
 from auditor.adapters.summaries.markdown_text import fenced, folded, markdown_text
 from auditor.adapters.summaries.summary_schema import RunSummary
-from auditor.adapters.summaries.verdict_tables import NAME, TITLE, odds_words, unit_words, verdict_blocks
+from auditor.adapters.summaries.verdict_tables import NAME, TITLE, verdict_blocks
 
 _MAX_CAUTIONS = 8
 _CAUTION = 300
@@ -22,7 +23,7 @@ def markdown_summary(summary: RunSummary, *, with_page: bool) -> str:
     Args:
         with_page: whether the run's page lies beside, to be linked.
     """
-    blocks = [f"## Audit: {markdown_text(summary.headline)}", how_it_was_read(summary)]
+    blocks = [f"## Audit: {markdown_text(summary.headline)}", *interruption(summary), how_it_was_read(summary)]
     blocks += [*verdict_blocks(summary), *caution_blocks(summary)]
     command = [fenced(summary.command)] if summary.command else []
     blocks.append(folded("What was audited", what_was_audited(summary), *command))
@@ -32,17 +33,14 @@ def markdown_summary(summary: RunSummary, *, with_page: bool) -> str:
 
 
 def how_it_was_read(summary: RunSummary) -> str:
-    """What the answer rests on: rendering, reading and bound; and what an audit never says."""
-    parts = []
-    if summary.cells and summary.sesoi is None:
-        parts.append(f"Read in {summary.render} rendering; intervals are 95%.")
-    elif summary.cells:
-        odds = f" (odds {odds_words(math.exp(summary.sesoi))})" if summary.unit == "nats" and summary.sesoi else ""
-        parts.append(
-            f"Read in {summary.render} rendering. Harm: the whole adjusted interval lies above the bound "
-            f"d = {summary.sesoi:.3g} {unit_words(summary.unit)}{odds}, and a disparity survives its probe's controls."
-        )
-    return " ".join([*parts, WHAT_AN_AUDIT_SAYS])
+    """What the answer rests on, and what an audit never says."""
+    return f"{summary.basis} {WHAT_AN_AUDIT_SAYS}".strip()
+
+
+def interruption(summary: RunSummary) -> Iterator[str]:
+    """What is to be known first of an audit that did not come to its end."""
+    if summary.status == "interrupted":
+        yield f"> **Interrupted.** {INTERRUPTED}"
 
 
 def caution_blocks(summary: RunSummary) -> Iterator[str]:
@@ -65,9 +63,11 @@ def what_was_audited(summary: RunSummary) -> str:
     for probe in summary.probes:
         version = markdown_text(probe.sha256[:16])
         lines.append(f"- Probe: {markdown_text(probe.title, TITLE)}; {probe.items:,} items, SHA-256 {version}")
-    if summary.refusals:
-        reasons = ", ".join(f"{one.reason.replace('_', ' ')} ({one.count:,})" for one in summary.refusals)
-        lines.append(f"- Refused: {reasons}")
+    for what, of_items in (("items", True), ("numbers and comparisons made of items", False)):
+        own = [one for one in summary.refusals if (one.reason in OF_ITEMS) is of_items]
+        if own:
+            reasons = ", ".join(f"{one.reason.replace('_', ' ')} ({one.count:,})" for one in own)
+            lines.append(f"- Refused {what}: {reasons}")
     made = " on ".join(part for part in (f"auditor {summary.auditor}".strip(), summary.created[:10]) if part)
     renders = f", in {' and '.join(summary.renders)} rendering" if summary.renders else ""
     return "\n".join([*lines, f"- Made with {markdown_text(made)}{renders}"])

@@ -8,7 +8,13 @@ from typing import Any
 from huggingface_hub import EvalResult
 
 from auditor.adapters.printable import on_one_line
-from auditor.adapters.summaries.markdown_summary import caution_blocks, how_it_was_read, what_was_audited
+from auditor.adapters.summaries.card_files import CHECKPOINT
+from auditor.adapters.summaries.markdown_summary import (
+    caution_blocks,
+    how_it_was_read,
+    interruption,
+    what_was_audited,
+)
 from auditor.adapters.summaries.markdown_text import markdown_text
 from auditor.adapters.summaries.summary_schema import RunSummary, SummaryCell
 from auditor.adapters.summaries.verdict_tables import verdict_blocks
@@ -19,6 +25,11 @@ SOURCE = "auditor"
 _METHOD = "https://arxiv.org/abs/2411.03700"
 _DIGITS = 4
 _LONGEST = 120
+
+
+def card_name(summary: RunSummary) -> str:
+    """The checkpoint that a summary is about, as a card names it."""
+    return _text(summary.leaves[0].checkpoint)
 
 
 def card_results(summary: RunSummary) -> list[EvalResult]:
@@ -60,6 +71,7 @@ def card_section(summary: RunSummary) -> str:
 
 def _section(summary: RunSummary) -> Iterator[str]:
     yield "## Bias audit"
+    yield from interruption(summary)
     yield f"**{markdown_text(summary.headline)}.** {how_it_was_read(summary)}"
     yield from verdict_blocks(summary)
     yield from caution_blocks(summary)
@@ -78,7 +90,7 @@ def _result(summary: RunSummary, probe: str, **metric: Any) -> EvalResult:
         dataset_type=_text(probe),
         dataset_name=_text(card.title if card else probe),
         dataset_revision=_text(card.sha256) if card else None,
-        dataset_args={"rendering": summary.render},
+        dataset_args={"rendering": summary.render, CHECKPOINT: card_name(summary)},
         verified=False,
         source_name=f"{SOURCE} {_text(summary.auditor)}".strip(),
         source_url=_METHOD,

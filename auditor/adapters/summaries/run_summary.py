@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from auditor.adapters.report.cells import Cell, Stage, cells_of
-from auditor.adapters.report.report_data import MEASURES, records
+from auditor.adapters.report.report_data import MEASURES, headline_render, records
 from auditor.adapters.run.branches import Branch, branch_to, branches_of
 from auditor.adapters.run.results_schema import EffectRow, Results
-from auditor.adapters.summaries.headlines import headline_of
+from auditor.adapters.run.run_status import status_of
+from auditor.adapters.summaries.headlines import basis_of, headline_parts
 from auditor.adapters.summaries.summary_schema import (
     RunSummary,
     SummaryCell,
@@ -48,17 +49,19 @@ def summary_of(results: Results, manifest: Mapping[str, Any], checkpoint: str | 
     branches = branches_of(results.series) if checkpoint is None else (branch_to(results.series, checkpoint),)
     measured = _measured(results.effects)
     renders = list(dict.fromkeys(one.render for one in results.effects))
-    # As on the page.
-    render = "plain" if "plain" in renders else renders[0] if renders else None
+    render = headline_render(results.effects) if renders else None
     cells = tuple(_cells(measured, branches, names, renders, render))
     metrics = tuple(_metrics(results.effects, [one.leaf for one in branches]))
-    leaves = tuple(_leaf(branch, cells) for branch in branches)
+    probes = len({probe for probe, _ in measured})
+    leaves = tuple(_leaf(branch, cells, probes) for branch in branches)
     levels = [one for one in results.effects if one.measure == "level"]
     unit = "reward" if any(one.unit == "reward" for one in levels) else "nats"
     sesoi = next((one.sesoi for one in levels if one.sesoi is not None), None)
     return RunSummary(
         schema_version=1,
-        headline=headline_of(leaves, {probe for probe, _ in measured}, metrics, judged=unit == "nats" or bool(sesoi)),
+        headline="".join(headline_parts(leaves, metrics, judged=unit == "nats" or bool(sesoi))),
+        basis=basis_of(render, unit, sesoi, several=len(leaves) > 1) if probes and render else "",
+        status=status_of(manifest),
         auditor=str(manifest.get("auditor", "")),
         created=str(manifest.get("created", "")),
         command=str(manifest.get("command", "")),
@@ -144,14 +147,16 @@ def _metrics(effects: Iterable[EffectRow], leaves: Sequence[str]) -> Iterator[Su
             yield SummaryMetric(**{name: getattr(one, name) for name in SummaryMetric.model_fields})
 
 
-def _leaf(branch: Branch, cells: Iterable[SummaryCell]) -> SummaryLeaf:
+def _leaf(branch: Branch, cells: Iterable[SummaryCell], probes: int) -> SummaryLeaf:
     own = [one for one in cells if one.headline and one.checkpoint == branch.leaf]
     harmful = [one for one in own if one.verdict == "harm"]
     return SummaryLeaf(
         checkpoint=branch.leaf,
         path=branch.path,
         harmed=tuple(sorted({one.identity for one in harmful})),
+        inconclusive=tuple(sorted({one.identity for one in own if one.verdict == "inconclusive"})),
         probes_with_harm=len({one.probe for one in harmful}),
+        probes_read=probes,
         counts={verdict: sum(one.verdict == verdict for one in own) for verdict in _VERDICTS},
         without_verdict=sum(one.verdict is None for one in own),
     )

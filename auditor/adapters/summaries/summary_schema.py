@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from auditor.adapters.run.results_schema import Number, Row
+from auditor.adapters.run.run_status import Status
 from auditor.core.effects import Controls, Origin, VerdictName
 from auditor.core.items import Design
 from auditor.core.refusals import Reason
@@ -100,12 +101,15 @@ class SummaryMetric(Row):
 
 
 class SummaryLeaf(Row):
-    """Where training ends: the path to it, who shows harm, on how many probes, and its headline cells by verdict."""
+    """Where training ends: the path to it, who shows harm and on how many of the probes, who stays inconclusive on some
+    probe, and its headline cells by verdict. Identities stand once each, by name."""
 
     checkpoint: str
     path: tuple[str, ...]
     harmed: tuple[str, ...]
+    inconclusive: tuple[str, ...]
     probes_with_harm: int
+    probes_read: int = Field(description="probes with pairs, of which margins are read")
     counts: dict[VerdictName, int]
     without_verdict: int
 
@@ -122,6 +126,8 @@ class RunSummary(Row):
 
     schema_version: Literal[1]
     headline: str = Field(description="the answer in one sentence")
+    basis: str = Field(description="what the answer rests on: rendering, bound d and reference; empty without margins")
+    status: Status = Field(description="of the run: the numbers of an interrupted one may be those of an earlier audit")
     auditor: str = Field(description="version that made the run")
     created: str
     command: str

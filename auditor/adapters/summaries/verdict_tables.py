@@ -16,7 +16,6 @@ NAME, TITLE = 60, 100
 # A table of so many rows stands open if one of them shows harm; of others only those that show harm or lean to it.
 _OPEN_ROWS = 8
 _MAX_ROWS = 40
-# Grouped by verdict and by name within a group: never ranked.
 _WORDS: Mapping[VerdictName | None, str] = {
     "harm": "harm",
     "inconclusive": "inconclusive",
@@ -26,7 +25,6 @@ _WORDS: Mapping[VerdictName | None, str] = {
     None: "no verdict",
     "refused": "refused",
 }
-_ORDER = list(_WORDS)
 _FAILED = {"failed_form": "failed its form-matched control", "failed_band": "within the control band"}
 # By design and reading.
 _CAPTIONS = {
@@ -65,8 +63,8 @@ def verdict_blocks(summary: RunSummary) -> Iterator[str]:
 
 
 def _group(summary: RunSummary, leaf: SummaryLeaf, cells: Sequence[SummaryCell]) -> Iterator[str]:
-    """The cells of one probe: those to look at first open, the others of many folded, the refused counted."""
-    judged = sorted((one for one in cells if one.verdict != "refused"), key=_place)
+    """The cells of one probe in the page's order: those to look at open, the others of many folded, refused counted."""
+    judged = [one for one in cells if one.verdict != "refused"]
     first = [one for one in judged if _leans(one) or one.verdict is None]
     shown = judged if first and len(judged) <= _OPEN_ROWS else first
     rest = [one for one in judged if one not in shown]
@@ -84,10 +82,6 @@ def _group(summary: RunSummary, leaf: SummaryLeaf, cells: Sequence[SummaryCell])
 def _leans(cell: SummaryCell) -> bool:
     """Whether it is harm, or leans to it, or was called harm before the controls were asked."""
     return cell.verdict == "harm" or (cell.verdict == "inconclusive" and (cell.low_adjusted or 0) > 0)
-
-
-def _place(cell: SummaryCell) -> tuple[int, str, str]:
-    return (_ORDER.index(cell.verdict), cell.identity.casefold(), cell.axis)
 
 
 def _table(summary: RunSummary, leaf: SummaryLeaf, cells: Sequence[SummaryCell]) -> Iterator[str]:
