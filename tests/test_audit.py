@@ -297,7 +297,7 @@ def test_tokens_are_kept_of_as_many_items_as_asked(
     kept: int,
 ) -> None:
     sample = partial(sampling.sample_tokens, size=7)
-    monkeypatch.setattr("auditor.cli.audit.sample_tokens", sample)
+    monkeypatch.setattr("auditor.cli.understanding.sample_tokens", sample)
     command = ["compare", *llama_series.values(), "--probe", pair_file, "--beta", "0.1", "--tokens", option]
     result = audit(*command, "--out", tmp_path / "run", "--quiet")
     assert result.exit_code == 0, result.stderr
