@@ -180,9 +180,8 @@ def _anonymous() -> Iterator[list[int]]:
 
     def look() -> None:
         while not done.wait(0.05):
-            for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-                if line.startswith("RssAnon:"):
-                    seen.append(1024 * int(line.split()[1]))
+            lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+            seen.extend(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
