@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from engine_cases import build
+from engine_cases import build, collect
 from model_factory import make_model, perturb, save_lora, save_model
 from path_cases import doubles, files_of, plain_margin, plain_path, save_two, shelf, some_pairs
 from peft import PeftModel
@@ -21,6 +21,7 @@ from transformers import AutoModelForCausalLM
 from auditor.adapters.cache.score_store import ScoreStore
 from auditor.adapters.hf import models, parameter_path
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
+from auditor.adapters.hf.engine import score_sequences
 from auditor.adapters.hf.kept_vectors import KeptVectors
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.parameter_path import PathParts, parts_of, path_attributions
@@ -175,6 +176,20 @@ class TestCompleteness:
                 expected = [float(plain_margin(model, weights, PAIRS, at)) for at in range(3)]
             np.testing.assert_allclose(values, expected, atol=2e-5)
 
+    def test_parts_add_up_to_the_change_of_what_an_audit_stores(
+        self, two: tuple[CheckpointFiles, CheckpointFiles]
+    ) -> None:
+        stored = []
+        for files in two:
+            with shelf().take(files) as model:
+                found = collect(score_sequences(model, PAIRS), len(PAIRS))
+            sums = [float(one.sum(dtype=np.float64)) for one in found]
+            stored.append(np.array(sums[::2]) - np.array(sums[1::2]))
+        change = stored[1] - stored[0]
+        found = parts(two)
+        np.testing.assert_allclose(found.totals, change, atol=2e-5)
+        np.testing.assert_allclose(found.values.sum(axis=1), change, rtol=1e-3)
+
 
 class TestWhatMoves:
     def test_a_checkpoint_against_itself_is_exactly_0(self, two: tuple[CheckpointFiles, CheckpointFiles]) -> None:
@@ -328,7 +343,7 @@ class TestKept:
             else:
                 found = parts(two, nodes=4, kept=kept, progress=progress)
             left += progress.totals
-            assert progress.labels == ["path sft to dpo"]
+            assert progress.labels == ["path sft to dpo, 4 nodes"]
         assert left == [12, 7, 5]
         np.testing.assert_array_equal(found.values, expected.values)
         np.testing.assert_array_equal(found.totals, expected.totals)

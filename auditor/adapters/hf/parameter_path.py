@@ -151,7 +151,8 @@ def _complete(
 
     with shelf.in_float32(policy) as exact, moving_weights(reference, policy, exact, margins, offload) as moved:
         record.begin(moved.weights, moved.before, moved.after)
-        _walk(moved, pairs, record, progress, f"path {reference.name} to {policy.name}")
+        label = f"path {reference.name} to {policy.name}, {record.known.shape[1]} nodes"
+        _walk(moved, pairs, record, progress, label)
 
 
 def _parts_of(record: PathRecord) -> PathParts:
