@@ -189,6 +189,29 @@ def test_without_a_card(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert "skipped: no card here" in capsys.readouterr().out
 
 
+def test_what_a_walk_between_weights_takes(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    options = [
+        "--shape",
+        "tiny",
+        "--items",
+        3,
+        "--nodes",
+        2,
+        "--models",
+        tmp_path / "models",
+        "--out",
+        out,
+        "--offload",
+    ]
+    assert script("parameter_path").main([str(one) for one in options]) == 0
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["passes"] >= 6
+    assert found["incomplete"] < 1e-2
+    assert 0 < found["peak_bytes"] < found["resident_bytes"]
+    assert [one["judged"] for one in found["checks"]] == [False, False]
+
+
 def test_as_many_pairs_as_were_published(tmp_path: Path) -> None:
     gpu = script("gpu")
     gpu.write_pairs(tmp_path / "pairs.csv", gpu.PAIRS)

@@ -16,6 +16,8 @@ _FLOAT = 4
 class PathCost:
     """What is left to do, and what it takes; None where the weight files do not say how many parameters there are.
 
+    Items that turn out to need more nodes come on top.
+
     Attributes:
         passes: forward and back again, one an item and node; ``kept``: those whose parts are kept already.
         moving: parameters that may move: all, or those of an adapter's products.
