@@ -13,6 +13,13 @@ from auditor.errors import UsageError
 METHODS = "tokens, ig, ablation, shapley, path"
 
 
+_NODES = Annotated[
+    int, typer.Option("--nodes", help="Of the path between two checkpoints' weights; more where these are few.", min=1)
+]
+_PERMUTATIONS = Annotated[int, typer.Option("--permutations", help="Drawn for Shapley values of words.", min=2)]
+_NEUTRAL = Annotated[str, typer.Option("--neutral", help="Words in place of an identity that has no reference row.")]
+
+
 def attribute(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a finished audit.")],
     method: Annotated[
@@ -31,14 +38,9 @@ def attribute(
     sample: Annotated[
         int, typer.Option("--sample", help="Clusters drawn on each axis, which the averages stand on.", min=0)
     ] = 12,
-    nodes: Annotated[
-        int,
-        typer.Option("--nodes", help="Of the path between two checkpoints' weights; more where these are few.", min=1),
-    ] = 8,
-    permutations: Annotated[int, typer.Option("--permutations", help="Drawn for Shapley values of words.", min=2)] = 25,
-    neutral: Annotated[
-        str, typer.Option("--neutral", help="Words in place of an identity that has no reference row.")
-    ] = "people",
+    nodes: _NODES = 8,
+    permutations: _PERMUTATIONS = 25,
+    neutral: _NEUTRAL = "people",
     explain: Annotated[
         str | None,
         typer.Option(

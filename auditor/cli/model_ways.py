@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
 from auditor.adapters.attribution.coalitions import WordMethod
+from auditor.adapters.attribution.path_pairs import PATH_LEVELS, other_tokens, path_answers, path_pairs
 from auditor.adapters.attribution.questions import Question, with_shift
 from auditor.adapters.attribution.ways import Answered, Cost, Way
 from auditor.adapters.attribution.word_attributions import WordAttribution, WordPlan, WordSettings, plan_words, shift_of
@@ -17,18 +16,14 @@ from auditor.adapters.hf.checkpoints import fingerprint
 from auditor.adapters.hf.gradient_attributions import GradientPlan, plan_gradients
 from auditor.adapters.hf.input_gradients import STEPS, gradient_scope, input_gradients, unknown_pairs
 from auditor.adapters.hf.kept_vectors import KeptVectors
-from auditor.adapters.hf.parameter_path import PathParts, path_attributions, path_record
+from auditor.adapters.hf.parameter_path import path_attributions, path_record
 from auditor.adapters.hf.sequences import Sequences
 from auditor.adapters.hf.tokens import Encoder
-from auditor.adapters.hf.weight_units import UnitLevel
 from auditor.cli.open_audit import OpenAudit
-from auditor.core.attributions import Attribution, Unit, by_role
+from auditor.core.attributions import Attribution, by_role
 from auditor.core.items import Item, Probe
 from auditor.core.refusals import Refusal
 from auditor.core.scores import CheckpointScores
-
-_PATH_LEVELS: tuple[UnitLevel, ...] = ("layer", "module", "head", "tensor")
-_OTHER_TOKENS = "the parts of a model were not told: the item has other token ids at the two checkpoints"
 
 
 def word_way(
@@ -124,7 +119,7 @@ def path_way(opened: OpenAudit, nodes: int) -> Way:
         attributions: list[Attribution] = []
         refusals: list[Refusal] = []
         for (checkpoint, reference), own in _stages(questions).items():
-            pairs, places = _pairs(sequences(checkpoint), own)
+            pairs, places = path_pairs(sequences(checkpoint), own)
             ends = opened.audit.files[reference], opened.audit.files[checkpoint]
             parts = path_attributions(
                 *ends,
@@ -135,15 +130,16 @@ def path_way(opened: OpenAudit, nodes: int) -> Way:
                 progress=opened.progress,
                 digest=opened.hashes.digest,
             )
+            levels = {level: parts.at(level) for level in PATH_LEVELS}
             for question in own:
-                attributions += _path_attributions(question, parts, places)
-                refusals += _other_tokens(question)
+                attributions += path_answers(question, levels, places)
+                refusals += other_tokens(question)
         return Answered(tuple(attributions), tuple(refusals))
 
     def cost(questions: Sequence[Question]) -> Cost:
         passes = 0
         for (checkpoint, reference), own in _stages(questions).items():
-            pairs, _ = _pairs(sequences(checkpoint), own)
+            pairs, _ = path_pairs(sequences(checkpoint), own)
             ends = opened.audit.files[reference], opened.audit.files[checkpoint]
             kept, digest = KeptVectors(opened.stores.stores), opened.hashes.digest
             record = path_record(*ends, opened.scorer.shelf, pairs, nodes, kept, digest)
@@ -161,74 +157,6 @@ def _stages(questions: Sequence[Question]) -> Mapping[tuple[str, str], list[Ques
         if question.reference is not None:
             found.setdefault((question.checkpoint, question.reference), []).append(question)
     return found
-
-
-def _same_tokens(question: Question) -> Iterator[int]:
-    """Places of the chosen items that have the same token ids at checkpoint and reference."""
-    table = question.table
-    codes = table.token_codes[:, [table.checkpoints.index(name) for name in question.checkpoints]]
-    return (at for at in question.chosen.all.tolist() if (codes[at] == codes[at, 0]).all())
-
-
-def _first_of(question: Question, at: int, *, baseline: bool = False) -> int | None:
-    """The first sequence of an item or of its baseline, None where there is no baseline."""
-    table = question.table
-    rows = (table.baselines if baseline else table.scored)[question.checkpoint]
-    place = int(rows.at[at])
-    return int(rows.column.spans.firsts[place]) if place >= 0 else None
-
-
-def _firsts(question: Question) -> dict[int, Item]:
-    """First sequences of all items that are asked, and of their baselines, which have the same candidates."""
-    found: dict[int, Item] = {}
-    for at in _same_tokens(question):
-        for first in (_first_of(question, at), _first_of(question, at, baseline=True)):
-            if first is not None:
-                found[first] = question.table.items[at]
-    return found
-
-
-def _pairs(sequences: Sequences, questions: Sequence[Question]) -> tuple[Sequences, Mapping[int, int]]:
-    """The two sides of every pair, harmful first; and by first sequence which of the pairs it is."""
-    items: dict[int, Item] = {}
-    for question in questions:
-        items |= _firsts(question)
-    firsts = sorted(items)
-    positions: list[int] = []
-    for first in firsts:
-        pair = items[first].pair
-        assert pair is not None, "only pairs are chosen"
-        positions += [first + side for side in pair]
-    return sequences.take(np.array(positions, dtype=np.int64)), {first: at for at, first in enumerate(firsts)}
-
-
-def _path_attributions(question: Question, parts: PathParts, places: Mapping[int, int]) -> Iterator[Attribution]:
-    levels = {level: parts.at(level) for level in _PATH_LEVELS}
-    table = question.table
-    for at in _same_tokens(question):
-        own, beside = _first_of(question, at), _first_of(question, at, baseline=True)
-        assert own is not None, "an item has sequences"
-        assert question.reference is not None, "a path has two ends"
-        total = question.margin(at, question.checkpoint) - question.margin(at, question.reference)
-        named = table.probe.name, table.items[at].id, table.render, question.checkpoint, question.reference
-        for level, (names, values) in levels.items():
-            shares = values[places[own]] - (0.0 if beside is None else values[places[beside]])
-            units = tuple(Unit(number, name) for number, name in enumerate(names))
-            yield Attribution(*named, "path", level, units, shares, total)
-
-
-def _other_tokens(question: Question) -> Iterator[Refusal]:
-    missing = len(question.chosen.all) - len(list(_same_tokens(question)))
-    if missing:
-        table = question.table
-        yield Refusal(
-            "tokens_differ",
-            _OTHER_TOKENS,
-            table.probe.name,
-            render=table.render,
-            checkpoint=question.checkpoint,
-            count=missing,
-        )
 
 
 def _asked(questions: Sequence[Question]) -> list[tuple[Probe, list[Item]]]:
