@@ -66,7 +66,8 @@ def test_a_complete_run_is_attributed_all_the_same(
     before, watch = contents(run), Watch(monkeypatch)
     result = audit(*command, "--attribute", "tokens")
     assert result.exit_code == 0, result.stderr
-    assert "nothing to do: this audit is complete" in result.stderr
+    assert "this audit is complete" in result.stderr
+    assert "nothing to do" not in result.stderr
     assert "attribute 24 items by tokens" in result.stderr
     assert watch.run == []
     assert {(row["checkpoint"], row["reference"]) for row in cells(run / "attributions.parquet")} == {("sft", None)}

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from auditor.adapters.run.attribution_tables import find_attributions
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import ITEMS_FILE, read_manifest, read_results
-from auditor.adapters.run.stored_scores import read_items
+from auditor.adapters.run.stored_scores import items_with_tokens, read_items
 from auditor.core.attributions import Attribution, Unit, by_role, minus
 from auditor.core.contrasts import Matching, match_items
 from auditor.core.items import Card, Item, Probe
@@ -105,12 +105,17 @@ def explain_item(run: Path, name: str, checkpoint: str | None = None) -> tuple[E
     probe, item = _find(run, name)
     rows = _rows(run, probe, pc.field("item") == item)
     private = bool((manifest.get("request") or {}).get("private"))
-    ids = {item} if private else {item, *_reference_ids(run, rows[0])}
+    references = () if private else tuple(_reference_ids(run, rows[0]))
+    why = "a private run keeps nothing to find comparable reference rows by" if private else ""
+    if manifest.get("tokens", "all") != "all" and not set(references) <= items_with_tokens(run, probe, references):
+        # A mean over those that happen to be in the sample would be another number.
+        references, why = (), "the run did not keep the tokens of all its reference rows"
+    ids = {item, *references}
     ids |= {row["baseline"] for row in (*rows, *_rows(run, probe, pc.field("item").isin(list(ids)))) if row["baseline"]}
     tables = _tables(run, results, probe, ids, _language(manifest, probe))
     wanted = (checkpoint,) if checkpoint is not None else _leaves(series)
     found = [
-        _explained(run, table, item, name, series[name], private=private)
+        _explained(run, table, item, name, series[name], why=why, private=private)
         for table in tables
         for name in wanted
         if any(one.id == item and one.pair is not None for one in table.items)
@@ -201,14 +206,14 @@ def _tables(run: Path, results: Results, probe: str, ids: Collection[str], langu
 
 
 def _explained(
-    run: Path, table: ScoreTable, item: str, checkpoint: str, reference: str | None, *, private: bool
+    run: Path, table: ScoreTable, item: str, checkpoint: str, reference: str | None, *, why: str, private: bool
 ) -> ExplainedItem:
     at = next(place for place, one in enumerate(table.items) if one.id == item)
     matching, margins = match_items(table), table.sides.margins()
     names = (checkpoint,) if reference is None else (checkpoint, reference)
     levels = [_hidden(token_shares(table, at, name)) if private else token_shares(table, at, name) for name in names]
     shift = minus(*levels) if len(levels) > 1 else None
-    beside, why = _beside(table, matching, at, margins, private=private)
+    beside, why = _beside(table, matching, at, margins, why)
     others = find_attributions(run, table.probe.name, item, table.render, checkpoint)
     return ExplainedItem(
         table.probe.name,
@@ -238,16 +243,20 @@ def _hidden(one: Attribution) -> Attribution:
 
 
 def _beside(
-    table: ScoreTable, matching: Matching, at: int, margins: FloatArray, *, private: bool
+    table: ScoreTable, matching: Matching, at: int, margins: FloatArray, why: str
 ) -> tuple[tuple[float, ...] | None, str]:
-    """Mean margins of the reference rows at each checkpoint; or why there are none."""
+    """Mean margins of the reference rows at each checkpoint; or why there are none.
+
+    Args:
+        why: none were looked for; "" where they were.
+    """
     item = table.items[at]
     if item.design == "identity_swap":
         return None, "the two sides differ in the identity: the margin itself is the disparity"
     if item.role == "reference":
         return None, "the row is itself a reference row"
-    if private:
-        return None, "a private run keeps nothing to find comparable reference rows by"
+    if why:
+        return None, why
     if not matching.matched[at]:
         reasons = [one.detail for one in matching.refusals if one.identity == item.identity]
         return None, reasons[0] if reasons else "no reference row shares the match key"

@@ -101,6 +101,20 @@ def read_items(run: Path, checkpoint: str, probe: str, ids: Collection[str]) -> 
         raise _unreadable(run, error) from error
 
 
+def items_with_tokens(run: Path, probe: str, ids: Collection[str]) -> frozenset[str]:
+    """Those of some items whose tokens a run kept.
+
+    Raises:
+        UsageError: the table is missing or damaged.
+    """
+    chosen = (pc.field("probe") == probe) & pc.field("item").isin(pa.array(list(ids), pa.string()))
+    try:
+        found = pq.read_table(run / TOKENS_FILE, columns=["item"], filters=chosen)
+        return frozenset(map(str, found["item"].to_pylist()))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(run, error) from error
+
+
 def _hidden_filled(tokens: pa.Table) -> pa.Table:
     """The table of a private run with something in the place of what it hides."""
     if not tokens["token_id"].null_count:
