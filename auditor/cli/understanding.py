@@ -110,11 +110,7 @@ def _access(options: AuditOptions, device: str) -> LoadPolicy:
 
 
 def request_of(checkpoints: Sequence[str], options: AuditOptions, audit: Audit) -> Request:
-    """What tells this audit from others, and where it goes.
-
-    Raises:
-        UsageError: tokens are asked for in a way that does not fit the probes.
-    """
+    """What tells this audit from others, and where it goes."""
     values = {**asked.describe_request(checkpoints, options), "sesoi": audit.rule.sesoi}
     if audit.rendering.template is not None and "chat" in audit.rendering.renders:
         # A path, or the checkpoint's own template, says nothing of the text that stands there today.
