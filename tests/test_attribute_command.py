@@ -14,7 +14,7 @@ import auditor
 from auditor.cli.attribute import WAYS
 from auditor.cli.attribute_command import METHODS
 from auditor.core.attributions import ATTRIBUTION_METHODS
-from auditor.errors import UsageError
+from auditor.errors import AuditError, ModelLoadError, NotComparableError, UsageError
 
 
 def test_the_help_names_every_method() -> None:
@@ -66,7 +66,8 @@ def test_a_complete_run_is_attributed_all_the_same(
     before, watch = contents(run), Watch(monkeypatch)
     result = audit(*command, "--attribute", "tokens")
     assert result.exit_code == 0, result.stderr
-    assert "nothing to do: this audit is complete" in result.stderr
+    assert "this audit is complete" in result.stderr
+    assert "nothing to do" not in result.stderr
     assert "attribute 24 items by tokens" in result.stderr
     assert watch.run == []
     assert {(row["checkpoint"], row["reference"]) for row in cells(run / "attributions.parquet")} == {("sft", None)}
@@ -117,3 +118,28 @@ def test_in_python(llama_series: dict[str, Path], pair_file: Path, tmp_path: Pat
     (tmp_path / "run" / "attributions.parquet").unlink()
     with pytest.raises(UsageError, match="no item of the run was attributed"):
         run.attributed_items()
+
+
+@pytest.mark.parametrize("error", [NotComparableError, ModelLoadError])
+def test_what_cannot_be_attributed_takes_nothing_away(
+    llama_series: dict[str, Path],
+    pair_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[AuditError],
+) -> None:
+    def fail(*_: object) -> None:
+        raise error("other tensors", where="dpo", fix="Leave out path.")
+
+    monkeypatch.setattr("auditor.cli.attribute.WAYS", {**WAYS, "path": fail})
+    run = tmp_path / "run"
+    command = ["score", llama_series["sft"], "--probe", pair_file, "--render", "plain", "--out", run, "--quiet"]
+    for _ in range(2):
+        # The second time the audit is complete already.
+        assert_refused(
+            audit(*command, "--attribute", "tokens,path"), error.exit_code, "other tensors", "Leave out path"
+        )
+        assert manifest(run)["status"] == "complete"
+        assert (run / "report.html").is_file()
+        assert not (run / "attributions.parquet").exists()
+    assert audit(*command, "--attribute", "tokens").exit_code == 0

@@ -22,7 +22,8 @@ from auditor import __version__, errors
 from auditor.adapters.probe_files.lexicon import Axis, Control, Identity, Lexicon
 from auditor.adapters.probe_files.probe_folders import CardFile
 from auditor.adapters.probe_files.sentences import Frame, Predicate, Section, Sentences, Turn
-from auditor.adapters.run.results_schema import ControlsRow, EffectRow, RefusalRow, Results
+from auditor.adapters.run.attribution_tables import ATTRIBUTIONS
+from auditor.adapters.run.results_schema import AttributionRow, ControlsRow, EffectRow, RefusalRow, Results
 from auditor.adapters.run.score_tables import ITEMS, TOKENS
 from auditor.cli.main import app
 from auditor.core.refusals import Reason
@@ -115,7 +116,13 @@ def test_exit_codes_are_the_error_trees() -> None:
 def test_every_column_key_and_reason_is_explained() -> None:
     said = set(re.findall(r"`([^`\n]+)`", (ROOT / "docs" / "run-folder.md").read_text(encoding="utf-8")))
     names = [ITEMS.names, TOKENS.names, EffectRow.model_fields, RefusalRow.model_fields, Results.model_fields]
-    names += [CardFile.model_fields, ControlsRow.model_fields, get_args(Reason)]
+    names += [
+        AttributionRow.model_fields,
+        ATTRIBUTIONS.names,
+        CardFile.model_fields,
+        ControlsRow.model_fields,
+        get_args(Reason),
+    ]
     assert sorted(set(chain.from_iterable(names)) - said) == []
 
 

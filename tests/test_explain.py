@@ -102,6 +102,8 @@ def test_parts_by_other_methods_are_told(run: Path) -> None:
         Attribution(*about, "shapley", "word", words, np.array([2.5, 0.25]), 3.0, np.array([0.125, 0.0])),
         Attribution(*about[:4], None, "shapley", "word", words, np.array([9.0, 9.0]), 18.0),
         Attribution(*about, "path", "layer", layers, np.arange(20) / 10, 19.0),
+        Attribution(*about, "path", "tensor", (Unit(0, "lm_head.weight"),), np.array([19.0]), 19.0),
+        Attribution(*about, "ablation", "word", (Unit(0, "alone", replacement=""),), np.array([5.0]), 19.0),
     ]
     write_attributions(run, found, private=False)
     try:
@@ -114,6 +116,9 @@ def test_parts_by_other_methods_are_told(run: Path) -> None:
         in shown
     )
     assert "+9.00" not in shown
+    assert "lm_head" not in shown
+    assert re.search(r"alone left out +\+5\.00", shown)
+    assert "of +19.0000 nats; each unit was taken out alone, so they need not" in shown
     # The twelve largest layers in their order, and the rest as one.
     assert re.findall(r"^layer (\d+) ", shown, flags=re.MULTILINE) == [str(at) for at in range(8, 20)]
     assert re.search(r"8 smaller ones +\+2\.80", shown)

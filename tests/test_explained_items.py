@@ -160,6 +160,19 @@ def test_tokens_that_were_not_kept_are_asked_for(tmp_path: Path) -> None:
     assert "--tokens all" in caught.value.fix
 
 
+def test_reference_rows_outside_the_sample_are_not_half_read(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[text_swap_probe(), responsive_probe()])
+    path = run / "tokens.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.filter(pa.compute.not_equal(table["item"], "she 1")), path)
+    told = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    write(run / "manifest.json", json.dumps({**told, "tokens": "sample"}))
+    one = explained(run, "xe 1")
+    assert (one.beside, one.why) == (None, "the run did not keep the tokens of all its reference rows")
+    assert {part.excess for part in one.roles} == {None}
+    assert explained(run, "xe 2").beside is not None
+
+
 def test_scores_without_tokens_have_no_parts(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", probes=[identity_swap_probe()])
     path = run / "items.parquet"

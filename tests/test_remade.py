@@ -11,6 +11,7 @@ import pytest
 from command_line import audit, manifest, pairs_csv, write
 from rich.console import Console
 
+from auditor.adapters.cache.weight_hashes import hash_file
 from auditor.cli.console import RichProgress
 from auditor.cli.remade import Remade, remake
 from auditor.errors import AuditError, ModelLoadError, UsageError
@@ -20,7 +21,7 @@ CHAT = "{% for one in messages %}[{{ one.role }}] {{ one.content }}\n{% endfor %
 
 
 def again(run: Path) -> Remade:
-    return remake(run, QUIET, no_cache=True)
+    return remake(run, QUIET, hash_file, no_cache=True)
 
 
 def edit(run: Path, **changes: Any) -> Path:
@@ -83,6 +84,18 @@ def test_another_version_asks_another_question(run: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("auditor.cli.request.__version__", "99.0")
     with pytest.raises(UsageError, match="a version has changed since the run"):
         again(run)
+
+
+def test_other_weights_in_the_same_place_are_another_model(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    model, run = shutil.copytree(llama_series["base"], tmp_path / "model"), tmp_path / "run"
+    write(tmp_path / "p.csv", pairs_csv())
+    command = ["score", f"mine={model}", "--probe", tmp_path / "p.csv", "--render", "plain", "--out", run, "--quiet"]
+    assert audit(*command).exit_code == 0
+    again(run)
+    shutil.copy(llama_series["dpo"] / "model.safetensors", model / "model.safetensors")
+    with pytest.raises(UsageError, match="mine has other weights") as caught:
+        again(run)
+    assert "Run it again first" in caught.value.fix
 
 
 def test_an_unfinished_run_is_to_be_finished(run: Path) -> None:

@@ -85,7 +85,9 @@ def test_runs_without_all_tokens_say_what_to_do(tmp_path: Path, tokens: str, hel
 
 def test_some_items_come_back_as_they_do_with_all(run: Path) -> None:
     ids = {item.id for item in PROBES[1].items[:3]}
-    found = read_items(run, "sft", "controlled", ids)
+    several = read_items(run, ["base", "sft"], "controlled", ids)
+    assert list(several) == ["base", "sft"]
+    found = several["sft"]
     whole = read_checkpoint(run, "sft").scored
     assert set(found) == {("controlled", render, name) for render in ("plain", "chat") for name in ids}
     for key, one in found.items():
@@ -96,8 +98,8 @@ def test_some_items_come_back_as_they_do_with_all(run: Path) -> None:
 def test_numbers_of_a_private_run_come_back_alone(run: Path, tmp_path: Path) -> None:
     private = make_run(tmp_path / "run", private=True, probes=PROBES)
     name = PROBES[1].items[0].id
-    for key, one in read_items(private, "sft", "controlled", [name]).items():
-        (other,) = [of for at, of in read_items(run, "sft", "controlled", [name]).items() if at == key]
+    for key, one in read_items(private, ["sft"], "controlled", [name])["sft"].items():
+        (other,) = [of for at, of in read_items(run, ["sft"], "controlled", [name])["sft"].items() if at == key]
         assert (one.context, {side.text for side in one.item.candidates}) == ("", {""})
         for own, known in zip(one.candidates, other.candidates, strict=True):
             assert own.logprobs.tolist() == known.logprobs.tolist()

@@ -118,9 +118,9 @@ def run_attribute(
     progress = RichProgress(Console(stderr=True, quiet=quiet), quiet=quiet)
     # Broken files are known before anything is computed.
     read_results(run), read_attributions(run)
-    remade = remake(run, progress, no_cache=no_cache)
     cache = None if no_cache else cache_folder()
-    hashes = WeightHashes(cache, rehash=remade.options.rehash)
+    hashes = WeightHashes(cache, rehash=False)
+    remade = remake(run, progress, hashes.digest, no_cache=no_cache)
     scorer = scorer_of(remade.audit, remade.options, progress, hashes)
     asked = remade.audit, remade.request, remade.options
     opened = open_audit(*asked, scorer, hashes, progress, cache=cache)

@@ -59,15 +59,7 @@ def attribute(
     """Attribute what a run found to words, tokens and parts of the model, and write its report again."""
     with errors_as_exit_codes(debug=debug):
         if explain is not None:
-            from auditor.cli.explain import print_item
-
-            if identity or dry_run or len(checkpoint or ()) > 1:
-                raise UsageError(
-                    "one item is explained at one checkpoint, and nothing is attributed",
-                    where="--explain",
-                    fix="Leave out --identity, --dry-run and all but one --checkpoint.",
-                )
-            print_item(run, explain, checkpoint[0] if checkpoint else None)
+            _explain(run, explain, tuple(checkpoint or ()), attributes=bool(identity or dry_run))
             return
         from auditor.adapters.printable import printable
         from auditor.cli.attribute import AttributeOptions, methods_in, run_attribute
@@ -77,3 +69,15 @@ def attribute(
         report = run_attribute(run, options, no_cache=no_cache, quiet=quiet, dry_run=dry_run)
         if report is not None and not quiet:
             typer.echo(printable(str(report)))
+
+
+def _explain(run: Path, item: str, checkpoints: tuple[str, ...], *, attributes: bool) -> None:
+    from auditor.cli.explain import print_item
+
+    if attributes or len(checkpoints) > 1:
+        raise UsageError(
+            "one item is explained at one checkpoint, and nothing is attributed",
+            where="--explain",
+            fix="Leave out --identity, --dry-run and all but one --checkpoint.",
+        )
+    print_item(run, item, *checkpoints)

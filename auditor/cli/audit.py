@@ -53,7 +53,8 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions, command: str | 
     request = request_of(checkpoints, options, audit)
     results = None if options.no_cache else _finished(request, audit, hashes)
     if results is not None:
-        progress.note("nothing to do: this audit is complete, and neither weights nor probes have changed since")
+        said = "this audit is complete, and neither weights nor probes have changed since"
+        progress.note(said if methods else f"nothing to do: {said}")
         if not methods:
             _show(request.out / REPORT, results, (), options)
             return request.out

@@ -28,10 +28,12 @@ _HARM, _LOWER, _NONE = (213, 94, 0), (0, 114, 178), (255, 255, 255)
 # A part of so many nats or more has the full colour: odds times 7.
 _FULL = 2.0
 _MOST_UNITS = 12
+# The others say the same more coarsely or more finely, and stand in attributions.parquet.
+_LEVELS = ("word", "layer", "head")
 _CONTEXT = 600
 
 
-def print_item(run: Path, name: str, checkpoint: str | None) -> None:
+def print_item(run: Path, name: str, checkpoint: str | None = None) -> None:
     """Print what one item of a finished run is made of, in every rendering; no model is needed.
 
     Args:
@@ -207,6 +209,8 @@ def _others(one: ExplainedItem) -> Iterator[Attribution]:
     """Parts by other methods: of the shift where it was attributed, else of the margin."""
     shifted = {(other.method, other.level) for other in one.others if other.reference is not None}
     for other in one.others:
+        if other.level not in _LEVELS and other.method != "tokens":
+            continue
         if (other.reference is not None) == ((other.method, other.level) in shifted):
             yield other
 
@@ -240,6 +244,8 @@ def _explained(one: Attribution) -> str:
     error = one.completeness_error
     share = f", {abs(error / one.total):.2%} of it" if one.total else ""
     said = f"{one.method}: parts add up to {signed(one.total + error, 4)} of the {of} of {signed(one.total, 4)} nats"
+    if one.method == "ablation":
+        return on_one_line(f"{said}; each unit was taken out alone, so they need not")
     missing = "nothing is missing" if abs(error) < 5e-7 else f"off by {signed(error, 6)}{share}"
     return on_one_line(f"{said}; {missing}")
 

@@ -228,7 +228,7 @@ class AuditOptions:
         str,
         option(
             "--attribute",
-            "Afterwards attribute what was found by these methods, as audit attribute does: tokens.",
+            "Then attribute what was found, as audit attribute does: tokens, ig, ablation, shapley, path, or several.",
             WHERE,
             metavar="METHOD,...",
         ),

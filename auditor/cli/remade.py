@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from auditor.adapters.hf.checkpoints import fingerprint
 from auditor.adapters.run.run_folder import read_manifest
 from auditor.adapters.run.validation import first_problem
 from auditor.cli.console import RichProgress
@@ -25,12 +27,15 @@ class Remade:
     request: Request
 
 
-def remake(run: Path, progress: RichProgress, *, no_cache: bool) -> Remade:
+def remake(run: Path, progress: RichProgress, digest: Callable[[Path], str], *, no_cache: bool) -> Remade:
     """Ask a finished run's question again.
 
+    Args:
+        digest: SHA-256 of a file's contents in hex.
+
     Raises:
-        UsageError: the run is not finished, was made of scores from elsewhere, or its probes, options or versions give
-            another question today.
+        UsageError: the run is not finished, was made of scores from elsewhere, or its probes, options, versions or
+            weights give another question today.
         ModelLoadError: a checkpoint is no longer where it was.
     """
     manifest = read_manifest(run)
@@ -65,4 +70,12 @@ def remake(run: Path, progress: RichProgress, *, no_cache: bool) -> Remade:
             where=str(run),
             fix=f"Run it again first: {manifest.get('command', 'audit compare')}",
         )
+    scored = {one.get("name"): one.get("fingerprint") for one in manifest.get("finished", ())}
+    for name, files in audit.files.items():
+        if fingerprint(files, digest) != scored.get(name):
+            raise UsageError(
+                f"{name} has other weights, another configuration or tokenizer than when it was scored",
+                where=str(run),
+                fix=f"Run it again first: {manifest.get('command', 'audit compare')}",
+            )
     return Remade(checkpoints, options, audit, request)

@@ -110,7 +110,7 @@ def _access(options: AuditOptions, device: str) -> LoadPolicy:
 
 
 def request_of(checkpoints: Sequence[str], options: AuditOptions, audit: Audit) -> Request:
-    """What identifies an understood audit, and where it goes."""
+    """What tells this audit from others, and where it goes."""
     values = {**asked.describe_request(checkpoints, options), "sesoi": audit.rule.sesoi}
     if audit.rendering.template is not None and "chat" in audit.rendering.renders:
         # A path, or the checkpoint's own template, says nothing of the text that stands there today.

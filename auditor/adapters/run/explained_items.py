@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from auditor.adapters.run.attribution_tables import find_attributions
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import ITEMS_FILE, read_manifest, read_results
-from auditor.adapters.run.stored_scores import read_items
+from auditor.adapters.run.stored_scores import items_with_tokens, read_items
 from auditor.core.attributions import Attribution, Unit, by_role, minus
 from auditor.core.contrasts import Matching, match_items
 from auditor.core.items import Card, Item, Probe
@@ -102,15 +102,20 @@ def explain_item(run: Path, name: str, checkpoint: str | None = None) -> tuple[E
             where="--checkpoint",
             fix=f"Known: {', '.join(series)}.",
         )
-    probe, item = _find(run, name)
-    rows = _rows(run, probe, pc.field("item") == item)
+    row = _find(run, name)
+    probe, item = row["probe"], row["item"]
     private = bool((manifest.get("request") or {}).get("private"))
-    ids = {item} if private else {item, *_reference_ids(run, rows[0])}
-    ids |= {row["baseline"] for row in (*rows, *_rows(run, probe, pc.field("item").isin(list(ids)))) if row["baseline"]}
+    references = {} if private else {one["item"]: one for one in _reference_rows(run, row)}
+    why = "a private run keeps nothing to find comparable reference rows by" if private else ""
+    if manifest.get("tokens", "all") != "all" and not set(references) <= items_with_tokens(run, probe, references):
+        # A mean over those that happen to be in the sample would be another number.
+        references, why = {}, "the run did not keep the tokens of all its reference rows"
+    used = {item: row, **references}
+    ids = {*used, *(one["baseline"] for one in used.values() if one["baseline"])}
     tables = _tables(run, results, probe, ids, _language(manifest, probe))
     wanted = (checkpoint,) if checkpoint is not None else _leaves(series)
     found = [
-        _explained(run, table, item, name, series[name], private=private)
+        _explained(run, table, item, name, series[name], why=why, private=private)
         for table in tables
         for name in wanted
         if any(one.id == item and one.pair is not None for one in table.items)
@@ -130,19 +135,18 @@ def _leaves(series: Mapping[str, str | None]) -> tuple[str, ...]:
     return tuple(name for name in series if name not in parents) or tuple(series)[-1:]
 
 
-def _find(run: Path, name: str) -> tuple[str, str]:
-    """Probe and id of the item that a name means.
+def _find(run: Path, name: str) -> dict[str, Any]:
+    """A row of the item that a name means.
 
     Raises:
         UsageError: none is called so, or several are.
     """
     colons = [at for at, sign in enumerate(name) if sign == ":"]
-    asked = pc.field("item").isin([name, *(name[at + 1 :] for at in colons)])
-    places = dict.fromkeys((row["probe"], row["item"]) for row in _read(run, ["probe", "item"], asked))
-    verbatim = [place for place in places if place[1] == name]
-    found = verbatim or [place for place in places if ":".join(place) == name]
+    rows = _read(run, pc.field("item").isin([name, *(name[at + 1 :] for at in colons)]))
+    places = {(row["probe"], row["item"]): row for row in rows}
+    found = [place for place in places if place[1] == name] or [place for place in places if ":".join(place) == name]
     if len(found) == 1:
-        return found[0]
+        return places[found[0]]
     if found:
         raise UsageError(
             f"several probes have an item {name!r}",
@@ -156,22 +160,18 @@ def _find(run: Path, name: str) -> tuple[str, str]:
     )
 
 
-def _reference_ids(run: Path, row: Mapping[str, Any]) -> Iterator[str]:
-    """Ids of the reference rows that share a row's match key."""
+def _reference_rows(run: Path, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The reference rows that share a row's match key."""
     names = ("valence", "match") if row["match"] else ("valence", *_SHARED, "match")
-    chosen = pc.field("role") == "reference"
+    chosen = (pc.field("probe") == row["probe"]) & (pc.field("role") == "reference")
     for name in names:
         chosen &= pc.field(name) == row[name]
-    yield from dict.fromkeys(one["item"] for one in _rows(run, row["probe"], chosen))
+    return _read(run, chosen)
 
 
-def _rows(run: Path, probe: str, chosen: pc.Expression) -> list[dict[str, Any]]:
-    return _read(run, list(_ABOUT), chosen & (pc.field("probe") == probe))
-
-
-def _read(run: Path, columns: Sequence[str], chosen: pc.Expression) -> list[dict[str, Any]]:
+def _read(run: Path, chosen: pc.Expression) -> list[dict[str, Any]]:
     try:
-        rows: list[dict[str, Any]] = pq.read_table(run / ITEMS_FILE, columns=list(columns), filters=chosen).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(run / ITEMS_FILE, columns=list(_ABOUT), filters=chosen).to_pylist()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UsageError(
             f"{ITEMS_FILE} cannot be read: {one_line(error)}",
@@ -189,26 +189,26 @@ def _language(manifest: Mapping[str, Any], probe: str) -> str:
 
 def _tables(run: Path, results: Results, probe: str, ids: Collection[str], language: str) -> list[ScoreTable]:
     """The scores of a few items lined up over the series, a table for each rendering."""
-    scores = []
-    items: dict[str, Item] = {}
-    for one in results.series:
-        scored = read_items(run, one.name, probe, ids)
-        items |= {key[2]: replace(of.item, language=language) for key, of in scored.items()}
-        scores.append(CheckpointScores(one.name, {key: replace(of, item=items[key[2]]) for key, of in scored.items()}))
+    scored = read_items(run, [one.name for one in results.series], probe, ids)
+    items = {key[2]: replace(of.item, language=language) for own in scored.values() for key, of in own.items()}
+    scores = [
+        CheckpointScores(name, {key: replace(of, item=items[key[2]]) for key, of in own.items()})
+        for name, own in scored.items()
+    ]
     renders = dict.fromkeys(key[1] for one in scores for key in one.scored)
     asked = Probe(probe, tuple(items.values()), Card("", "", ""))
     return [table for render in renders if (table := line_up(asked, render, scores)).items]
 
 
 def _explained(
-    run: Path, table: ScoreTable, item: str, checkpoint: str, reference: str | None, *, private: bool
+    run: Path, table: ScoreTable, item: str, checkpoint: str, reference: str | None, *, why: str, private: bool
 ) -> ExplainedItem:
     at = next(place for place, one in enumerate(table.items) if one.id == item)
     matching, margins = match_items(table), table.sides.margins()
     names = (checkpoint,) if reference is None else (checkpoint, reference)
     levels = [_hidden(token_shares(table, at, name)) if private else token_shares(table, at, name) for name in names]
     shift = minus(*levels) if len(levels) > 1 else None
-    beside, why = _beside(table, matching, at, margins, private=private)
+    beside, why = _beside(table, matching, at, margins, why)
     others = find_attributions(run, table.probe.name, item, table.render, checkpoint)
     return ExplainedItem(
         table.probe.name,
@@ -238,16 +238,20 @@ def _hidden(one: Attribution) -> Attribution:
 
 
 def _beside(
-    table: ScoreTable, matching: Matching, at: int, margins: FloatArray, *, private: bool
+    table: ScoreTable, matching: Matching, at: int, margins: FloatArray, why: str
 ) -> tuple[tuple[float, ...] | None, str]:
-    """Mean margins of the reference rows at each checkpoint; or why there are none."""
+    """Mean margins of the reference rows at each checkpoint; or why there are none.
+
+    Args:
+        why: none were looked for; "" where they were.
+    """
     item = table.items[at]
     if item.design == "identity_swap":
         return None, "the two sides differ in the identity: the margin itself is the disparity"
     if item.role == "reference":
         return None, "the row is itself a reference row"
-    if private:
-        return None, "a private run keeps nothing to find comparable reference rows by"
+    if why:
+        return None, why
     if not matching.matched[at]:
         reasons = [one.detail for one in matching.refusals if one.identity == item.identity]
         return None, reasons[0] if reasons else "no reference row shares the match key"

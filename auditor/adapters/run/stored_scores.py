@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -71,17 +71,19 @@ def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
     return StoredCheckpoint(scored, private=False)
 
 
-def read_items(run: Path, checkpoint: str, probe: str, ids: Collection[str]) -> dict[Key, ScoredItem]:
-    """Read some items of one checkpoint of a finished run, whichever tokens the run kept.
+def read_items(
+    run: Path, checkpoints: Sequence[str], probe: str, ids: Collection[str]
+) -> dict[str, dict[Key, ScoredItem]]:
+    """Read some items of a finished run at some checkpoints, whichever tokens the run kept.
 
     Of a private run only numbers are known: texts are "", and so are tokens, whose ids are their positions.
 
     Raises:
         UsageError: a table is missing or damaged, its scores are of no tokens, or an item's tokens were not kept.
     """
-    chosen = (pc.field("checkpoint") == checkpoint) & (pc.field("probe") == probe) & pc.field("item").isin(list(ids))
+    chosen = (pc.field("probe") == probe) & pc.field("item").isin(pa.array(list(ids), pa.string()))
     try:
-        rows = pq.read_table(run / ITEMS_FILE, columns=[*_READ, *_NAMES, *_KINDS], filters=chosen)
+        rows = pq.read_table(run / ITEMS_FILE, columns=["checkpoint", *_READ, *_NAMES, *_KINDS], filters=chosen)
         if rows["tokens"].null_count:
             raise UsageError(
                 "the scores are one number a text, without tokens that could be told apart",
@@ -96,8 +98,24 @@ def read_items(run: Path, checkpoint: str, probe: str, ids: Collection[str]) -> 
                 where=str(run),
                 fix="Run the same audit again with --tokens all: it replaces the files.",
             )
-        return dict(_scored(_filled(rows, text="", context="", prompt=""), _hidden_filled(table)))
+        parts = _filled(rows, text="", context="", prompt=""), _hidden_filled(table)
+        at = {name: pc.field("checkpoint") == name for name in checkpoints}
+        return {name: dict(_scored(*(part.filter(own) for part in parts))) for name, own in at.items()}
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(run, error) from error
+
+
+def items_with_tokens(run: Path, probe: str, ids: Collection[str]) -> frozenset[str]:
+    """Those of some items whose tokens a run kept.
+
+    Raises:
+        UsageError: the table is missing or damaged.
+    """
+    chosen = (pc.field("probe") == probe) & pc.field("item").isin(pa.array(list(ids), pa.string()))
+    try:
+        found = pq.read_table(run / TOKENS_FILE, columns=["item"], filters=chosen)
+        return frozenset(map(str, found["item"].to_pylist()))
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(run, error) from error
 
 
