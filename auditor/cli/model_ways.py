@@ -13,10 +13,12 @@ from auditor.adapters.attribution.questions import Question, with_shift
 from auditor.adapters.attribution.ways import Answered, Cost, Way
 from auditor.adapters.attribution.word_attributions import WordAttribution, WordPlan, WordSettings, plan_words, shift_of
 from auditor.adapters.hf.checkpoints import fingerprint
+from auditor.adapters.hf.devices import matmul_rate
 from auditor.adapters.hf.gradient_attributions import GradientPlan, plan_gradients
 from auditor.adapters.hf.input_gradients import STEPS, gradient_scope, input_gradients, unknown_pairs
 from auditor.adapters.hf.kept_vectors import KeptVectors
 from auditor.adapters.hf.parameter_path import path_attributions, path_record
+from auditor.adapters.hf.path_costs import path_cost
 from auditor.adapters.hf.sequences import Sequences
 from auditor.adapters.hf.tokens import Encoder
 from auditor.cli.open_audit import OpenAudit
@@ -137,15 +139,17 @@ def path_way(opened: OpenAudit, nodes: int) -> Way:
         return Answered(tuple(attributions), tuple(refusals))
 
     def cost(questions: Sequence[Question]) -> Cost:
-        passes = 0
+        total = Cost()
         for (checkpoint, reference), own in _stages(questions).items():
             pairs, _ = path_pairs(sequences(checkpoint), own)
             ends = opened.audit.files[reference], opened.audit.files[checkpoint]
             kept, digest = KeptVectors(opened.stores.stores), opened.hashes.digest
-            record = path_record(*ends, opened.scorer.shelf, pairs, nodes, kept, digest)
-            passes += int((~record.known).sum())
-        # Forward and back.
-        return Cost(2 * passes, None if passes else 0.0)
+            left = path_cost(*ends, pairs, path_record(*ends, opened.scorer.shelf, pairs, nodes, kept, digest))
+            if left.passes:
+                rate = matmul_rate(opened.audit.policy.device, "float32")
+                # Forward and back.
+                total += Cost(2 * left.passes, left.seconds(rate))
+        return total
 
     return Way(attribute, cost)
 
