@@ -99,19 +99,19 @@ def _maps(title: str, splits: LeafSplits) -> Iterator[tuple[Split, LayerMap]]:
     layers = next((one for one in splits.layers if one.checkpoint == modules.checkpoint), None)
     by_who = {(one.identity, one.axis): one for one in layers.marked} if layers else {}
     names = _row_names(modules.units)
-    found = []
+    found: list[tuple[Split, tuple[LayerPanel, ...]]] = []
     for one in mapped(modules):
         whole = by_who.get((one.identity, one.axis))
         panels = [_panel(one.identity, one.parts, whole.parts if whole else {}, names)]
         if one.shared:
             panels.append(_panel("its reference rows", one.shared, whole.shared if whole else {}, names))
         found.append((one, tuple(panels)))
-    cells = [cell for _, panels in found for panel in panels for cell in panel.cells.values()]
+    cells = [cell for _, own in found for panel in own for cell in panel.cells.values()]
     largest = max((abs(cell.value) for cell in cells), default=0.0)
     rows = tuple(dict.fromkeys(names.values()))
-    for one, panels in found:
+    for one, own in found:
         what = f"{one.identity[:60]}, {number_words(modules)} by layer and module"
-        yield one, LayerMap(rows, panels, largest, f"{title}: {what}")
+        yield one, LayerMap(rows, own, largest, f"{title}: {what}")
 
 
 def _row_names(units: Sequence[str]) -> Mapping[str, str]:
