@@ -74,13 +74,11 @@ def telling(one: AttributionRow) -> bool:
 
 def _role_plot(title: str, splits: Splits) -> RolePlot:
     rows = tuple(RoleRow(one.identity, tuple(_role_part(one, unit) for unit in splits.units)) for one in splits.marked)
-    what = number_words(splits)
     return RolePlot(
         rows,
         [role_name(unit) for unit in splits.units],
         [splits.control_range(unit) for unit in splits.units],
-        f"{title}: {what} by role, method {splits.method}",
-        what,
+        f"{title}: {number_words(splits)} by role, method {splits.method}",
     )
 
 

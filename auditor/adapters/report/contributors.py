@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from auditor.adapters.report.anchors import anchor_of
 from auditor.adapters.report.item_margins import SIDES, ItemMargins
 from auditor.adapters.report.item_texts import ItemTexts
-from auditor.adapters.report.matched_margins import reference_margins
+from auditor.adapters.report.matched_margins import match_keys, reference_margins
 from auditor.adapters.run.branches import Branch
 from auditor.adapters.run.run_folder import ITEMS_FILE
 from auditor.core.attributions import BASELINE_UNIT
@@ -23,11 +23,17 @@ from auditor.core.scores import IntArray
 PER_PROBE, IN_ALL = 10, 12
 _MAX_CHARACTERS = 1_000_000
 _COLUMNS = ["probe", "item", "method", "level", "candidate", "name", "role", "replacement", "start", "end", "value"]
+_Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPart:
-    """The token that carries most of a pair's number; ``text`` is None in a private run."""
+    """The token that carries most of a pair's excess, or of its number where it has none.
+
+    Attributes:
+        text: None in a private run.
+        value: its part, in excess of the same token's in the reference rows likewise.
+    """
 
     text: str | None
     side: str
@@ -60,17 +66,19 @@ class Contributor:
         path: of the leaf it was chosen at.
         number: its shift in the last stage, or its margin where that has no reference.
         excess: the same minus that of its reference rows, None without any.
+        token: None where no tokens were kept; ``edit``: None where no word was changed, or no change takes any away.
     """
 
     probe: str
     item: str
     identity: str
     theme: str
+    design: str
     path: tuple[str, ...]
     number: float
     excess: float | None
-    token: TokenPart | None
-    edit: Edit | None
+    token: TokenPart | None = None
+    edit: Edit | None = None
 
     @property
     def anchor(self) -> str:
@@ -91,34 +99,33 @@ def contributors_of(
     Raises:
         UsageError: the table of items cannot be read.
     """
-    references = reference_margins(run / ITEMS_FILE, render, margins)
+    references, keys = reference_margins(run / ITEMS_FILE, render, margins), match_keys(margins)
     share = max(1, min(PER_PROBE, IN_ALL // max(1, margins.probes * len(branches))))
     found: list[Contributor] = []
     for branch in branches:
         own = _at_leaf(table, render, branch)
         at = [margins.checkpoints.index(name) for name in branch.path[-2:]]
-        numbers, beside = (_stage(values, at) for values in (margins.margins, references))
-        excess = numbers - beside
+        numbers, shared = (_stage(values, at) for values in (margins.margins, references))
+        excess = numbers - shared
         rows = _largest(margins, own, np.abs(np.where(np.isfinite(excess), excess, numbers)), share)
-        parts = _parts(own, margins, rows)
+        beside = margins.references[np.isin(keys[margins.references], keys[rows])]
+        parts = _parts(own, margins, np.union1d(rows, beside))
         texts = ItemTexts(run / ITEMS_FILE, render, margins, rows, _MAX_CHARACTERS)
         for place, row in enumerate(rows.tolist()):
-            mine = parts.get(row, [])
-            probe, item, identity, theme = (margins.text(name, row) for name in ("probe", "item", "identity", "theme"))
-            found.append(
-                Contributor(
-                    probe,
-                    item,
-                    identity,
-                    theme,
-                    branch.path,
-                    float(numbers[row]),
-                    float(excess[row]) if np.isfinite(excess[row]) else None,
-                    _token(mine, [texts.side(place, side) for side in range(len(SIDES))]),
-                    _edit(mine),
-                )
-            )
+            known = bool(np.isfinite(excess[row]))
+            like = [parts[one] for one in beside[keys[beside] == keys[row]].tolist() if one in parts] if known else []
+            sides = [texts.side(place, side) for side in range(len(SIDES))]
+            pair = _described(margins, row, branch, float(numbers[row]), float(excess[row]) if known else None)
+            sign = _sign(pair.number if pair.excess is None else pair.excess)
+            found.append(replace(pair, token=_token(parts[row], like, sides, sign), edit=_edit(parts[row], sign)))
     return tuple(found)
+
+
+def _described(margins: ItemMargins, row: int, branch: Branch, number: float, excess: float | None) -> Contributor:
+    probe, item, identity, theme, design = (
+        margins.text(name, row) for name in ("probe", "item", "identity", "theme", "design")
+    )
+    return Contributor(probe, item, identity, theme, design, branch.path, number, excess)
 
 
 def _stage(values: Any, at: Sequence[int]) -> Any:
@@ -131,7 +138,7 @@ def _at_leaf(table: pa.Table, render: str, branch: Branch) -> pa.Table:
     before = branch.path[-2] if len(branch.path) > 1 else None
     chosen = (pc.field("render") == render) & (pc.field("checkpoint") == branch.leaf)
     chosen &= pc.field("reference").is_null() if before is None else pc.field("reference") == before
-    return table.filter(chosen & pc.field("level").isin(["token", "word"])).select([*_COLUMNS, "total"])
+    return table.filter(chosen & pc.field("level").isin(["token", "word"])).select([*_COLUMNS, "unit", "total"])
 
 
 def _largest(margins: ItemMargins, table: pa.Table, sizes: Any, share: int) -> IntArray:
@@ -156,24 +163,42 @@ def _parts(table: pa.Table, margins: ItemMargins, rows: IntArray) -> Mapping[int
     return found
 
 
-def _token(parts: Sequence[Mapping[str, Any]], sides: Sequence[str | None]) -> TokenPart | None:
-    tokens = [one for one in parts if (one["method"], one["level"]) == ("tokens", "token")]
+def _token(parts: _Rows, like: Sequence[_Rows], sides: Sequence[str | None], sign: float) -> TokenPart | None:
+    """The token with the largest part of that sign.
+
+    Args:
+        like: the same of the reference rows, whose candidates have the same tokens.
+    """
+    tokens = _tokens(parts)
     if not tokens:
         return None
-    one = max(tokens, key=lambda part: part["value"] * _sign(part["total"]))
-    text = sides[SIDES.index(one["candidate"])] if one["candidate"] in SIDES else None
+    beside = [{place: one["value"] for place, one in _tokens(rows).items()} for rows in like]
+    values = {
+        place: one["value"] - (sum(other.get(place, 0.0) for other in beside) / len(beside) if beside else 0.0)
+        for place, one in tokens.items()
+    }
+    place = max(values, key=lambda at: values[at] * sign)
+    one, text = tokens[place], sides[SIDES.index(place[0])] if place[0] in SIDES else None
     piece = text[one["start"] : one["end"]].strip() if text and one["start"] is not None else ""
-    return TokenPart(piece or one["name"], str(one["candidate"] or ""), str(one["role"] or ""), one["value"])
+    return TokenPart(piece or one["name"], place[0], str(one["role"] or ""), values[place])
 
 
-def _edit(parts: Sequence[Mapping[str, Any]]) -> Edit | None:
-    """The edit that takes most of the number away; None where none takes any."""
-    edits = list(_edits(parts))
-    best = max(edits, key=lambda one: (one.before - one.after) * _sign(one.before), default=None)
-    return best if best is not None and (best.before - best.after) * _sign(best.before) > 0 else None
+def _tokens(parts: _Rows) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+    """Output tokens by side and place."""
+    return {
+        (str(one["candidate"] or ""), one["unit"]): one
+        for one in parts
+        if (one["method"], one["level"]) == ("tokens", "token")
+    }
 
 
-def _edits(parts: Sequence[Mapping[str, Any]]) -> Iterator[Edit]:
+def _edit(parts: _Rows, sign: float) -> Edit | None:
+    """The edit that takes most away of a number of that sign; None where none takes any."""
+    best = max(_edits(parts), key=lambda one: (one.before - one.after) * sign, default=None)
+    return best if best is not None and (best.before - best.after) * sign > 0 else None
+
+
+def _edits(parts: _Rows) -> Iterator[Edit]:
     for one in parts:
         if (one["method"], one["level"]) == ("ablation", "word") and one["name"] != BASELINE_UNIT:
             total = one["total"]

@@ -66,14 +66,12 @@ class RolePlot:
     Attributes:
         roles: names of the panels.
         controls: from the smallest to the largest part of a control identity, None where there are not two.
-        what: what is parted, in words.
     """
 
     rows: Sequence[RoleRow]
     roles: Sequence[str]
     controls: Sequence[tuple[float, float] | None]
     title: str
-    what: str
     unit: str = "nats"
 
     @property
@@ -91,7 +89,7 @@ class RolePlot:
             for role, part in zip(self.roles, row.parts, strict=True)
             if part and part.mark.estimate is not None
         ]
-        said = f"{people(len(self.rows))}, {self.what} by {len(self.roles)} roles: {', '.join(self.roles)}."
+        said = f"{people(len(self.rows))} by {len(self.roles)} roles: {', '.join(self.roles)}."
         if not found:
             return said + " No part has an estimate."
         row, role, part = max(found, key=lambda one: abs(one[2].mark.estimate or 0.0))
