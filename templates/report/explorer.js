@@ -350,8 +350,8 @@
       return pair.flatMap((gloss, side) => (gloss ? drawGloss(gloss, grid, side, labelsOf(row)[side], both) : []));
     });
     return explicit("div", "", wide("Tokens", "x-tokens",
-      "Log-probability of each token in nats, at each checkpoint; tokens that differ are underlined. Below, each token\u2019s part of the margin and of its shift: they add up over both sides.",
-      made("tbody", "", ...lines)), legend());
+      "Log-probability of each token in nats, at each checkpoint; tokens that differ are underlined", made("tbody", "", ...lines)),
+      made("p", "note", "The last lines are each token\u2019s parts of the margin and of its shift: they add up to these over both sides."));
   }
 
   function drawGloss(gloss, grid, side, label, both) {
@@ -416,10 +416,11 @@
       isolated(named(nameOf("cluster", row), 200)));
     const tokens = made("div", "");
     const words = made("div", "");
+    const scale = codes.marks[row] & (MARKS.tokens | MARKS.words) ? [explicit("div", "", legend())] : [];
     if (codes.marks[row] & MARKS.tokens) addTokens(row, tokens);
     if (codes.marks[row] & MARKS.words) addWords(row, words);
     const detail = made("div", "x-detail", heading, about, ...(told.private ? [] : [switched]), id, drawTexts(row),
-      drawNumbers(row), tokens, words, button(["Close this item"], { row }));
+      drawNumbers(row), ...scale, tokens, words, button(["Close this item"], { row }));
     const cell = made("td", "", Object.assign(detail, { id: "x-item" }));
     const line = made("tr", "x-item", Object.assign(cell, { colSpan: columns().length }));
     line.dataset.row = row;

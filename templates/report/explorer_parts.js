@@ -17,9 +17,9 @@ const explorerParts = (() => {
 
   function legend() {
     const step = (kind, words) => made("span", kind, words);
-    return made("p", "scale", "Parts, shaded by size against the largest: ", step("q3", "\u2212 half"), step("q2", "\u2212 quarter"),
-      step("q1", "\u2212 eighth"), step("", "less"), step("p1", "+ eighth"), step("p2", "+ quarter"), step("p3", "+ half"),
-      " and beyond. + is towards the harmful text, \u2212 away from it.");
+    return made("p", "scale", "Parts of a margin, or of its shift, towards the harmful text (+) or away from it (\u2212), shaded by size against the largest: ",
+      step("q3", "\u2212 half"), step("q2", "\u2212 quarter"), step("q1", "\u2212 eighth"), step("", "less"),
+      step("p1", "+ eighth"), step("p2", "+ quarter"), step("p3", "+ half"), " and beyond");
   }
 
   // ---- Tokens: a margin is a sum over them, so their parts need no pack of their own
@@ -109,6 +109,7 @@ const explorerParts = (() => {
     });
     const more = words.length > MOST_EDITS ? ` The ${MOST_EDITS} largest of ${words.length}.` : "";
     const heads = ["Change", "Becomes", "By", "Where"].map((head) => header("col", head));
+    for (const head of heads.slice(1, 3)) head.className = "n";
     return wide("Changes of one word", "x-edits", `${about} of ${signed(one.total, 2)}, with one word changed.${more}`,
       made("thead", "", made("tr", "", ...heads)), made("tbody", "", ...lines));
   }
@@ -116,7 +117,7 @@ const explorerParts = (() => {
   /** All methods: of each the shift first, and the margin folded where there is a shift. */
   function drawWords(found, labels, names) {
     const methods = [...new Set(found.map((one) => one.method))];
-    return made("div", "", made("h4", "", "Attribution to words"), legend(), ...methods.flatMap((method) => {
+    return made("div", "", made("h4", "", "Attribution to words"), ...methods.flatMap((method) => {
       const own = found.filter((one) => one.method === method).sort((a, b) => b.reference - a.reference);
       const draw = method === "ablation" ? drawEdits : drawSplit;
       return own.map((one, at) => {

@@ -60,7 +60,7 @@ def carriers_of(splits: Splits, marked: Sequence[Split] | None = None) -> Iterat
         shared = one.shared.get(part.unit)
         yield Carrier(
             one.identity,
-            ROLE_WORDS.get(part.unit, part.unit) if splits.level == "role" else part.unit,
+            ROLE_WORDS.get(part.unit, part.unit) if splits.level == "role" else part.unit.replace(" mlp", " MLP"),
             part,
             telling(part),
             None if shared is None else shared.estimate,

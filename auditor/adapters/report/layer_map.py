@@ -19,7 +19,7 @@ MAX_LAYERS = 32
 # Of a row: all of it, and what of it stands in which module.
 ALL, MODULES = "all", ("attention", "mlp", "other")
 _COLUMNS = (ALL, *MODULES)
-_HEADS = {ALL: "all", "attention": "attn", "mlp": "MLP", "other": "other"}
+_HEADS = {ALL: "all", "attention": "attention", "mlp": "MLP", "other": "other"}
 _WIDEST, _APART, _GAP, _EDGE = 0.6, 0.06, 0.34, 0.1  # inches: of a column, after the first, between panels, at the edge
 
 Place = tuple[str, str]  # row, column
@@ -76,8 +76,8 @@ class LayerMap:
             if whole:
                 row, cell = max(whole.items(), key=lambda one: abs(one[1].value))
                 in_all = f"{panel.heading[:60]}: {two_digits(panel.total)} {self.unit} in all"
-                said.append(f"{in_all}, farthest from 0 in {row[:40]}, {two_digits(cell.value)}.")
-        return f"{len(self.rows)} rows of layers. " + " ".join(said or ["No part has an estimate."])
+                said.append(f"{in_all}, farthest from 0 in {row[:40]}, {two_digits(cell.value)}")
+        return f"{len(self.rows)} rows of layers. " + ("; ".join(said) or "No part has an estimate") + "."
 
     def table(self) -> Table:
         header = ("whose", "layer", "module", f"part ({self.unit})", "adjusted p below .05")

@@ -89,7 +89,8 @@ class RolePlot:
             for role, part in zip(self.roles, row.parts, strict=True)
             if part and part.mark.estimate is not None
         ]
-        said = f"{people(len(self.rows))} by {len(self.roles)} roles: {', '.join(self.roles)}."
+        count = f"{len(self.roles)} {'role' if len(self.roles) == 1 else 'roles'}"
+        said = f"{people(len(self.rows))} by {count}: {', '.join(self.roles)}."
         if not found:
             return said + " No part has an estimate."
         row, role, part = max(found, key=lambda one: abs(one[2].mark.estimate or 0.0))
