@@ -16,7 +16,7 @@ from auditor.adapters.run.attribution_tables import write_attributions
 from auditor.adapters.run.results import attribution_rows
 from auditor.adapters.run.run_folder import read_results, replace_results
 from auditor.core.attributed import AttributedCell, attributed_cells, parts_of
-from auditor.core.attributions import BASELINE_UNIT, Attribution, AttributionLevel, AttributionMethod, Unit
+from auditor.core.attributions import BASELINE_UNIT, Attribution, AttributionLevel, AttributionMethod, Unit, by_role
 from auditor.core.contrasts import match_items
 from auditor.core.items import Item, Probe
 from auditor.core.scores import CheckpointScores, FloatArray
@@ -38,10 +38,11 @@ def attribute_run(
         table for probe in probes for render in ("plain", "chat") if (table := line_up(probe, render, scores)).items
     ]
     found: list[Attribution] = []
-    for question in questions_of(tables, series, series.leaves, identities=(), clusters=4, top=12, seed=0):
-        found += marked(question, output_attributions(question))
-        for at in question.chosen.all.tolist():
-            found += marked(question, _invented(question, at))
+    questions = list(questions_of(tables, series, series.leaves, identities=(), clusters=4, top=12, seed=0))
+    for question in questions:
+        found += output_attributions([question])
+        found += [one for at in question.chosen.all.tolist() for one in _invented(question, at)]
+    found = list(marked(questions, found))
     write_attributions(path, found, private=private)
     results = read_results(path)
     cells = [one for table in tables for one in _cells(table, found)]
@@ -52,7 +53,7 @@ def attribute_run(
 
 def _cells(table: ScoreTable, found: Sequence[Attribution]) -> Iterator[AttributedCell]:
     matching = match_items(table)
-    for parts in parts_of(table, [one for one in found if one.method != "tokens" and one.level != "role"]):
+    for parts in parts_of(table, [one for one in found if one.method != "tokens"]):
         yield from attributed_cells(table, matching, parts)
 
 
@@ -63,7 +64,9 @@ def _invented(question: Question, at: int) -> Iterator[Attribution]:
     margins = {name: question.margin(at, name) for name in question.checkpoints}
     for method in ("ig", "ablation", "shapley"):
         levels = [_words(question, item, method, name, margins[name], rng) for name in question.checkpoints]  # type: ignore[arg-type]
-        yield from with_shift(levels)
+        for one in with_shift(levels):
+            yield one
+            yield by_role(one)
     if question.reference is not None:
         total = margins[question.checkpoint] - margins[question.reference]
         yield from _path(question, item, total, rng)

@@ -55,7 +55,9 @@ def hostile_probe() -> Probe:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(
-        tmp_path_factory.mktemp("runs") / "run", probes=[text_swap_probe(), worded_probe(), hostile_probe()]
+        tmp_path_factory.mktemp("runs") / "run",
+        probes=[text_swap_probe(), worded_probe(), hostile_probe()],
+        attributed=True,
     )
 
 
@@ -202,7 +204,7 @@ def test_the_policy_names_this_script(html: str) -> None:
     policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
     rest = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
     assert policy == [f"{rest}; script-src 'sha256-{expected}'"]
-    assert html.count("<script") == 4
+    assert html.count("<script") == 5
 
 
 def test_the_script_is_small_and_makes_no_markup() -> None:

@@ -217,7 +217,9 @@ def test_how_to_cite(page: Page) -> None:
 def test_hostile_texts_are_text(page: Page) -> None:
     tags = {tag for tag, _ in page.tags}
     assert not tags & {"img", "iframe", "b", "object", "embed", "form"}
-    packs = [{"type": "application/octet-stream", "id": f"explorer-{one}"} for one in ("items", "sides", "tokens", "words")]
+    packs = [
+        {"type": "application/octet-stream", "id": f"explorer-{one}"} for one in ("items", "sides", "tokens", "words")
+    ]
     assert [attrs for tag, attrs in page.tags if tag == "script"] == [*packs, {}]
     assert not [attrs for _, attrs in page.tags if any(name.startswith("on") for name in attrs)]
     assert SCRIPT in page.text

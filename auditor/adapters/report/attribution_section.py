@@ -51,7 +51,6 @@ class MapView:
     drawn: Drawn
     carrier: Carrier
     heads: tuple[AttributionRow, ...]
-    shared_heads: tuple[AttributionRow | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +138,7 @@ def _map_views(splits: LeafSplits, drawn: Sequence[Drawn]) -> Iterator[MapView]:
     chosen = mapped(modules)
     for one, figure, carrier in zip(chosen, drawn, carriers_of(modules, chosen), strict=True):
         own = by_who.get((one.identity, one.axis))
-        largest = _largest_heads(own) if own else ()
-        shared = tuple(own.shared.get(head.unit) for head in largest) if own else ()
-        yield MapView(one, figure, carrier, largest, shared)
+        yield MapView(one, figure, carrier, _largest_heads(own) if own else ())
 
 
 def _largest_heads(split: Split) -> tuple[AttributionRow, ...]:
