@@ -99,8 +99,10 @@ def test_shades_follow_side_and_size_and_numbers_say_the_same(page: Page) -> Non
 def test_words_are_those_of_the_table(page: Page, run: Path) -> None:
     open_item(page)
     rows = [row for row in parts_of(run, "ig", "word", BEFORE) if row["name"] != "(baseline)"]
-    read = "all => all.slice(0, 3).flatMap(one => [...one.children]).map(one => [...one.children].map(it => it.textContent))"
-    shown = page.locator("#x-item .gloss").evaluate_all(read)
+    first = "all.slice(0, 3).flatMap(one => [...one.children])"
+    shown = page.locator("#x-item .gloss").evaluate_all(
+        f"all => {first}.map(one => [...one.children].map(part => part.textContent))"
+    )
     assert [(word, role) for word, _, role in shown] == [(row["name"], row["role"]) for row in rows]
     assert [number_of(value) for _, value, _ in shown] == pytest.approx([row["value"] for row in rows], abs=0.006)
     said = page.locator("#x-item").inner_text()
