@@ -346,7 +346,7 @@ def test_an_open_item_shows_the_table_s_numbers(
             reference = other[checkpoint, HARMFUL]["value"] - other[checkpoint, AFFIRMING]["value"]
             assert line[5] == signed(reference, 3)
             assert abs(number_of(line[6]) - (previous - reference)) <= 0.0011
-        grid = page.locator(".x-tokens tr").evaluate_all(
+        grid = page.locator(".x-tokens tr:not(.x-parts)").evaluate_all(
             "rows => rows.map(row => [...row.children].map(cell => [cell.textContent, cell.className]))"
         )
         assert [row[0][0] for row in grid] == ["Harmful", "base", "sft", "dpo<b>", "Affirming", "base", "sft", "dpo<b>"]
@@ -775,7 +775,7 @@ def test_hostile_texts_are_text(page: Page, file: Path, seen: Seen) -> None:
         if text.isprintable() and len(text) < 50:
             assert shown.count(text) >= 6
         assert page.evaluate(elements) == 0
-        assert page.evaluate("document.querySelectorAll('script').length") == 4
+        assert page.evaluate("document.querySelectorAll('script').length") == 5
         assert "run" not in page.title().split()
         assert not set("\u202e\u202c\x00\x1b") & set(shown)
     assert seen.said == []
