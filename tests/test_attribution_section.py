@@ -101,7 +101,7 @@ def test_pairs_lead_to_the_explorer_and_their_words_are_folded(html: str, view: 
     own = section(html)
     for one in view.leaves[0].contributors:
         assert f'href="#items?item={one.anchor}"' in own
-    assert "takes most of it away" in text_of(own)
+    assert "leaves least of it" in text_of(own)
     visible = re.sub(r'<span class="explicit inline">.*?</span>', "", own)
     edit = next(one.edit for one in view.leaves[0].contributors if one.edit)
     assert edit.word

@@ -1,4 +1,4 @@
-"""The pairs that contribute most where training ends: the token that carries most, the edit that takes most away."""
+"""The pairs that contribute most where training ends: the token that carries most, the edit that leaves least."""
 
 from __future__ import annotations
 
@@ -81,6 +81,11 @@ class Contributor:
     edit: Edit | None = None
 
     @property
+    def shared(self) -> float:
+        """What of the number is not excess; 0 without reference rows."""
+        return 0.0 if self.excess is None else self.number - self.excess
+
+    @property
     def anchor(self) -> str:
         """What its permanent address on the page ends with."""
         return anchor_of(self.probe, self.item)
@@ -117,7 +122,9 @@ def contributors_of(
             sides = [texts.side(place, side) for side in range(len(SIDES))]
             pair = _described(margins, row, branch, float(numbers[row]), float(excess[row]) if known else None)
             sign = _sign(pair.number if pair.excess is None else pair.excess)
-            found.append(replace(pair, token=_token(parts[row], like, sides, sign), edit=_edit(parts[row], sign)))
+            found.append(
+                replace(pair, token=_token(parts[row], like, sides, sign), edit=_edit(parts[row], pair.shared))
+            )
     return tuple(found)
 
 
@@ -192,10 +199,10 @@ def _tokens(parts: _Rows) -> Mapping[tuple[str, int], Mapping[str, Any]]:
     }
 
 
-def _edit(parts: _Rows, sign: float) -> Edit | None:
-    """The edit that takes most away of a number of that sign; None where none takes any."""
-    best = max(_edits(parts), key=lambda one: (one.before - one.after) * sign, default=None)
-    return best if best is not None and (best.before - best.after) * sign > 0 else None
+def _edit(parts: _Rows, shared: float) -> Edit | None:
+    """The edit that leaves least beyond what the reference rows share; None where none takes any away."""
+    best = min(_edits(parts), key=lambda one: abs(one.after - shared), default=None)
+    return best if best is not None and abs(best.after - shared) < abs(best.before - shared) else None
 
 
 def _edits(parts: _Rows) -> Iterator[Edit]:
