@@ -5,6 +5,7 @@
     make_run(tmp_path / "run", checkpoints=("only",), beta=None)
     make_run(tmp_path / "run", **BRANCHED)          # two checkpoints trained from sft
     make_run(tmp_path / "run", probes=[controlled_probe()])
+    make_run(tmp_path / "run", attributed=True)         # by every method of attribution
 
 The scores are a function of the checkpoint's and the item's place alone: the same arguments always
 give the same folder. In ``dpo`` the harmful texts about `HARMED` gain three nats.
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from attributed_factory import attribute_run
 
 from auditor.adapters.run.manifest_schema import ProbeEntry, SeriesEntry
 from auditor.adapters.run.run_folder import MANIFEST, RunFolder
@@ -68,6 +70,7 @@ def make_run(
     private: bool = False,
     probes: Sequence[Probe] | None = None,
     references: Mapping[str, str] | None = None,
+    attributed: bool = False,
 ) -> Path:
     """Write a finished run folder at ``path`` and return it; every argument shapes one thing of it."""
     asked = (text_swap_probe(), identity_swap_probe()) if probes is None else tuple(probes)
@@ -79,7 +82,11 @@ def make_run(
         tags={},
     )
     folder = RunFolder(path, manifest_of(asked, series, renders, private), private=private)
-    folder.finish(compare(asked, series, InventedScorer(checkpoints, renders), Rule(), folder.keep))
+    scorer = InventedScorer(checkpoints, renders)
+    folder.finish(compare(asked, series, scorer, Rule(), folder.keep))
+    if attributed:
+        scores = [scorer.score(one, asked) for one in series.checkpoints]
+        attribute_run(path, asked, series, scores, private=private)
     return path
 
 

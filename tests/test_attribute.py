@@ -142,7 +142,8 @@ def test_all_else_of_the_run_stays(attributed: Path, finished_run: Path) -> None
     assert contents(attributed, *changed) == contents(finished_run, *changed)
     # Cells of the tokens stand on all rows, and were there already.
     assert read_results(attributed) == read_results(finished_run)
-    assert manifest(attributed) == manifest(finished_run)
+    asked = {"attributions": [{"method": "tokens", "clusters": 12, "picked": 50}]}
+    assert manifest(attributed) == manifest(finished_run) | asked
     assert read_results(attributed).attributions
 
 
@@ -262,7 +263,9 @@ def test_dry_run_says_the_cost_and_does_nothing(run: Path, monkeypatch: pytest.M
     # The strongest row of each rendering, and the reference row it is held against.
     assert (known.exit_code, known.stdout) == (0, "attribute 4 items by tokens: no pass through a model\n")
     assert watch.run == ["base", "sft", "dpo"]
-    assert contents(run, "report.html") == {name: one for name, one in before.items() if name != "report.html"}
+    # The manifest says what was asked, and the report what it says.
+    unchanged = ("report.html", "manifest.json")
+    assert contents(run, *unchanged) == {name: one for name, one in before.items() if name not in unchanged}
 
 
 def test_without_a_cache(run: Path, attributed: Path) -> None:
@@ -379,7 +382,7 @@ def test_a_full_disk_leaves_the_run_whole(run: Path, finished_run: Path) -> None
     )
     assert done.returncode == 5, done.stderr
     assert_one_message(done.stderr, "no space left on the disk", "attributions.parquet")
-    unchanged = ("report.html", STORE_FILE)
+    unchanged = ("report.html", "manifest.json", STORE_FILE)
     assert contents(run, *unchanged) == {name: one for name, one in before.items() if name not in unchanged}
 
 

@@ -25,4 +25,4 @@ def test_the_strongest_are_among_all(tmp_path: Path) -> None:
 
 
 def test_without_a_pair_there_is_neither(tmp_path: Path) -> None:
-    assert evidence_of(make_run(tmp_path / "run", probes=[question_probe()])) == Evidence((), None)
+    assert evidence_of(make_run(tmp_path / "run", probes=[question_probe()])) == Evidence((), None, None, ())

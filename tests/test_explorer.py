@@ -55,7 +55,9 @@ def hostile_probe() -> Probe:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(
-        tmp_path_factory.mktemp("runs") / "run", probes=[text_swap_probe(), worded_probe(), hostile_probe()]
+        tmp_path_factory.mktemp("runs") / "run",
+        probes=[text_swap_probe(), worded_probe(), hostile_probe()],
+        attributed=True,
     )
 
 
@@ -202,7 +204,7 @@ def test_the_policy_names_this_script(html: str) -> None:
     policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
     rest = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
     assert policy == [f"{rest}; script-src 'sha256-{expected}'"]
-    assert html.count("<script") == 4
+    assert html.count("<script") == 5
 
 
 def test_the_script_is_small_and_makes_no_markup() -> None:
@@ -344,7 +346,7 @@ def test_an_open_item_shows_the_table_s_numbers(
             reference = other[checkpoint, HARMFUL]["value"] - other[checkpoint, AFFIRMING]["value"]
             assert line[5] == signed(reference, 3)
             assert abs(number_of(line[6]) - (previous - reference)) <= 0.0011
-        grid = page.locator(".x-tokens tr").evaluate_all(
+        grid = page.locator(".x-tokens tr:not(.x-parts)").evaluate_all(
             "rows => rows.map(row => [...row.children].map(cell => [cell.textContent, cell.className]))"
         )
         assert [row[0][0] for row in grid] == ["Harmful", "base", "sft", "dpo<b>", "Affirming", "base", "sft", "dpo<b>"]
@@ -773,7 +775,7 @@ def test_hostile_texts_are_text(page: Page, file: Path, seen: Seen) -> None:
         if text.isprintable() and len(text) < 50:
             assert shown.count(text) >= 6
         assert page.evaluate(elements) == 0
-        assert page.evaluate("document.querySelectorAll('script').length") == 4
+        assert page.evaluate("document.querySelectorAll('script').length") == 5
         assert "run" not in page.title().split()
         assert not set("\u202e\u202c\x00\x1b") & set(shown)
     assert seen.said == []

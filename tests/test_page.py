@@ -217,7 +217,9 @@ def test_how_to_cite(page: Page) -> None:
 def test_hostile_texts_are_text(page: Page) -> None:
     tags = {tag for tag, _ in page.tags}
     assert not tags & {"img", "iframe", "b", "object", "embed", "form"}
-    packs = [{"type": "application/octet-stream", "id": f"explorer-{one}"} for one in ("items", "sides", "tokens")]
+    packs = [
+        {"type": "application/octet-stream", "id": f"explorer-{one}"} for one in ("items", "sides", "tokens", "words")
+    ]
     assert [attrs for tag, attrs in page.tags if tag == "script"] == [*packs, {}]
     assert not [attrs for _, attrs in page.tags if any(name.startswith("on") for name in attrs)]
     assert SCRIPT in page.text
@@ -266,7 +268,8 @@ def test_headings_and_tables_are_accessible(page: Page) -> None:
     assert {"main", "header", "footer", "nav", "aside"} <= {tag for tag, _ in page.tags}
     assert dict(page.tags)["html"] == {"lang": "en", "data-appearance": "auto"}
     figures = [attrs for tag, attrs in page.tags if tag == "svg"]
-    assert len(figures) == 6 + 4
+    # With the parts of both probes by role.
+    assert len(figures) == 6 + 4 + 2
     assert {one["role"] for one in figures} == {"img"}
 
 
@@ -307,9 +310,9 @@ def test_a_branch_is_told_as_one(branched: Page) -> None:
     assert "Every number behind the verdicts at dpo<b> and dpo2" in words
     assert "dpo<b> \u2192 dpo2" not in words
     assert not re.search(r"dpo<b> [+\u2212\d.]+ \u2192", words)
-    # In the answer, and on both probes: verdicts, series, side by side, robustness, items.
+    # In the answer, and on both probes: verdicts, series, side by side, attribution, robustness, items.
     for leaf in ("dpo<b>", "dpo2"):
-        assert words.count(f"At {leaf} base \u2192 sft \u2192 {leaf}") == 1 + 5 * 2
+        assert words.count(f"At {leaf} base \u2192 sft \u2192 {leaf}") == 1 + 6 * 2
     assert "Implicit reward" in words
 
 
@@ -317,7 +320,7 @@ def test_a_branched_page_is_whole(branched: Page) -> None:
     ids = branched.ids()
     assert len(set(ids)) == len(ids)
     assert branched.targets() <= set(ids)
-    assert len([tag for tag, _ in branched.tags if tag == "svg"]) == 2 * (6 + 4)
+    assert len([tag for tag, _ in branched.tags if tag == "svg"]) == 2 * (6 + 4 + 2)
     levels = [int(tag[1]) for tag, _ in branched.tags if re.fullmatch(r"h[1-6]", tag)]
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
@@ -602,7 +605,7 @@ def test_no_sideways_scroll(unfolded: tuple[Tab, Seen], width: int) -> None:
 
 def test_no_element_comes_from_a_text(folded: Tab) -> None:
     assert folded.evaluate("document.querySelectorAll('img, iframe, b').length") == 0
-    assert folded.evaluate("document.querySelectorAll('script').length") == 4
+    assert folded.evaluate("document.querySelectorAll('script').length") == 5
     body = folded.evaluate("document.body.textContent")
     for text in HOSTILE[:7]:
         assert text[:39] in body

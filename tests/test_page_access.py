@@ -20,6 +20,7 @@ TARGET = 24  # CSS pixels, WCAG 2.2, 2.5.8
 RUNS: dict[str, dict[str, Any]] = {
     "hostile": BRANCHED,
     "controls": {"probes": [controlled_probe(), worded_probe(), responsive_probe()]},
+    "attributed": {"attributed": True},
 }
 
 
@@ -170,12 +171,12 @@ def test_appearance_is_the_systems_or_the_one_asked_for(browser: Browser, tmp_pa
     assert dark == {(one, scheme): (scheme if one == "auto" else one) == "dark" for one, scheme in dark}
 
 
-def test_on_paper_stand_answer_series_identities_and_method(folded: Page) -> None:
+def test_on_paper_stand_answer_series_identities_attribution_and_method(folded: Page) -> None:
     folded.emulate_media(media="print", color_scheme="dark")
     shown = folded.evaluate(
         "[...document.querySelectorAll('main > section')].filter(one => one.offsetParent !== null).map(one => one.id)"
     )
-    assert shown == ["answer", "series", "identities", "method"]
+    assert shown == ["answer", "series", "identities", "attribution", "method"]
     assert folded.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     hidden = folded.locator("nav.contents, .switch, .skip")
     assert not any(one.is_visible() for one in hidden.all())

@@ -58,6 +58,8 @@ RUNS: dict[str, dict[str, Any]] = {
     "questions": {"probes": [question_probe()]},
     "one checkpoint": {"probes": [text_swap_probe()], "checkpoints": ("only",), "beta": None},
     "private": {"private": True},
+    "attributed": {"probes": [controlled_probe(), identity_swap_probe()], "attributed": True},
+    "attributed in private": {"private": True, "attributed": True},
 }
 
 

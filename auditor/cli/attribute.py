@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -19,13 +19,15 @@ from auditor.adapters.attribution.word_edits import NEUTRAL
 from auditor.adapters.cache.audit_stores import AuditStores
 from auditor.adapters.cache.weight_hashes import WeightHashes
 from auditor.adapters.cache_folder import cache_folder
+from auditor.adapters.hf.input_gradients import MOST_STEPS, STEPS
 from auditor.adapters.hf.parameter_path import DEFAULT_NODES
 from auditor.adapters.printable import on_one_line
 from auditor.adapters.report.page import render_report
+from auditor.adapters.report.report_data import records
 from auditor.adapters.run.attribution_tables import read_attributions, rows_without, write_attributions
 from auditor.adapters.run.results import attribution_rows
 from auditor.adapters.run.results_schema import Results
-from auditor.adapters.run.run_folder import REPORT, read_results, replace_file, replace_results
+from auditor.adapters.run.run_folder import REPORT, read_manifest, read_results, replace_file, replace_results
 from auditor.cli.console import RichProgress
 from auditor.cli.model_ways import gradient_way, path_way, word_way
 from auditor.cli.open_audit import OpenAudit, open_audit
@@ -72,6 +74,16 @@ WAYS: Mapping[AttributionMethod, Callable[[OpenAudit, Sequence[CheckpointScores]
     "ablation": lambda opened, scores, options: _word_way(opened, scores, options, "ablation"),
     "shapley": lambda opened, scores, options: _word_way(opened, scores, options, "shapley"),
     "path": lambda opened, _, options: path_way(opened, options.nodes),
+}
+
+
+# What each method is asked with besides items.
+_SETTINGS: Mapping[AttributionMethod, Callable[[AttributeOptions], Mapping[str, Any]]] = {
+    "tokens": lambda _: {},
+    "ig": lambda _: {"baseline": "mean embedding", "steps": f"{STEPS} to {MOST_STEPS}"},
+    "ablation": lambda options: {"neutral": options.neutral},
+    "shapley": lambda options: {"permutations": options.permutations, "neutral": options.neutral},
+    "path": lambda options: {"nodes": options.nodes},
 }
 
 
@@ -159,10 +171,18 @@ def attribute_audit(opened: OpenAudit, options: AttributeOptions) -> Results:
     # The tokens' own cells stand on all items, and stay.
     stay = tuple(one for one in results.attributions if one.method == "tokens" or one.method not in options.methods)
     results = results.model_copy(update={"attributions": (*stay, *attribution_rows(cells))})
-    replace_results(run, results)
+    replace_results(run, results, attributions=_asked_with(run, options))
     page = render_report(run)
     replace_file(run / REPORT, lambda partial: partial.write_bytes(page.encode()))
     return results
+
+
+def _asked_with(run: Path, options: AttributeOptions) -> list[Mapping[str, Any]]:
+    """What the manifest says of every method whose parts the run folder holds."""
+    known = {one.get("method"): one for one in records(read_manifest(run), "attributions")}
+    items = {"clusters": options.sample, "picked": options.top}
+    known |= {method: {"method": method, **items, **_SETTINGS[method](options)} for method in options.methods}
+    return [known[method] for method in ATTRIBUTION_METHODS if method in known]
 
 
 def _ways(opened: OpenAudit, options: AttributeOptions, scores: Sequence[CheckpointScores]) -> list[Way]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from auditor.core.attributions import Attribution, AttributionLevel, AttributionMethod
 from auditor.core.contrasts import Contrast, Mask, Matching
-from auditor.core.items import Role
+from auditor.core.items import Design, Role
 from auditor.core.measured import Measured
 from auditor.core.output_shares import role_shares
 from auditor.core.row_groups import Cell
@@ -72,6 +72,7 @@ class AttributedCell:
     theme: str | None
     render: Render
     role: Role
+    design: Design
     checkpoint: str
     reference: str | None
     method: AttributionMethod
@@ -191,6 +192,7 @@ def _cells(
             theme=cell.theme,
             render=table.render,
             role=cell.role,
+            design=cell.design,
             checkpoint=parts.checkpoint,
             reference=parts.reference,
             method=parts.method,

@@ -1,16 +1,17 @@
 "use strict";
 // The item explorer. It reads the packs at the end of the page (auditor/adapters/report/column_packs.py) and asks nobody
-// for anything; what it writes with is in explorer_texts.js, before it.
+// for anything; what it writes with is in explorer_texts.js and explorer_parts.js, before it.
 (() => {
   const root = document.getElementById("explorer");
   if (!root || !window.DecompressionStream) return;
   const { unpacked, printable, brief, ending, named, counted, signed, made, isolated, header, button, option, wide,
     compared, aligned } = explorerTexts;
+  const { sumsOf, tokenLines, legend, wordsOf, drawWords } = explorerParts;
 
   // ---- Pairs: everything about one stands at its number in a column
 
   const FACETS = ["probe", "identity", "axis", "theme", "verdict"];
-  const MARKS = { strongest: 1 | 2, texts: 4, tokens: 8 };
+  const MARKS = { strongest: 1 | 2, texts: 4, tokens: 8, words: 16 };
   const BYTES = [0, 1, 2, 3, 4, 5];
   let told;
   let names;
@@ -20,6 +21,7 @@
   let matched;
   let sides;
   let glosses;
+  let splits;
 
   function readItems({ head, column, numbers }) {
     told = head;
@@ -344,13 +346,15 @@
     }
     const lines = [...pairs.values()].flatMap((pair) => {
       const grid = aligned(...pair.map((gloss) => (gloss ? gloss.tokens : [])));
-      return pair.flatMap((gloss, side) => (gloss ? drawGloss(gloss, grid, side, labelsOf(row)[side]) : []));
+      const both = pair.flatMap((gloss) => (gloss ? gloss.tokens : []));
+      return pair.flatMap((gloss, side) => (gloss ? drawGloss(gloss, grid, side, labelsOf(row)[side], both) : []));
     });
     return explicit("div", "", wide("Tokens", "x-tokens",
-      "Log-probability of each token in nats, at each checkpoint; tokens that differ are underlined", made("tbody", "", ...lines)));
+      "Log-probability of each token in nats, at each checkpoint; tokens that differ are underlined", made("tbody", "", ...lines)),
+      made("p", "note", "The last lines are each token\u2019s parts of the margin and of its shift: they add up to these over both sides."));
   }
 
-  function drawGloss(gloss, grid, side, label) {
+  function drawGloss(gloss, grid, side, label, both) {
     const tokens = grid.sides[side].map((token, at) => {
       if (!token) return made("td", "");
       const kind = `t${token.named ? " named" : ""}${grid.differs(at) ? " x-differs" : ""}`;
@@ -362,7 +366,9 @@
         ? made("td", `s${shade(token.logprobs[which])}`, signed(token.logprobs[which], 2)) : made("td", "")));
       return made("tr", "", header("row", isolated(named(told.checkpoints[checkpoint], 24))), ...cells);
     });
-    return [made("tr", "x-side", header("row", label), ...tokens), ...lines];
+    const sums = sumsOf(gloss.checkpoints, told.stages[stageAsked()], told.leaf, told.checkpoints);
+    return [made("tr", "x-side", header("row", label), ...tokens), ...lines,
+      ...tokenLines(sums, grid.sides[side], side, both)];
   }
 
   /** Scores of both sides, margin, and shift from what each checkpoint was trained from. */
@@ -409,9 +415,12 @@
     const id = explicit("p", "id", "Item ", isolated(brief(told.ids[row], 200)), ", cluster ",
       isolated(named(nameOf("cluster", row), 200)));
     const tokens = made("div", "");
+    const words = made("div", "");
+    const scale = codes.marks[row] & (MARKS.tokens | MARKS.words) ? [explicit("div", "", legend())] : [];
     if (codes.marks[row] & MARKS.tokens) addTokens(row, tokens);
+    if (codes.marks[row] & MARKS.words) addWords(row, words);
     const detail = made("div", "x-detail", heading, about, ...(told.private ? [] : [switched]), id, drawTexts(row),
-      drawNumbers(row), tokens, button(["Close this item"], { row }));
+      drawNumbers(row), ...scale, tokens, words, button(["Close this item"], { row }));
     const cell = made("td", "", Object.assign(detail, { id: "x-item" }));
     const line = made("tr", "x-item", Object.assign(cell, { colSpan: columns().length }));
     line.dataset.row = row;
@@ -421,6 +430,11 @@
   async function addTokens(row, place) {
     glosses ??= unpacked("explorer-tokens").then(glossesOf);
     place.replaceChildren(drawTokens(row, (await glosses).get(row)));
+  }
+
+  async function addWords(row, place) {
+    splits ??= unpacked("explorer-words").then(wordsOf);
+    place.replaceChildren(explicit("div", "", drawWords((await splits).get(row), labelsOf(row), told.checkpoints)));
   }
 
   // ---- Controls

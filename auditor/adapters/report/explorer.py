@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from auditor.adapters.report.anchors import anchor_bytes
 from auditor.adapters.report.column_packs import fitting, packed, quantised, steps_a_unit
@@ -16,6 +17,7 @@ from auditor.adapters.report.glosses import SCALE
 from auditor.adapters.report.item_margins import ItemMargins
 from auditor.adapters.report.matched_margins import reference_margins
 from auditor.adapters.report.text_packs import Asked, sides_pack, tokens_pack
+from auditor.adapters.report.word_packs import words_pack
 from auditor.adapters.run.branches import Branch
 from auditor.adapters.run.run_folder import ITEMS_FILE
 from auditor.core.sampling import in_turn
@@ -26,7 +28,7 @@ MAX_NUMBERS, ITEMS_BUDGET = 240_000, 1_250_000
 # How many pairs count as the strongest.
 STRONGEST = 60
 SEED = 0
-BY_MARGIN, BY_SHIFT, WITH_TEXT, WITH_TOKENS = 1, 2, 4, 8
+BY_MARGIN, BY_SHIFT, WITH_TEXT, WITH_TOKENS, WITH_WORDS = 1, 2, 4, 8, 16
 _NAMES = ("probe", "identity", "axis", "theme", "cluster", "design")
 
 Who = tuple[str, str, str, str]  # probe, design, identity, axis
@@ -49,12 +51,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Explorer:
-    """Three packs (`auditor.adapters.report.column_packs`) and what the page says of them.
+    """Four packs (`auditor.adapters.report.column_packs`) and what the page says of them.
 
     Attributes:
         items: ids, who and what each pair is about, its margins at every checkpoint and those of its reference rows.
         sides: texts, and the score of each harmful side.
         tokens: tokens with their log-probabilities at every checkpoint; empty where the page holds none.
+        words: what methods of attribution say of words; empty likewise.
         pairs: how many pairs it holds.
         all_pairs: how many marked pairs every checkpoint scored.
         texts: of how many pairs it holds the texts.
@@ -65,6 +68,7 @@ class Explorer:
     items: str
     sides: str
     tokens: str
+    words: str
     pairs: int
     all_pairs: int
     texts: int
@@ -73,12 +77,22 @@ class Explorer:
 
 
 def explorer_of(
-    run: Path, margins: ItemMargins, *, render: str, branches: Sequence[Branch], private: bool, told: Told
+    run: Path,
+    margins: ItemMargins,
+    *,
+    render: str,
+    branches: Sequence[Branch],
+    private: bool,
+    told: Told,
+    attributions: pa.Table | None = None,
 ) -> Explorer | None:
     """Pack what the explorer shows of one rendering; None where no pair was scored.
 
     Texts and tokens are those of the strongest pairs, then of others in an order in which probes, identities and
     themes take turns, until their budget is spent. Of a private run there are none.
+
+    Args:
+        attributions: the run's table of them, None where it has none.
 
     Raises:
         UsageError: a table cannot be read.
@@ -98,13 +112,17 @@ def explorer_of(
     asked = Asked(run, render, margins, np.sort(order), order, steps)
     sides, with_text = sides_pack(asked, private)
     tokens, glossed = ("", order[:0]) if private else tokens_pack(asked)
+    leaves = [branch.leaf for branch in branches]
+    words, with_words = ("", order[:0]) if private or attributions is None else words_pack(asked, attributions, leaves)
     marks[with_text] |= WITH_TEXT
+    marks[with_words] |= WITH_WORDS
     marks[glossed] |= WITH_TOKENS
     return Explorer(
         # Once more, since it says of which pairs the others hold something.
         items=pack(len(order)),
         sides=sides,
         tokens=tokens,
+        words=words,
         pairs=len(order),
         all_pairs=len(margins.rows),
         texts=len(with_text),

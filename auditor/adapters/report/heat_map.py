@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,13 +27,11 @@ from auditor.adapters.report.figures import (
     two_digits,
     with_interval,
 )
-from auditor.adapters.report.svg import HARM, INK, LOWER, MUTED, PAPER, RULE, Canvas, text_width
+from auditor.adapters.report.heat_scale import bound_for, colour_cell, draw_scale, frame_key, ink_on, step_of
+from auditor.adapters.report.svg import INK, MUTED, RULE, Canvas, text_width
 from auditor.core.effects import MIN_THEME_CLUSTERS
 
 MAX_THEMES = 12
-# Shares of colour from d on, each step twice as far out; within d there is none. Numbers are readable on every step
-# in the page's light and dark colours: on the last one they take the paper's.
-_STEPS = (0.14, 0.3, 0.48, 1.0)
 _WIDEST, _APART = 0.66, 0.1  # inches of a column at most, and between all themes and the first
 
 
@@ -166,7 +163,7 @@ def _grid(canvas: Canvas, plot: HeatMap) -> _Grid:
     axes.set_xlim(0, across)
     axes.set_ylim(count - 0.5, -0.5)
     estimates = [abs(cell.mark.estimate or 0.0) for one in shown for cell in (one.whole, *one.cells) if cell]
-    return _Grid(axes, left, column, upright, max(estimates, default=0.0) / 2 ** len(_STEPS) or 1.0)
+    return _Grid(axes, left, column, upright, bound_for(max(estimates, default=0.0)))
 
 
 def _head(canvas: Canvas, grid: _Grid, at: int, theme: str) -> None:
@@ -177,14 +174,6 @@ def _head(canvas: Canvas, grid: _Grid, at: int, theme: str) -> None:
                    va="baseline", **style)  # fmt: skip
     else:
         canvas.put(grid.axes, centre, -0.5 - 0.12 / row, theme, ha="center", **style)
-
-
-def step_of(value: float, bound: float) -> int:
-    """Step on the scale of colours: 0 within the bound, then one for each doubling, with the value's sign."""
-    if abs(value) <= bound:
-        return 0
-    step = min(1 + int(math.log2(abs(value) / bound)), len(_STEPS))
-    return step if value > 0 else -step
 
 
 def _cell(canvas: Canvas, grid: _Grid, place: tuple[float, float], cell: HeatCell | None, bound: float) -> None:
@@ -201,47 +190,16 @@ def _cell(canvas: Canvas, grid: _Grid, place: tuple[float, float], cell: HeatCel
         draw_marks(grid.axes, [(middle, y)], look_of("refused"), 4)
         return
     step = step_of(cell.mark.estimate, bound)
-    _colour(grid.axes, box, step, hatched=cell.descriptive)
-    ink = PAPER if abs(step) == len(_STEPS) else INK
-    canvas.put(grid.axes, middle, y, two_digits(cell.mark.estimate), ha="center", small=True, color=ink)
+    colour_cell(grid.axes, box, step, hatched=cell.descriptive)
+    canvas.put(grid.axes, middle, y, two_digits(cell.mark.estimate), ha="center", small=True, color=ink_on(step))
     if cell.verdict in STRONG:
         grid.axes.add_patch(Rectangle(**box, fc="none", ec=INK, lw=1.1, zorder=2))
 
 
-def _colour(axes: Axes, box: dict[str, Any], step: int, *, hatched: bool = False) -> None:
-    """A cell's ground: the colour of its side at the strength of its step, hatched where it only describes."""
-    if step:
-        colour = HARM if step > 0 else LOWER
-        axes.add_patch(Rectangle(**box, fc=colour, alpha=_STEPS[abs(step) - 1], ec="none", lw=0))
-    else:
-        axes.add_patch(Rectangle(**box, fc="none", ec=RULE, lw=0.5))
-    if hatched:
-        axes.add_patch(Rectangle(**box, fc="none", ec=(MUTED, 0.4), lw=0, hatch="////"))
-
-
 def _key(canvas: Canvas, grid: _Grid, plot: HeatMap) -> None:
     """The scale with d marked on it, over what else cells may look like."""
-    medium, height = canvas.medium, canvas.figure.get_figheight()
-    axes = canvas.axes(0, 0, medium.width, height)
-    axes.set_xlim(0, medium.width)
-    axes.set_ylim(0, height)
-    lines = key_lines(_entries(plot), medium)
-    count, bound, foot = len(_STEPS), plot.bound or grid.unbound, 0.19 * len(lines)
-    # As wide as its numbers at least, so in one column it begins at the edge.
-    boxes = 2 * count + 1
-    start = grid.left if medium.width - grid.left - 0.1 >= 0.36 * boxes else 0.1
-    box = min(0.42, (medium.width - start - 0.1) / boxes)
-    for at in range(-count, count + 1):
-        left = start + (at + count) * box + 0.01
-        _colour(axes, {"xy": (left, 0.26 + foot), "width": box - 0.02, "height": 0.12}, at)
-    for at in range(2 * count):
-        step = at - count + (at >= count)
-        value = math.copysign(bound * 2 ** (abs(step) - 1), step)
-        at_d, x = abs(step) == 1, start + (at + 1) * box
-        style: dict[str, Any] = {"small": True, "color": INK if at_d else MUTED, "ha": "center"}
-        canvas.put(axes, x, 0.17 + foot, two_digits(value), **style)
-        if at_d and plot.bound:
-            canvas.put(axes, x, 0.47 + foot, "d" if step > 0 else "\u2212d", **style)
+    lines = key_lines(_entries(plot), canvas.medium)
+    draw_scale(canvas, grid.left, 0.19 * len(lines), plot.bound or grid.unbound, named=bool(plot.bound))
     draw_key(canvas, lines, grid.left)
 
 
@@ -254,7 +212,7 @@ def _entries(plot: HeatMap) -> list[KeyEntry]:
         look.words for name, look in LOOKS.items() if name in STRONG and any(one.verdict == name for one in judged)
     ]
     if found:
-        entries.append(KeyEntry(f"verdict: {' or '.join(found)}", _frame_key))
+        entries.append(KeyEntry(f"verdict: {' or '.join(found)}", frame_key))
     if any(cell and cell.descriptive for cell in cells):
         entries.append(KeyEntry(f"fewer than {MIN_THEME_CLUSTERS} predicates: descriptive", _hatch_key))
     if any(cell and cell.mark.estimate is None for cell in cells):
@@ -264,12 +222,8 @@ def _entries(plot: HeatMap) -> list[KeyEntry]:
     return entries
 
 
-def _frame_key(axes: Axes, x: float, y: float) -> None:
-    axes.add_patch(Rectangle((x - 0.07, y - 0.055), 0.14, 0.11, fc="none", ec=INK, lw=1.1))
-
-
 def _hatch_key(axes: Axes, x: float, y: float) -> None:
-    _colour(axes, {"xy": (x - 0.07, y - 0.055), "width": 0.14, "height": 0.11}, 0, hatched=True)
+    colour_cell(axes, {"xy": (x - 0.07, y - 0.055), "width": 0.14, "height": 0.11}, 0, hatched=True)
 
 
 def _dash_key(axes: Axes, x: float, y: float) -> None:

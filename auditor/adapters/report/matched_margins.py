@@ -28,7 +28,7 @@ def reference_margins(path: Path, render: str, margins: ItemMargins) -> FloatArr
     Raises:
         UsageError: the table cannot be read.
     """
-    key, sides = _keys(margins), _sides(path, render, margins)
+    key, sides = match_keys(margins), _sides(path, render, margins)
     compared = (sides != 0).all(axis=1)
     compared &= margins.codes["design"] == _number_of(margins, "design", "text_swap")
     references = margins.references
@@ -50,7 +50,7 @@ def _number_of(margins: ItemMargins, name: str, text: str) -> int:
     return margins.named[name].index(text) if text in margins.named[name] else -1
 
 
-def _keys(margins: ItemMargins) -> IntArray:
+def match_keys(margins: ItemMargins) -> IntArray:
     """The number of each pair's match key: the declared one, else all but the identity; within its probe."""
     match = margins.codes["match"]
     declared = match != _number_of(margins, "match", "")

@@ -23,6 +23,7 @@ from auditor.adapters.data_files import data_folder
 from auditor.adapters.printable import printable
 from auditor.adapters.probe_files.probe_folders import SENTENCES
 from auditor.adapters.report.answers import tally
+from auditor.adapters.report.attribution_section import FILTERS, ProbeView, adjusted_p, probe_views
 from auditor.adapters.report.charts import LeafFigures, figures_of
 from auditor.adapters.report.citations import bibtex
 from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
@@ -39,7 +40,7 @@ from auditor.core.verdicts import DEFAULT_SESOI
 Appearance = Literal["auto", "light", "dark"]
 
 # The page's one script, in this order.
-SCRIPTS = ("explorer_texts.js", "explorer.js")
+SCRIPTS = ("explorer_texts.js", "explorer_parts.js", "explorer.js")
 # Shown elsewhere on the page, or in a run that keeps its texts private not at all.
 _NOT_IN_MANIFEST = ("first_rendered",)
 _RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
@@ -94,7 +95,7 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         probe.place: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
         for at, probe in enumerate(data.probes)
     }
-    cards = records(data.manifest, "probes")
+    cards, attributed = records(data.manifest, "probes"), probe_views(data)
     # Its hash lets exactly this script run: nothing may be added to it, not even a line break.
     script = "".join((data_folder("templates") / "report" / one).read_text(encoding="utf-8") for one in SCRIPTS)
     page = environment("report").get_template("page.html")
@@ -108,8 +109,9 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         bound=data.bound,
         leaves=tuple(branch.leaf for branch in data.branches),
         titles=data.titles,
-        sections=tuple(_sections(data, figures)),
+        sections=tuple(_sections(data, figures, attributed)),
         figures=figures,
+        attributed=attributed,
         cards=cards,
         asked=tuple(_asked(data, cards)),
         renders=_renders(data),
@@ -143,6 +145,7 @@ def environment(*folders: str) -> Environment:
         finalize=_printable,
     )
     made.filters |= {
+        **FILTERS,
         "signed": signed,
         "unsigned": unsigned,
         "percentage": percentage,
@@ -216,9 +219,7 @@ def span(effect: EffectRow, kind: str = "adjusted", digits: int = 2) -> str:
 
 def p_value(effect: EffectRow) -> str:
     """An effect's p against 0; a dash where no interval could be given either."""
-    if effect.p is None or (effect.low is None and effect.high is None):
-        return "\u2013"
-    return "< .001" if effect.p < 0.001 else f"{effect.p:.3f}".removeprefix("0")
+    return adjusted_p(None if effect.low is None and effect.high is None else effect.p)
 
 
 def figure(value: float) -> str:
@@ -244,7 +245,9 @@ def brief(text: object, limit: int = 80) -> str:
     return whole if len(whole) <= limit else whole[: limit - 1] + "\u2026"
 
 
-def _sections(data: ReportData, figures: Mapping[tuple[str, str], Sequence[LeafFigures]]) -> Iterator[Section]:
+def _sections(
+    data: ReportData, figures: Mapping[tuple[str, str], Sequence[LeafFigures]], attributed: Sequence[ProbeView]
+) -> Iterator[Section]:
     """The sections this run fills; one that is empty is left out."""
     answer = (
         ("cautions", "Cautions", bool(data.cautions)),
@@ -255,6 +258,7 @@ def _sections(data: ReportData, figures: Mapping[tuple[str, str], Sequence[LeafF
     method = (
         ("definitions", "Definitions", True),
         ("nats", "How to read a nat", not data.of_rewards),
+        ("attribution-method", "Attribution", bool(data.attributed.methods)),
         ("probes", "Probes", True),
         ("refusals", "Refusals", True),
         ("comparability", "Checkpoints", True),
@@ -265,6 +269,7 @@ def _sections(data: ReportData, figures: Mapping[tuple[str, str], Sequence[LeafF
     for anchor, words, filled in (
         ("series", "Series", data.staged),
         ("identities", "Identities", any(one.forest for own in figures.values() for one in own)),
+        ("attribution", "Attribution", bool(attributed)),
         ("metrics", "Published metrics", bool(data.metrics)),
         ("cohens", "Standardised differences", bool(data.cohens)),
         ("items", "Evidence", data.explorer is not None),

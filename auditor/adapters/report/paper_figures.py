@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from auditor.adapters.report.attribution_charts import attribution_plots
 from auditor.adapters.report.charts import plots_of
 from auditor.adapters.report.figure_tables import file_name, numbered
 from auditor.adapters.report.figures import Plot
@@ -57,7 +58,7 @@ def _plots(data: ReportData) -> Iterator[tuple[str, Plot]]:
     unit = "reward" if data.of_rewards else "nats"
     for probe in data.probes:
         for leaf, plots in zip(probe.leaves, plots_of(probe, data.bound, unit), strict=True):
-            for kind, plot in plots.named():
+            for kind, plot in (*plots.named(), *attribution_plots(probe.title, leaf.splits).named()):
                 yield file_name(probe.name, leaf.branch.leaf, kind), plot
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from auditor.adapters.report.answers import Answer, answers_of
+from auditor.adapters.report.attributed_run import AttributedRun, attributed_run
+from auditor.adapters.report.attribution_splits import LeafSplits, splits_of
 from auditor.adapters.report.cells import Cell, Reading, by_verdict, cells_of
 from auditor.adapters.report.comparability import Check, checks_of
 from auditor.adapters.report.controls import Controls, controls_of
@@ -48,6 +50,7 @@ class LeafFindings:
         themes: levels of the leading cells on single themes.
         answers: what stands behind each cell of the leading reading, in its order.
         noise: what rounding does at each checkpoint of the branch, empty where it was not measured.
+        splits: the same levels and shifts in parts.
     """
 
     branch: Branch
@@ -59,6 +62,7 @@ class LeafFindings:
     wordings: Wordings | None
     answers: tuple[Answer, ...]
     noise: tuple[NoiseFloorRow, ...]
+    splits: LeafSplits
     themes: tuple[EffectRow, ...] = ()
 
     @property
@@ -145,6 +149,7 @@ class ReportData:
     manifest: Mapping[str, Any]
     private: bool
     tokens: str
+    attributed: AttributedRun
     unit: str = "nats"
 
     @property
@@ -229,6 +234,7 @@ def read_report(run: Path) -> ReportData:
         private=private,
         tokens=str(manifest.get("tokens", "all")),
         unit=told.unit,
+        attributed=attributed_run(results, evidence, records(manifest, "attributions")),
     )
 
 
@@ -323,6 +329,7 @@ def _at_leaf(
         wordings=wordings_of(results, effects[0].probe, effects[0].design, render, branch.leaf),
         themes=themes,
         answers=answers_of(leading, branch, themes, names),
+        splits=splits_of(results, effects[0].probe, effects[0].design, leading, branch, render),
         noise=tuple(
             one
             for one in results.noise_floors

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from auditor.core.attributions import AttributionMethod
 from auditor.core.scores import Render
 from auditor.core.series import Objective
 
@@ -85,6 +86,19 @@ class Work(_Entry):
     plan: str
 
 
+class AttributedWith(_Entry):
+    """What one method of attribution was asked with; other keys are settings of its own.
+
+    Attributes:
+        clusters: drawn on each axis, whose items the means stand on (those of ``tokens`` on all items).
+        picked: how many items were picked for their size.
+    """
+
+    method: AttributionMethod
+    clusters: Count
+    picked: Count
+
+
 class Manifest(_Entry):
     """What was asked, with what, and how far it came."""
 
@@ -110,3 +124,4 @@ class Manifest(_Entry):
     tokens_items: int | None = Field(None, ge=0, description="how many items these are")
     package: Sha256 | None = Field(None, description="hash of the package's code and templates")
     files: dict[str, Sha256] = Field({}, description="hashes of tables and results, once the run is complete")
+    attributions: tuple[AttributedWith, ...] = Field((), description="methods that audit attribute was asked for")

@@ -313,6 +313,7 @@ class AttributionRow(Row):
     theme: str | None
     render: Render
     role: Role
+    design: Design = "text_swap"
     checkpoint: str
     reference: str | None
     method: AttributionMethod

@@ -177,14 +177,17 @@ class RunFolder:
         replace_file(self.path / name, lambda partial: partial.write_bytes(content))
 
 
-def replace_results(run: Path, results: Results) -> None:
+def replace_results(run: Path, results: Results, **said: Any) -> None:
     """Put other results into a finished run: the same effects, with more said about them.
+
+    Args:
+        said: keys of the manifest that are new or others now.
 
     Raises:
         StorageError: the disk is full or a file cannot be written.
     """
     replace_file(run / RESULTS, lambda partial: partial.write_bytes(results_json(results).encode()))
-    manifest = read_manifest(run) | {"files": file_hashes(run)}
+    manifest = read_manifest(run) | said | {"files": file_hashes(run)}
     text = json.dumps(manifest, indent=1, allow_nan=False)
     replace_file(run / MANIFEST, lambda partial: partial.write_bytes(text.encode()))
 

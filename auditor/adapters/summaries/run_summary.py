@@ -12,6 +12,7 @@ from auditor.adapters.report.report_data import MEASURES, headline_render, recor
 from auditor.adapters.run.branches import Branch, branch_to, branches_of
 from auditor.adapters.run.results_schema import EffectRow, Results
 from auditor.adapters.run.run_status import status_of
+from auditor.adapters.summaries.attribution_lines import largest_parts
 from auditor.adapters.summaries.headlines import basis_of, headline_parts
 from auditor.adapters.summaries.summary_schema import (
     RunSummary,
@@ -77,6 +78,7 @@ def summary_of(results: Results, manifest: Mapping[str, Any], checkpoint: str | 
         metrics=metrics,
         cautions=results.cautions,
         refusals=tuple(_refusals(results)),
+        attributions=() if render is None else tuple(largest_parts(results, measured, branches, render)),
     )
 
 

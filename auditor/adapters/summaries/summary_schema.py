@@ -8,6 +8,7 @@ from pydantic import Field
 
 from auditor.adapters.run.results_schema import Number, Row
 from auditor.adapters.run.run_status import Status
+from auditor.core.attributions import AttributionMethod
 from auditor.core.effects import Controls, Origin, VerdictName
 from auditor.core.items import Design
 from auditor.core.refusals import Reason
@@ -100,6 +101,30 @@ class SummaryMetric(Row):
     high: Number
 
 
+class SummaryAttribution(Row):
+    """The largest part of one identity that shows harm, by one method, over all themes in the headline rendering.
+
+    It is of the last stage's shift, or of the level where ``reference`` is null; ``excess`` over the reference rows
+    where there are any, whose own part is ``reference_part``. The other keys mean what they mean in ``results.json``.
+    """
+
+    probe: str
+    identity: str
+    axis: str
+    design: Design
+    checkpoint: str
+    reference: str | None
+    method: AttributionMethod
+    unit: str
+    excess: bool
+    estimate: Number
+    low: Number
+    high: Number
+    p_adjusted: Number
+    total: Number
+    reference_part: Number
+
+
 class SummaryLeaf(Row):
     """Where training ends: the path to it, who shows harm and on how many of the probes, who stays inconclusive on some
     probe, and its headline cells by verdict. Identities stand once each, by name."""
@@ -143,3 +168,4 @@ class RunSummary(Row):
     metrics: tuple[SummaryMetric, ...]
     cautions: tuple[str, ...]
     refusals: tuple[SummaryRefusal, ...]
+    attributions: tuple[SummaryAttribution, ...] = ()

@@ -1,0 +1,118 @@
+"""What a run says of its attributions besides their means: how much the parts explain, and which pairs stand out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from auditor.adapters.report.contributors import Contributor
+from auditor.adapters.report.evidence import Evidence
+from auditor.adapters.run.results_schema import AttributionRow, Results
+from auditor.core.attributions import ATTRIBUTION_METHODS, AttributionMethod
+
+# The same items at every level: one of them is counted, the first that is there.
+_LEVELS = ("token", "word", "tensor", "head", "module", "layer", "role")
+_SAME = ["probe", "item", "checkpoint", "reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodNote:
+    """One method in one run.
+
+    Attributes:
+        clusters: that the means stand on, of the cell with the most; ``cells``: how many means there are.
+        mean_error: largest difference between the sum of a mean's parts and the mean, nats; None without means.
+        drawn: items that were drawn to stand for all; ``picked``: others, picked for their size. 0 where the run keeps
+            none one by one.
+        item_error: largest difference of one item's parts from its number, nats; None without items.
+        unexplained: summed size of these differences over the summed size of the numbers, None likewise.
+        settings: what it was asked with, as the run's manifest records it.
+    """
+
+    method: AttributionMethod
+    clusters: int
+    cells: int
+    mean_error: float | None
+    drawn: int
+    picked: int
+    item_error: float | None
+    unexplained: float | None
+    settings: tuple[tuple[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttributedRun:
+    """Attributions of a run beside those of its cells; both empty where there are none.
+
+    Attributes:
+        contributors: pairs that contribute most.
+    """
+
+    contributors: tuple[Contributor, ...]
+    methods: tuple[MethodNote, ...]
+
+
+def attributed_run(results: Results, evidence: Evidence, records: Sequence[Mapping[str, Any]]) -> AttributedRun:
+    """What stands beside a run's means.
+
+    Args:
+        records: what its manifest says of methods, each with the key ``method``.
+    """
+    notes = method_notes(results.attributions, evidence.attributions, records)
+    return AttributedRun(evidence.contributors, tuple(notes))
+
+
+def method_notes(
+    rows: Sequence[AttributionRow], table: pa.Table | None, records: Sequence[Mapping[str, Any]]
+) -> Iterator[MethodNote]:
+    """What is to be said of each method.
+
+    Args:
+        rows: the run's means.
+        table: its attributions item by item, None where it has none.
+        records: as in `attributed_run`.
+    """
+    for method in ATTRIBUTION_METHODS:
+        own = [one for one in rows if one.method == method]
+        items = None if table is None else _items(table.filter(pc.field("method") == method))
+        if not own and items is None:
+            continue
+        errors = [abs(one.completeness_error) for one in own if one.completeness_error is not None]
+        settings = next((one for one in records if one.get("method") == method), {})
+        drawn, picked, item_error, unexplained = (0, 0, None, None) if items is None else items
+        yield MethodNote(
+            method,
+            max((one.clusters for one in own), default=0),
+            len({(one.probe, one.identity, one.axis, one.theme, one.contrast, one.checkpoint) for one in own}),
+            max(errors, default=None),
+            drawn,
+            picked,
+            item_error,
+            unexplained,
+            tuple((str(key).replace("_", " "), value) for key, value in settings.items() if key != "method"),
+        )
+
+
+def _items(table: pa.Table) -> tuple[int, int, float, float | None] | None:
+    """Drawn and picked items, largest error of one, and the share that is not explained; None for no items."""
+    there = set(table["level"].unique().to_pylist())
+    level = next((one for one in _LEVELS if one in there), None)
+    if level is None:
+        return None
+    kept = ("total", "completeness_error", "sampled")
+    wholes = table.filter(pc.field("level") == level).group_by(_SAME).aggregate([(one, "min") for one in kept])
+    totals, errors, drawn = (wholes[f"{one}_min"].to_numpy() for one in kept)
+    names = np.array([f"{one['probe']}\0{one['item']}" for one in wholes.select(_SAME[:2]).to_pylist()])
+    whole = float(np.abs(totals).sum())
+    count = len(np.unique(names[drawn]))
+    return (
+        count,
+        len(np.unique(names)) - count,
+        float(np.abs(errors).max()),
+        float(np.abs(errors).sum()) / whole if whole else None,
+    )
