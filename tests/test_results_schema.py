@@ -21,6 +21,7 @@ def test_keys_added_since_the_first_version_may_be_missing() -> None:
         "reliabilities",
         "scorings",
         "noise_floors",
+        "attributions",
     }
 
 
