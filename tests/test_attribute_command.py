@@ -63,7 +63,7 @@ def test_a_complete_run_is_attributed_all_the_same(
     run = tmp_path / "run"
     command = ["score", llama_series["sft"], "--probe", pair_file, "--render", "plain", "--out", run]
     assert audit(*command, "--quiet").exit_code == 0
-    before, watch = contents(run), Watch(monkeypatch)
+    before, said, watch = contents(run), manifest(run), Watch(monkeypatch)
     result = audit(*command, "--attribute", "tokens")
     assert result.exit_code == 0, result.stderr
     assert "this audit is complete" in result.stderr
@@ -71,8 +71,11 @@ def test_a_complete_run_is_attributed_all_the_same(
     assert "attribute 24 items by tokens" in result.stderr
     assert watch.run == []
     assert {(row["checkpoint"], row["reference"]) for row in cells(run / "attributions.parquet")} == {("sft", None)}
-    after = contents(run, "attributions.parquet", "report.html")
-    assert after == {name: one for name, one in before.items() if name != "report.html"}
+    written = ("attributions.parquet", "report.html", "manifest.json")
+    assert contents(run, *written) == {name: one for name, one in before.items() if name not in written}
+    now = manifest(run)
+    assert [one["method"] for one in now.pop("attributions")] == ["tokens"]
+    assert now == said
 
 
 def test_an_unknown_method_is_known_before_anything_is_scored(

@@ -105,7 +105,8 @@ def test_every_place_gives_one_answer(tmp_path: Path) -> None:
     words = f"No identity shows harm at only on these 2 probes; {len(people)} stay inconclusive"
     found = AuditRun.read(run)
     page = render_report(run)
-    shown = unescape(re.sub(r"<[^>]*>", "", page))
+    # The page keeps the bound on one line.
+    shown = unescape(re.sub(r"<[^>]*>", "", page)).replace("\u00a0", " ")
     assert [unescape(re.sub(r"<[^>]*>", "", one)) for one in re.findall(r"<h1>(.*?)</h1>", page)] == [words]
     summary, console = found.summary(), Console(record=True, width=200)
     print_results(console, found.results, (), run, quiet=True)

@@ -74,7 +74,7 @@ def test_a_changed_probe_is_another_question(llama_series: dict[str, Path], tmp_
     write(probe, pairs_csv().replace("are wrong", "are evil"))
     with pytest.raises(UsageError, match="a probe, a chat template or a version has changed") as caught:
         again(run)
-    assert "Run it again first: audit " in caught.value.fix
+    assert "Run it again first: audit" in caught.value.fix
     probe.unlink()
     with pytest.raises(AuditError):
         again(run)
