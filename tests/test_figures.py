@@ -6,7 +6,7 @@ import math
 
 import pytest
 from drawn_figures import assert_tidy, labels, marks, words
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from auditor.adapters.report.figures import (
@@ -64,6 +64,7 @@ def test_panels_share_their_rows() -> None:
 
 
 @given(st.floats(-100, 100), st.floats(0.01, 100))
+@example(5e-324, 8.0)
 def test_ticks_are_few_and_round(low: float, span: float) -> None:
     ticks = tick_values(low, low + span)
     assert 1 <= len(ticks) <= 8

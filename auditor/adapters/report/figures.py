@@ -255,7 +255,8 @@ def tick_values(low: float, high: float, wanted: int = 7) -> list[float]:
     """The most round numbers between two of which there are no more than wanted."""
     power = 10.0 ** math.floor(math.log10((high - low) / wanted))
     for step in (power * factor for factor in (1, 2, 5, 10, 20, 50)):
-        found = [at * step for at in range(math.ceil(low / step), math.floor(high / step) + 1)]
+        # Rounding may put the outermost a hair beyond the range.
+        found = [min(max(at * step, low), high) for at in range(math.ceil(low / step), math.floor(high / step) + 1)]
         if len(found) <= wanted:
             break
     return found
