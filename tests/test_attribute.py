@@ -41,9 +41,8 @@ from auditor.adapters.run.attribution_tables import write_attributions
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import read_results
 from auditor.cli.attribute import WAYS, methods_in
-from auditor.core.attributions import Attribution, Unit
+from auditor.core.attributions import ATTRIBUTION_METHODS, Attribution, Unit
 from auditor.core.refusals import Refusal
-from auditor.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -241,12 +240,10 @@ def test_what_the_run_does_not_know(finished_run: Path, options: list[str], word
     assert contents(finished_run) == before
 
 
-def test_a_method_that_cannot_be_had_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditor.cli.attribute.WAYS", {"tokens": WAYS["tokens"]})
-    with pytest.raises(UsageError, match="this version does not attribute by shapley") as caught:
-        methods_in("tokens,shapley")
-    assert (caught.value.where, caught.value.fix) == ("--method", "Give some of tokens.")
-    assert methods_in(" tokens ,tokens") == ("tokens",)
+def test_a_list_of_methods_names_each_once_and_every_method_has_its_way() -> None:
+    assert methods_in(" tokens ,path,tokens") == ("tokens", "path")
+    assert tuple(WAYS) == ("tokens", "ig", "ablation", "shapley", "path")
+    assert set(WAYS) == set(ATTRIBUTION_METHODS)
 
 
 def test_dry_run_says_the_cost_and_does_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

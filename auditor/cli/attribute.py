@@ -15,6 +15,7 @@ from rich.text import Text
 from auditor.adapters.attribution.coalitions import PERMUTATIONS, WordMethod
 from auditor.adapters.attribution.questions import Question, marked, output_attributions, questions_of
 from auditor.adapters.attribution.ways import Answered, Cost, Way, cost_line
+from auditor.adapters.attribution.word_attributions import WordSettings
 from auditor.adapters.attribution.word_edits import NEUTRAL
 from auditor.adapters.cache.audit_stores import AuditStores
 from auditor.adapters.cache.weight_hashes import WeightHashes
@@ -66,13 +67,17 @@ class AttributeOptions:
     permutations: int = PERMUTATIONS
     neutral: str = NEUTRAL
 
+    def words(self, method: WordMethod, opened: OpenAudit) -> WordSettings:
+        """How words are asked about; orders are drawn with the audit's seed."""
+        return WordSettings(method, self.neutral, self.permutations, opened.options.seed)
+
 
 # How each method is made ready for an audit and its scores.
 WAYS: Mapping[AttributionMethod, Callable[[OpenAudit, Sequence[CheckpointScores], AttributeOptions], Way]] = {
     "tokens": lambda *_: Way(lambda asked: Answered(tuple(output_attributions(asked))), lambda _: Cost()),
     "ig": lambda opened, scores, _: gradient_way(opened, scores),
-    "ablation": lambda opened, scores, options: _word_way(opened, scores, options, "ablation"),
-    "shapley": lambda opened, scores, options: _word_way(opened, scores, options, "shapley"),
+    "ablation": lambda opened, scores, options: word_way(opened, scores, options.words("ablation", opened)),
+    "shapley": lambda opened, scores, options: word_way(opened, scores, options.words("shapley", opened)),
     "path": lambda opened, _, options: path_way(opened, options.nodes),
 }
 
@@ -87,12 +92,6 @@ _SETTINGS: Mapping[AttributionMethod, Callable[[AttributeOptions], Mapping[str, 
 }
 
 
-def _word_way(
-    opened: OpenAudit, scores: Sequence[CheckpointScores], options: AttributeOptions, method: WordMethod
-) -> Way:
-    return word_way(opened, scores, method, neutral=options.neutral, permutations=options.permutations)
-
-
 def methods_in(text: str, option: str = "--method") -> tuple[AttributionMethod, ...]:
     """The methods of a comma list, each once.
 
@@ -100,13 +99,12 @@ def methods_in(text: str, option: str = "--method") -> tuple[AttributionMethod, 
         option: that holds the list, for the message.
 
     Raises:
-        UsageError: one is unknown or cannot be had, or there is none.
+        UsageError: one is unknown, or there is none.
     """
     named = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for one in named:
         if one not in WAYS:
-            what = f"this version does not attribute by {one}" if one in ATTRIBUTION_METHODS else "no such method"
-            raise UsageError(f"{what}: {one!r}", where=option, fix=f"Give some of {', '.join(WAYS)}.")
+            raise UsageError(f"no such method: {one!r}", where=option, fix=f"Give some of {', '.join(WAYS)}.")
     return cast(tuple[AttributionMethod, ...], named)
 
 

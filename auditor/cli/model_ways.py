@@ -1,13 +1,12 @@
 """The methods of attribution that ask models, made ready for one audit.
 
-All questions are put together, so that a checkpoint is loaded once and no text is scored twice.
+All questions are put together, so that each method loads a checkpoint once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from auditor.adapters.attribution.coalitions import WordMethod
 from auditor.adapters.attribution.path_pairs import PATH_LEVELS, other_tokens, path_answers, path_pairs
 from auditor.adapters.attribution.questions import Question, with_shift
 from auditor.adapters.attribution.ways import Answered, Cost, Way
@@ -28,11 +27,8 @@ from auditor.core.refusals import Refusal
 from auditor.core.scores import CheckpointScores
 
 
-def word_way(
-    opened: OpenAudit, scores: Sequence[CheckpointScores], method: WordMethod, *, neutral: str, permutations: int
-) -> Way:
+def word_way(opened: OpenAudit, scores: Sequence[CheckpointScores], settings: WordSettings) -> Way:
     """Feature ablation or Shapley values of words."""
-    settings = WordSettings(method, neutral, permutations, opened.options.seed)
 
     def plan(questions: Sequence[Question]) -> WordPlan:
         return plan_words(_asked(questions), opened.audit.rendering.renders, settings)
