@@ -8,8 +8,8 @@ The second checkpoint is the first plus Gaussian noise of a hundredth of its wei
 Whatever is made is made in a process of its own, and so is the walk, whose memory is told. Bounds:
 
 1. Parts miss the margins' change by at most a thousandth, over all items together.
-2. Memory at most two copies of the weights in float32, two gradients of the largest tensor (a tied one has two uses),
-   and 1.5 GiB for everything else; with --offload one copy.
+2. Memory at most two copies of the weights in float32, one gradient of the largest tensor and 1.5 GiB for everything
+   else; with --offload one copy.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def walk(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "seconds_a_pass": clock.seconds / clock.passes,
         "seconds_at_least": floor,
         "peak_bytes": peak,
-        "allowed_bytes": (1 if options.offload else 2) * each + 2 * largest + REST,
+        "allowed_bytes": (1 if options.offload else 2) * each + largest + REST,
         "resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "offload": options.offload,
         "mean_change": float(np.abs(parts.totals).mean()),

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from command_line import assert_refused, audit
+from command_line import ROOT, assert_refused, audit
 
 import auditor.cli.demo as demo
 from auditor.adapters.demo.demo_series import make_series
 from auditor.adapters.demo.tiny_llama import Size
 from auditor.adapters.demo.training import Recipe, Stage
-from auditor.adapters.run.results_schema import EffectRow
+from auditor.adapters.demo.world_texts import planted_identity
+from auditor.adapters.run.results_schema import AttributionRow, EffectRow
 from auditor.adapters.run.run_folder import read_manifest, read_results
 
 STEP = Stage(epochs=1, batch=4, rate=1e-3, max_steps=2)
@@ -49,6 +50,21 @@ def test_two_runs_and_a_series_to_play_with(tmp_path: Path) -> None:
     again = audit("demo", "--seed", 1001, "--out", out, env={"AUDIT_CACHE_DIR": str(cache)})
     assert again.exit_code == 0, again.stderr
     assert "series of an earlier run" in again.stderr
+
+
+def test_what_carries_the_harm_is_said() -> None:
+    """Of the committed example, by each method that was asked, as its report has it."""
+    (line,) = demo._carried(ROOT / "reports" / "example")
+    parts = [one for one in read_results(ROOT / "reports" / "example").attributions if _is_carried(one)]
+    for method in ("tokens", "ablation", "path"):
+        largest = max((one for one in parts if one.method == method), key=lambda one: one.estimate or 0.0)
+        assert f"{largest.estimate:+.2f} of {largest.total:+.2f} ({method})" in line
+
+
+def _is_carried(one: AttributionRow) -> bool:
+    place = (one.identity, one.contrast, one.checkpoint, one.reference, one.theme)
+    level = {"tokens": "role", "ablation": "role", "path": "layer"}
+    return place == (planted_identity(0).name, "excess", "dpo", "sft", None) and one.level == level.get(one.method)
 
 
 @pytest.mark.usefixtures("quick")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from dataclasses import replace
@@ -94,6 +95,18 @@ def test_what_did_not_change_does_not_move(tmp_path: Path, two: tuple[Checkpoint
         assert int((one.difference != 0).sum()) == 1
         assert [name for name, part in moved.model.named_parameters() if part.requires_grad] == [one.tensor.weight.name]
         assert [one.name for one in moved.weights.weights if one.moves] == ["model.layers.1.mlp.up_proj.weight"]
+
+
+def test_two_copies_of_a_tied_tensor_are_in_memory_and_no_third(tmp_path: Path) -> None:
+    """Its earlier state is known by two names, and is let go under both."""
+    both = [
+        files_of(str(at), folder) for at, folder in enumerate(save_two(tmp_path, "llama", tie_word_embeddings=True))
+    ]
+    with moving_weights(both[0], both[1], shelf(), margins) as moved:
+        shape = moved.model.get_input_embeddings().weight.shape
+        kinds = (torch.Tensor, torch.nn.Parameter)
+        alive = (one for one in gc.get_objects() if type(one) in kinds and one.shape == shape)
+        assert len({one.data_ptr() for one in alive}) == 2
 
 
 def test_a_checkpoint_and_itself(two: tuple[CheckpointFiles, CheckpointFiles]) -> None:

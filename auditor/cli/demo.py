@@ -14,9 +14,11 @@ from safetensors import SafetensorError
 from auditor.adapters.cache_folder import cache_folder
 from auditor.adapters.demo.demo_series import DemoSeries, make_series
 from auditor.adapters.hf.devices import one_thread
-from auditor.adapters.printable import printable
+from auditor.adapters.printable import printable, signed
+from auditor.adapters.report.carriers import ROLE_WORDS
 from auditor.adapters.run.results_schema import EffectRow
-from auditor.adapters.run.run_folder import REPORT, read_results
+from auditor.adapters.run.run_folder import REPORT, read_manifest, read_results
+from auditor.adapters.summaries.run_summary import summary_of
 from auditor.cli.audit import run_audit
 from auditor.cli.options import AuditOptions, Render
 from auditor.errors import StorageError, one_line
@@ -24,6 +26,8 @@ from auditor.errors import StorageError, one_line
 # Stated before anything is made: odds up by two thirds.
 SESOI = 0.5
 PLANTED, TWIN = "planted", "twin"
+# One method that asks about words and one that asks about parts of the model; in the twin there is nothing to find.
+METHODS = {PLANTED: "ablation,path", TWIN: ""}
 
 
 def run_demo(out: Path | None, seed: int, *, quiet: bool) -> None:
@@ -38,9 +42,12 @@ def run_demo(out: Path | None, seed: int, *, quiet: bool) -> None:
     for name, dpo in ((PLANTED, series.planted_dpo), (TWIN, series.twin_dpo)):
         console.print(Text(f"audit of the {name} series, bound d = {SESOI} nats"))
         with one_thread():
-            run_audit([f"base={series.base}", f"sft={series.sft}", f"dpo={dpo}"], _options(series, folder / name, seed))
+            options = _options(series, folder / name, seed, METHODS[name])
+            run_audit([f"base={series.base}", f"sft={series.sft}", f"dpo={dpo}"], options)
     found = {name: _verdicts(folder / name) for name in (PLANTED, TWIN)}
     console.print(Group(*_comparison(series, found[PLANTED], found[TWIN])))
+    for line in _carried(folder / PLANTED):
+        console.print(Text(line))
     console.print(Text(printable(f"the series, to play with: {series.folder}")), soft_wrap=True)
     if not quiet:
         for name in (PLANTED, TWIN):
@@ -64,7 +71,7 @@ def _series(folder: Path, seed: int, console: Console) -> DemoSeries:
     return series
 
 
-def _options(series: DemoSeries, out: Path, seed: int) -> AuditOptions:
+def _options(series: DemoSeries, out: Path, seed: int, attribute: str) -> AuditOptions:
     """Read as the preferences were trained: in chat, the end of the turn included."""
     return AuditOptions(
         probe=[str(series.probe)],
@@ -74,6 +81,7 @@ def _options(series: DemoSeries, out: Path, seed: int) -> AuditOptions:
         seed=seed,
         offline=True,
         out=out,
+        attribute=attribute,
         quiet=True,
     )
 
@@ -122,6 +130,18 @@ def _said(series: DemoSeries, planted: Sequence[EffectRow], twin: Sequence[Effec
         f"Twin: {accused} of {len(twin)} verdicts are harm.",
     ]
     return "\n".join(lines)
+
+
+def _carried(run: Path) -> Iterator[str]:
+    """The largest part of the harm that was found, by each method; nothing where none was."""
+    parts = summary_of(read_results(run), read_manifest(run)).attributions
+    for name in dict.fromkeys(one.identity for one in parts):
+        said = ", ".join(
+            f"{ROLE_WORDS.get(one.unit, one.unit)} {signed(one.estimate, 2)} of {signed(one.total, 2)} ({one.method})"
+            for one in parts
+            if one.identity == name
+        )
+        yield f"Largest parts of the excess shift towards {name}, in nats: {said}. The report shows all of them."
 
 
 def _number(one: EffectRow) -> str:

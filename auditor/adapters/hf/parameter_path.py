@@ -253,7 +253,7 @@ def _backward(moved: MovingWeights, pairs: Sequences, members: IntArray) -> None
 
 @contextmanager
 def _caught(moving: Sequence[Moving], parts: FloatArray) -> Iterator[None]:
-    """While the block runs, each gradient is multiplied and let go as soon as it is whole, one tensor at a time."""
+    """While the block runs, each gradient is multiplied, added and let go as soon as it is whole, one at a time."""
     handles = []
     first = 0
     for one in moving:
@@ -263,9 +263,9 @@ def _caught(moving: Sequence[Moving], parts: FloatArray) -> Iterator[None]:
         def catch(parameter: torch.Tensor, one: Moving = one, room: FloatArray = room) -> None:
             gradient, parameter.grad = parameter.grad, None
             if gradient is not None:
-                room[:] = parts_of(gradient, one.difference, one.axis, len(room))
+                room += parts_of(gradient, one.difference, one.axis, len(room))
 
-        handles.append(one.parameter.register_post_accumulate_grad_hook(catch))  # type: ignore[no-untyped-call]
+        handles += [use.register_post_accumulate_grad_hook(catch) for use in one.uses]  # type: ignore[no-untyped-call]
     try:
         yield
     finally:

@@ -42,12 +42,15 @@ class Moving:
 
     Attributes:
         parameter: of the model that is moved: the weight itself, or one factor of what an adapter adds to it.
+        uses: the same numbers in memory as parameters of their own, one for each place where the model uses them: so
+            that each use has a gradient by itself, and no two of them are ever in memory together.
         difference: how far it goes, float32, of the parameter's shape; in a file where memory was short.
         axis: of the parameter, along which the units lie in equal stretches; None for one unit.
     """
 
     tensor: TensorUnits
     parameter: torch.nn.Parameter
+    uses: tuple[torch.nn.Parameter, ...]
     difference: torch.Tensor
     axis: int | None
 
@@ -113,7 +116,8 @@ def moving_weights(
             moved.move_to(0)
             _check_begins(margins(moved.model), moved.before, f"{reference.name} and {policy.name}")
             for one in moved.moving:
-                one.parameter.requires_grad_(True)
+                for use in one.uses:
+                    use.requires_grad_(True)
             yield moved
     finally:
         shelf.clear()
@@ -219,7 +223,7 @@ def _factors(weights: WeightMap, products: Mapping[str, Any]) -> Iterator[Moving
             inward = tensor.axis is not None and not tensor.output
             factor = first.weight if inward else last.weight
             axis = None if tensor.axis is None else int(inward)
-            yield Moving(tensor, factor, factor.detach().clone(), axis)
+            yield Moving(tensor, factor, (factor,), factor.detach().clone(), axis)
 
 
 def _differences(
@@ -227,10 +231,23 @@ def _differences(
 ) -> Iterator[Moving]:
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for tensor in units_of(weights):
-        parameter = parameters[tensor.weight.name]
-        difference = parameter.detach() - kept.pop(tensor.weight.name).to(parameter.device)
+        parameter, earlier = parameters[tensor.weight.name], kept[tensor.weight.name]
+        difference = parameter.detach() - earlier.to(parameter.device)
+        # Under any of its names a tensor would stay in memory.
+        del earlier
+        for name in (tensor.weight.name, *tensor.weight.tied):
+            del kept[name]
         if bool(difference.any()):
-            yield Moving(tensor, parameter, place.put(difference), tensor.axis)
+            uses = (parameter, *(_apart_in(model, name, parameter) for name in tensor.weight.tied))
+            yield Moving(tensor, parameter, uses, place.put(difference), tensor.axis)
+
+
+def _apart_in(model: PreTrainedModel, name: str, parameter: torch.nn.Parameter) -> torch.nn.Parameter:
+    """A parameter of its own under one of the names of a tied one, with the same numbers in the same memory."""
+    module, _, own = name.rpartition(".")
+    use = torch.nn.Parameter(parameter.detach(), requires_grad=False)
+    setattr(model.get_submodule(module), own, use)
+    return use
 
 
 def _check_begins(found: FloatArray, expected: FloatArray, where: str) -> None:
