@@ -63,7 +63,7 @@ def test_what_carries_the_harm_is_said() -> None:
 
 def _is_carried(one: AttributionRow) -> bool:
     place = (one.identity, one.contrast, one.checkpoint, one.reference, one.theme)
-    level = {"tokens": "role", "ablation": "role", "path": "layer"}
+    level = {"tokens": "role", "ablation": "role", "path": "module"}
     return place == (planted_identity(0).name, "excess", "dpo", "sft", None) and one.level == level.get(one.method)
 
 
