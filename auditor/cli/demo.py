@@ -26,8 +26,8 @@ from auditor.errors import StorageError, one_line
 # Stated before anything is made: odds up by two thirds.
 SESOI = 0.5
 PLANTED, TWIN = "planted", "twin"
-# One method that asks about words and one that asks about parts of the model; in the twin there is nothing to find.
-METHODS = {PLANTED: "ablation,path", TWIN: ""}
+# Tokens, words and parts of the model; in the twin there is nothing to find.
+METHODS = {PLANTED: "tokens,ablation,path", TWIN: ""}
 
 
 def run_demo(out: Path | None, seed: int, *, quiet: bool) -> None:
