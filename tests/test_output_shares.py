@@ -8,6 +8,7 @@ from fake_scores import probe_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditor.core.attributions import Unit, by_role
 from auditor.core.items import Candidate, Item
 from auditor.core.output_shares import role_shares, token_shares
 from auditor.core.scores import CandidateScore, CheckpointScores, ScoredItem
@@ -89,6 +90,21 @@ def test_a_baseline_is_subtracted_token_by_token() -> None:
     assert [item.id for item in table.items] == ["1"]
     assert _told(_shares(table)[0, 0]) == {"pronoun": table.sides.margins()[0, 0]} == {"pronoun": 4.5}
     assert token_shares(table, 0, "base").values.tolist() == [3.0, 1.5]
+
+
+def test_tokens_of_a_baseline_play_the_parts_they_play_in_the_row() -> None:
+    fields = {"design": "responsiveness"}
+    declared = _scored(_item("1", " xem", " them", baseline="0", surface="xem", **fields), [[4], [5]], [[-1.0], [-2.0]])
+    # Who says nothing of themselves has no surface.
+    undeclared = _scored(_item("0", " xem", " them", **fields), [[4], [5]], [[-4.0], [-0.5]])
+    table = _table(declared, undeclared)
+    by_token = {unit.name: value for unit, value in zip(*_by_role(table), strict=True)}
+    assert _told(_shares(table)[0, 0]) == by_token == {"identity": 3.0, "pronoun": 1.5}
+
+
+def _by_role(table: ScoreTable) -> tuple[tuple[Unit, ...], list[float]]:
+    summed = by_role(token_shares(table, 0, "base"))
+    return summed.units, summed.values.tolist()
 
 
 def test_what_is_no_pair_has_no_shares() -> None:
