@@ -28,9 +28,10 @@ class Place:
         if self._folder is None:
             return held
         path = self._folder / "tensor"
+        numbers = held.cpu().contiguous().numpy().reshape(-1)
         try:
             # Written, not mapped: a full disk then is an error, where a page that can't be had would end the process.
-            held.cpu().contiguous().numpy().tofile(path)
+            path.write_bytes(numbers.data)
             # Private pages, so that torch finds them writable; nobody writes.
             mapped = np.memmap(path, np.float32, "c", shape=tuple(held.shape) or (1,))
             path.unlink()
