@@ -31,6 +31,7 @@ from auditor.adapters.hf.kept_vectors import KeptVectors
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.progress import Silent
 from auditor.core.scores import FloatArray
+from auditor.errors import ModelLoadError
 
 NOTHING_KEPT = KeptVectors(())
 
@@ -155,6 +156,21 @@ def test_batches_and_memory_that_runs_out_change_nothing(monkeypatch: pytest.Mon
     # The layer gives what it gave before, even after an error.
     layer: Any = model.get_input_embeddings()
     assert not layer._forward_hooks
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_text_that_does_not_fit_is_no_error_of_the_program(gradients: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = module.last_logits
+
+    def full(*arguments: Any) -> torch.Tensor:
+        if torch.is_grad_enabled() == gradients:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return whole(*arguments)
+
+    monkeypatch.setattr(module, "last_logits", full)
+    with pytest.raises(ModelLoadError, match="a text of 12 tokens and its gradients do not fit") as caught:
+        integrated_gradients(new_model("llama", seed=4), text_of(), torch.zeros(32), 4)
+    assert "--dtype" in caught.value.fix
 
 
 def test_half_precision_says_what_it_misses() -> None:
