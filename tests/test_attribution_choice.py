@@ -53,6 +53,23 @@ def test_the_draw_depends_on_the_seed_alone() -> None:
     assert len(set(draws)) > 1
 
 
+def test_each_axis_draws_for_itself() -> None:
+    items = [
+        pair(f"{axis}{cluster}", axis=axis, cluster=f"{axis}{cluster}", match=f"{axis}{cluster}")
+        for axis in ("gender", "faith")
+        for cluster in range(9)
+    ]
+    probe = probe_of(*items)
+    scorer = FakeScorer(margins({"dpo": {item.id: 0.0 for item in items}}))
+    table = line_up(probe, "plain", [scorer.score(SERIES["dpo"], [probe])])
+    drawn = [_ids(table, _choose(table, clusters=3, seed=seed).drawn) for seed in range(5)]
+    numbers = [
+        {axis: {name[-1] for name in one if name.startswith(axis)} for axis in ("gender", "faith")} for one in drawn
+    ]
+    assert {len(own) for one in numbers for own in one.values()} == {3}
+    assert any(one["gender"] != one["faith"] for one in numbers)
+
+
 def test_named_identities_are_drawn_with_references_and_controls() -> None:
     table = _table()
     drawn = _ids(table, _choose(table, clusters=5, identities=("y",)).drawn)

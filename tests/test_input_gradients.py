@@ -117,6 +117,22 @@ def test_steps_are_doubled_only_while_it_takes_more() -> None:
             assert max(errors((one, other))) > 1
 
 
+def test_a_margin_much_smaller_than_its_sides_takes_as_many_steps_as_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def of(_: object, text: GradientText, __: object, steps: int) -> Gradients:
+        """Sides of 100 and 99 nats, off by 8 / steps each, less than 1%; the margin of 1 nat is off by 16 / steps."""
+        asked.append(steps)
+        harmful = text.start == 8
+        return Gradients(np.array([100 + 8 / steps if harmful else 99 - 8 / steps]), 100 if harmful else 99, 0, steps)
+
+    monkeypatch.setattr(module, "integrated_gradients", of)
+    sides: Any = (text_of(start=8), text_of(start=7))
+    model: Any = None
+    assert pair_gradients(model, sides, torch.zeros(1), 16)[0].steps == MOST_STEPS
+    assert asked == [16, 16, 32, 32, 64, 64, 128, 128, 256, 256]
+
+
 def test_an_error_that_stays_is_told() -> None:
     model = new_model("llama", seed=2, initializer_range=0.8)
     found = integrated_gradients(model, text_of(), mean_embedding(model), 2)

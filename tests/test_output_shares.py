@@ -81,6 +81,21 @@ def test_a_token_over_two_words_counts_for_the_longer_part_and_white_space_for_t
     assert _told(_shares(_table(scored))[0, 0]) == {"frame": -1.0, "predicate": -1.0, "identity": -6.0}
 
 
+def test_a_context_s_last_tokens_are_frame_and_what_closes_the_turn_is_its_end() -> None:
+    # Where a token straddles the boundary, scoring starts before the candidate: such tokens hold nothing of it.
+    scored = _scored(_item("1", "bad", "fine"), [[0, 3, 3], [0, 4, 4]], [[-1.0, -2.0, -4.0], [-1.5, -2.5, -3.0]])
+    assert _told(_shares(_table(scored))[0, 0]) == {"frame": 0.5, "predicate": 0.5, "end": -1.0}
+    assert [unit.role for unit in token_shares(_table(scored), 0, "base").units] == ["frame", "predicate", "end"] * 2
+
+
+def test_who_a_pair_is_about_matters_where_its_texts_say_so() -> None:
+    texts = [[4, 10], [5, 11]], [[-1.0, -2.0], [-2.0, -4.0]]
+    nobody, named = (_item(name, " xem people", " them people", surface=name) for name in ("nobody", "people"))
+    shares = _shares(_table(_scored(nobody, *texts), _scored(named, *texts)))
+    assert _told(shares[0, 0]) == {"pronoun": 1.0, "frame": 2.0}
+    assert _told(shares[1, 0]) == {"pronoun": 1.0, "identity": 2.0}
+
+
 def test_a_baseline_is_subtracted_token_by_token() -> None:
     cuts = [[4], [5]]
     fields = {"design": "responsiveness"}

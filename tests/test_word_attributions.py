@@ -122,6 +122,22 @@ def captums_own(folder: Path, method: WordMethod, seed: int) -> FloatArray:
     return difference
 
 
+def test_orders_are_drawn_with_the_seed_for_each_pair() -> None:
+    asked = [(PROBE, [MARKED, replace(MARKED, id="n")])]
+    plans = [plan_words(asked, ["plain"], WordSettings("shapley", permutations=3, seed=seed)) for seed in (0, 0, 1)]
+    drawn = [[tuple(row.ids) for row in plan._rows] for plan in plans]
+    assert drawn[0] == drawn[1]
+    assert len({*drawn[0], *drawn[2]}) == 4
+
+
+def test_of_several_reference_rows_the_first_by_id_takes_the_identity_s_place() -> None:
+    others = [replace(REFERENCE, id=name, context=f"I met some {name} at school. They") for name in ("s", "q", "t")]
+    probe = probe_of(*others, MARKED)
+    plan = plan_words([(probe, [MARKED])], ["plain"], WordSettings("ablation"))
+    (row,) = plan._rows
+    assert row.edits.without([row.edits.identity]).context == "I met some q at school. They"
+
+
 def test_what_ablation_does_not_add_up_to_is_said(llama_series: dict[str, Path]) -> None:
     one = replace(MARKED, candidates=(Candidate(HARMFUL, " rude"), Candidate(AFFIRMING, " kind")))
     (found,), _ = read(

@@ -114,6 +114,8 @@ def test_a_surface_with_a_mark_behind_it_is_another_word() -> None:
 
 def test_a_surface_may_begin_within_a_word_that_ends_like_it() -> None:
     assert surface_places("aa a a", "a a") == ((3, 6),)
+    # None begins within another.
+    assert surface_places("a a a", "a a") == ((0, 3),)
 
 
 def test_no_surface_stands_nowhere_and_signs_in_one_are_literal() -> None:
