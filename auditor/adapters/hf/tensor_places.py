@@ -53,5 +53,5 @@ def needs_files(model: PreTrainedModel) -> bool:
         free = torch.cuda.mem_get_info(device)[0]
     elif device.type == "mps":
         free = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    # A tied tensor gets a gradient from each of its uses before they are added.
+    # As much again as the largest gradient is left to what a pass keeps for its way back.
     return free is not None and sum(sizes) + 2 * max(sizes) > free
