@@ -143,6 +143,24 @@ def test_words_and_tokens_are_averaged_by_role_only() -> None:
     assert (parts.level, named["frame"], named["predicate"], named["(baseline)"]) == ("role", 1.0, 2.0, 4.0)
 
 
+def test_of_heads_only_what_is_specific_to_a_marked_identity_is_told() -> None:
+    swapped = [
+        pair(f"s{cluster}", cluster=f"s{cluster}", design="identity_swap", identity="z", candidates=WORDS)
+        for cluster in range(3)
+    ]
+    probe = probe_of(*_items(), *swapped)
+    table = line_up(probe, "plain", [FakeScorer(_logprobs).score(one, [probe]) for one in SERIES.checkpoints])
+    values = np.arange(1.0, 1 + len(table.items))[:, None]
+    every = np.ones(len(table.items), dtype=bool)
+    parts = Parts("dpo", "base", "path", "head", ("layer 0 head 0",), values, values[:, 0], every)
+    cells = attributed_cells(table, match_items(table), parts)
+    assert {(one.identity, one.role, one.theme, one.contrast) for one in cells} == {
+        ("x", "marked", None, "excess"),
+        ("y", "marked", None, "excess"),
+        ("z", "marked", None, "raw"),
+    }
+
+
 def test_rows_that_were_not_attributed_count_nowhere() -> None:
     table = _table()
     known = np.array([item.id in ("x0", "x1", "r0") for item in table.items])

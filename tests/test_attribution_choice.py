@@ -7,6 +7,7 @@ from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 
 from auditor.core.attribution_choice import Chosen, choose_items
 from auditor.core.contrasts import match_items
+from auditor.core.items import Candidate
 from auditor.core.tables import ScoreTable, line_up
 
 WHO = (("x", "marked"), ("y", "marked"), ("r", "reference"), ("c", "control"))
@@ -52,6 +53,23 @@ def test_the_draw_depends_on_the_seed_alone() -> None:
     assert len(set(draws)) > 1
 
 
+def test_each_axis_draws_for_itself() -> None:
+    items = [
+        pair(f"{axis}{cluster}", axis=axis, cluster=f"{axis}{cluster}", match=f"{axis}{cluster}")
+        for axis in ("gender", "faith")
+        for cluster in range(9)
+    ]
+    probe = probe_of(*items)
+    scorer = FakeScorer(margins({"dpo": {item.id: 0.0 for item in items}}))
+    table = line_up(probe, "plain", [scorer.score(SERIES["dpo"], [probe])])
+    drawn = [_ids(table, _choose(table, clusters=3, seed=seed).drawn) for seed in range(5)]
+    numbers = [
+        {axis: {name[-1] for name in one if name.startswith(axis)} for axis in ("gender", "faith")} for one in drawn
+    ]
+    assert {len(own) for one in numbers for own in one.values()} == {3}
+    assert any(one["gender"] != one["faith"] for one in numbers)
+
+
 def test_named_identities_are_drawn_with_references_and_controls() -> None:
     table = _table()
     drawn = _ids(table, _choose(table, clusters=5, identities=("y",)).drawn)
@@ -67,6 +85,18 @@ def test_the_strongest_are_those_of_the_largest_excess_with_their_references() -
     numbers[[places["x10"], places["y21"], places["c30"]]] = 3.0, -4.0, 8.0
     assert _ids(table, _choose(table, numbers, top=2).strongest) == ["x10", "r10", "y21", "r21"]
     assert _ids(table, _choose(table, numbers, top=1, identities=("x",)).strongest) == ["x10", "r10"]
+
+
+def test_reference_rows_that_are_no_pairs_are_not_drawn() -> None:
+    three = tuple(Candidate(one, one) for one in ("she", "he", "they"))
+    items = [
+        pair("x", cluster="1", match="1"),
+        pair("r", identity="r", role="reference", cluster="1", match="1", candidates=three),
+    ]
+    probe = probe_of(*items)
+    table = line_up(probe, "plain", [FakeScorer(lambda *_: [-1.0]).score(SERIES["dpo"], [probe])])
+    assert len(table.items) == 2
+    assert _ids(table, _choose(table, clusters=1).drawn) == ["x"]
 
 
 def test_neutral_rows_are_neither_drawn_nor_picked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from run_factory import BRANCHED, HOSTILE, PREDICATES, controlled_probe, make_run, text_swap_probe
 
-from auditor.adapters.report.contributors import PER_PROBE, Contributor, contributors_of
+from auditor.adapters.report.contributors import PER_PROBE, Contributor, Edit, _edit, contributors_of
 from auditor.adapters.report.item_margins import ItemMargins
 from auditor.adapters.run.attribution_tables import read_attributions
 from auditor.adapters.run.branches import branches_of
@@ -81,6 +82,9 @@ def test_the_edit_leaves_least_of_the_excess(run: Path) -> None:
     seen = 0
     for one in found_in(run):
         words = [row for row in parts_of(run, one.item, "ablation", "word") if row["name"] != "(baseline)"]
+        # As its reference row a row has no excess: to say so is to say nothing.
+        assert one.excess is not None
+        words = [row for row in words if row["role"] != "identity"]
         left = {at: abs(one.number - row["value"] - one.shared) for at, row in enumerate(words)}
         best = words[min(left, key=lambda at: left[at])]
         assert one.shared == pytest.approx(one.number - (one.excess or 0))
@@ -93,6 +97,18 @@ def test_the_edit_leaves_least_of_the_excess(run: Path) -> None:
         assert one.edit.before == pytest.approx(one.number, abs=1e-6)
         assert one.edit.after == pytest.approx(one.number - best["value"], abs=1e-6)
     assert seen
+
+
+def test_being_its_own_reference_row_is_no_edit_of_an_excess() -> None:
+    about = {"method": "ablation", "level": "word", "total": 2.0}
+    parts = [
+        {**about, "name": "trans women", "role": "identity", "replacement": "women", "value": 1.75},
+        {**about, "name": "met", "role": "frame", "replacement": "", "value": 0.5},
+    ]
+    pair = Contributor("p", "1", "trans women", "", "text_swap", ("sft", "dpo"), 2.0, 1.75)
+    assert _edit(parts, pair) == Edit("met", "frame", "", 2.0, 1.5)
+    # Without reference rows it may be what makes the difference.
+    assert _edit(parts, replace(pair, excess=None)) == Edit("trans women", "identity", "women", 2.0, 0.25)
 
 
 def test_at_most_one_an_identity_and_cluster(tmp_path: Path) -> None:

@@ -77,11 +77,39 @@ class TestPacked:
         known = np.arange(len(alike())) != 4
         found = list(score_sequences(model_of("llama"), alike(), known=known, work=work))
         assert work.split == 1
-        assert [sorted(one.positions) for one in found] == [[3, 4, 5]]
+        assert [sorted(one.positions) for one in found] == [[4]]
 
     def test_items_beyond_the_largest_mask(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(plans, "LONGEST_PACK", 50)
         assert_close(scores(model_of("llama"), unlike()), plain_forwards(model_of("llama"), unlike()))
+
+    @pytest.mark.parametrize("forward", ["packed", "padded"])
+    def test_one_text_many_times_goes_through_once(self, forward: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        rows = [(alike()[at].tolist(), int(alike().starts[at])) for at in range(len(alike()))]
+        many = Sequences.of([row for row in rows for _ in range(3)])
+        passed: list[int] = []
+        for name in ("packed_logprobs", "padded_logprobs"):
+            whole = getattr(engine, name)
+
+            def watched(model: Any, of: Sequences, *rest: Any, whole: Any = whole, **options: Any) -> Any:
+                passed.append(len(rest[0]) if rest else len(of))
+                return whole(model, of, *rest, **options)
+
+            monkeypatch.setattr(engine, name, watched)
+        monkeypatch.setattr(engine, "_checked", lambda _, __, found: found)
+        found = scores(model_of("llama"), many, forward=forward)
+        # Of texts that are in `alike` itself more than once, one.
+        assert sum(passed) == len(alike().distinct()[0])
+        for at in range(0, len(many), 3):
+            np.testing.assert_array_equal(found[at], found[at + 1])
+            np.testing.assert_array_equal(found[at], found[at + 2])
+        assert_close(found[::3], plain_forwards(model_of("llama"), alike()))
+
+    def test_of_one_text_only_what_is_not_known_is_told(self) -> None:
+        twice = Sequences.of([([3, 4, 5], 1), ([3, 4, 5], 1), ([6, 7], 1)])
+        known = np.array([True, False, True])
+        (found,) = score_sequences(model_of("llama"), twice, known=known)
+        assert list(found.positions) == [1]
 
     def test_nothing_to_do(self) -> None:
         assert scores(model_of("llama"), Sequences.of([])) == []
@@ -136,6 +164,14 @@ class TestNoNumber:
             scores(FakeModel(value=value), Sequences.of(COUNTING), forward=forward)
         assert error.value.position in range(3)
         assert error.value.layer == ""
+
+    def test_names_the_sequence_behind_others_that_are_one_text(self) -> None:
+        model = build("llama")
+        model.model.embed_tokens.weight.data[9] = float("nan")
+        texts = Sequences.of([([3, 4, 5], 1)] * 4 + [([3, 9, 5], 1)])
+        with pytest.raises(NonFiniteLogitsError) as error:
+            scores(model, texts, forward="padded", batch_size=1)
+        assert error.value.position == 4
 
     @pytest.mark.parametrize("forward", ["packed", "padded"])
     def test_names_the_first_bad_layer(self, forward: Any) -> None:

@@ -31,6 +31,7 @@ from auditor.adapters.hf.kept_vectors import KeptVectors
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.progress import Silent
 from auditor.core.scores import FloatArray
+from auditor.errors import ModelLoadError
 
 NOTHING_KEPT = KeptVectors(())
 
@@ -116,6 +117,22 @@ def test_steps_are_doubled_only_while_it_takes_more() -> None:
             assert max(errors((one, other))) > 1
 
 
+def test_a_margin_much_smaller_than_its_sides_takes_as_many_steps_as_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def of(_: object, text: GradientText, __: object, steps: int) -> Gradients:
+        """Sides of 100 and 99 nats, off by 8 / steps each, less than 1%; the margin of 1 nat is off by 16 / steps."""
+        asked.append(steps)
+        harmful = text.start == 8
+        return Gradients(np.array([100 + 8 / steps if harmful else 99 - 8 / steps]), 100 if harmful else 99, 0, steps)
+
+    monkeypatch.setattr(module, "integrated_gradients", of)
+    sides: Any = (text_of(start=8), text_of(start=7))
+    model: Any = None
+    assert pair_gradients(model, sides, torch.zeros(1), 16)[0].steps == MOST_STEPS
+    assert asked == [16, 16, 32, 32, 64, 64, 128, 128, 256, 256]
+
+
 def test_an_error_that_stays_is_told() -> None:
     model = new_model("llama", seed=2, initializer_range=0.8)
     found = integrated_gradients(model, text_of(), mean_embedding(model), 2)
@@ -155,6 +172,21 @@ def test_batches_and_memory_that_runs_out_change_nothing(monkeypatch: pytest.Mon
     # The layer gives what it gave before, even after an error.
     layer: Any = model.get_input_embeddings()
     assert not layer._forward_hooks
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_text_that_does_not_fit_is_no_error_of_the_program(gradients: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = module.last_logits
+
+    def full(*arguments: Any) -> torch.Tensor:
+        if torch.is_grad_enabled() == gradients:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return whole(*arguments)
+
+    monkeypatch.setattr(module, "last_logits", full)
+    with pytest.raises(ModelLoadError, match="a text of 12 tokens and its gradients do not fit") as caught:
+        integrated_gradients(new_model("llama", seed=4), text_of(), torch.zeros(32), 4)
+    assert "--dtype" in caught.value.fix
 
 
 def test_half_precision_says_what_it_misses() -> None:

@@ -137,10 +137,40 @@ def test_all_is_kept_for_the_next_time(attributed: Path, tmp_path: Path) -> None
     assert said.exit_code == 0, said.stderr
     assert "no pass through a model" in said.stderr
     before, after = (cells(run / "attributions.parquet") for run in (attributed, again))
-    # A text that stood in two packs was scored in each, and only one of the two is kept.
-    for number, bound in (("value", 1e-4), ("total", 0.0), ("noise", 1e-4)):
-        for one, other in zip(before, after, strict=True):
-            assert (one.pop(number) or 0.0) == pytest.approx(other.pop(number) or 0.0, abs=bound)
-    for one in (*before, *after):
-        one.pop("completeness_error")
     assert before == after
+
+
+def test_in_half_precision_a_path_is_complete_against_its_own_ends(
+    llama_series: dict[str, Path], pair_file: Path, tmp_path: Path
+) -> None:
+    rows: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    for dtype in ("float32", "bfloat16"):
+        run = tmp_path / dtype
+        ends = (llama_series["sft"], llama_series["dpo"])
+        said = audit("compare", *ends, "--probe", pair_file, "--dtype", dtype, "--render", "plain", "--out", run)
+        assert said.exit_code == 0, said.stderr
+        said = audit("attribute", run, "--method", "path", "--sample", "1", "--top", "0")
+        assert said.exit_code == 0, said.stderr
+        items = rows[dtype] = defaultdict(dict)
+        for row in cells(run / "attributions.parquet"):
+            if row["level"] == "layer":
+                items[row["item"]][row["name"]] = row
+    assert rows["float32"].keys() == rows["bfloat16"].keys()
+    gaps = []
+    for item, exact in rows["float32"].items():
+        half = rows["bfloat16"][item]
+        rounding = half.pop("(rounding)")
+        assert half.keys() == exact.keys()
+        for name, row in exact.items():
+            # The very same path, item by item.
+            assert half[name]["value"] == row["value"]
+            total, own = rounding["total"], row["total"]
+            # The gap between the shift that was scored and the shift of the path's ends; sums of the two add up to it.
+            assert rounding["value"] == pytest.approx(total - own, abs=2e-4)
+            bound = 2e-4 + 1e-3 * abs(own)
+            assert abs(rounding["completeness_error"]) <= bound
+        parts = sum(row["value"] for row in half.values())
+        assert rounding["completeness_error"] == pytest.approx(parts + rounding["value"] - total, abs=1e-9)
+        gaps.append(abs(rounding["value"]))
+    # What was rounded away is far beyond what the path misses.
+    assert max(gaps) > 5e-3

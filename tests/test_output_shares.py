@@ -8,6 +8,7 @@ from fake_scores import probe_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditor.core.attributions import Unit, by_role
 from auditor.core.items import Candidate, Item
 from auditor.core.output_shares import role_shares, token_shares
 from auditor.core.scores import CandidateScore, CheckpointScores, ScoredItem
@@ -80,6 +81,21 @@ def test_a_token_over_two_words_counts_for_the_longer_part_and_white_space_for_t
     assert _told(_shares(_table(scored))[0, 0]) == {"frame": -1.0, "predicate": -1.0, "identity": -6.0}
 
 
+def test_a_context_s_last_tokens_are_frame_and_what_closes_the_turn_is_its_end() -> None:
+    # Where a token straddles the boundary, scoring starts before the candidate: such tokens hold nothing of it.
+    scored = _scored(_item("1", "bad", "fine"), [[0, 3, 3], [0, 4, 4]], [[-1.0, -2.0, -4.0], [-1.5, -2.5, -3.0]])
+    assert _told(_shares(_table(scored))[0, 0]) == {"frame": 0.5, "predicate": 0.5, "end": -1.0}
+    assert [unit.role for unit in token_shares(_table(scored), 0, "base").units] == ["frame", "predicate", "end"] * 2
+
+
+def test_who_a_pair_is_about_matters_where_its_texts_say_so() -> None:
+    texts = [[4, 10], [5, 11]], [[-1.0, -2.0], [-2.0, -4.0]]
+    nobody, named = (_item(name, " xem people", " them people", surface=name) for name in ("nobody", "people"))
+    shares = _shares(_table(_scored(nobody, *texts), _scored(named, *texts)))
+    assert _told(shares[0, 0]) == {"pronoun": 1.0, "frame": 2.0}
+    assert _told(shares[1, 0]) == {"pronoun": 1.0, "identity": 2.0}
+
+
 def test_a_baseline_is_subtracted_token_by_token() -> None:
     cuts = [[4], [5]]
     fields = {"design": "responsiveness"}
@@ -89,6 +105,21 @@ def test_a_baseline_is_subtracted_token_by_token() -> None:
     assert [item.id for item in table.items] == ["1"]
     assert _told(_shares(table)[0, 0]) == {"pronoun": table.sides.margins()[0, 0]} == {"pronoun": 4.5}
     assert token_shares(table, 0, "base").values.tolist() == [3.0, 1.5]
+
+
+def test_tokens_of_a_baseline_play_the_parts_they_play_in_the_row() -> None:
+    fields = {"design": "responsiveness"}
+    declared = _scored(_item("1", " xem", " them", baseline="0", surface="xem", **fields), [[4], [5]], [[-1.0], [-2.0]])
+    # Who says nothing of themselves has no surface.
+    undeclared = _scored(_item("0", " xem", " them", **fields), [[4], [5]], [[-4.0], [-0.5]])
+    table = _table(declared, undeclared)
+    by_token = {unit.name: value for unit, value in zip(*_by_role(table), strict=True)}
+    assert _told(_shares(table)[0, 0]) == by_token == {"identity": 3.0, "pronoun": 1.5}
+
+
+def _by_role(table: ScoreTable) -> tuple[tuple[Unit, ...], list[float]]:
+    summed = by_role(token_shares(table, 0, "base"))
+    return summed.units, summed.values.tolist()
 
 
 def test_what_is_no_pair_has_no_shares() -> None:

@@ -25,7 +25,11 @@ from auditor.adapters.hf.engine import score_sequences
 from auditor.adapters.hf.kept_vectors import KeptVectors
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.parameter_path import PathParts, parts_of, path_attributions
+from auditor.adapters.hf.path_records import PathRecord
 from auditor.adapters.hf.sequences import Sequences
+from auditor.adapters.hf.weight_differences import Moving, MovingWeights
+from auditor.adapters.hf.weight_units import Weight, WeightMap, units_of
+from auditor.adapters.progress import Silent
 from auditor.core.scores import FloatArray
 from auditor.errors import ModelLoadError, NotComparableError
 
@@ -189,6 +193,31 @@ class TestCompleteness:
         found = parts(two)
         np.testing.assert_allclose(found.totals, change, atol=2e-5)
         np.testing.assert_allclose(found.values.sum(axis=1), change, rtol=1e-3)
+
+
+def test_of_a_small_shift_parts_may_miss_more_than_a_thousandth() -> None:
+    units = units_of(WeightMap((Weight("w", (1,)),), None, "", ""))[0].units
+    totals = np.array([0.01, 0.01, 5.0, 5.0, np.nan])
+    missed = np.array([1.9e-4, 2.1e-4, 4.9e-3, 5.1e-3, 0.0])
+    found = PathParts(units, (totals + missed)[:, None], np.zeros(5), totals, np.full(5, 8))
+    assert found.rough.tolist() == [1, 3]
+
+
+def test_a_tensor_that_an_item_does_not_read_has_no_part_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As experts have that no token of a text is sent to."""
+    weights = WeightMap((Weight("one", (1,)), Weight("other", (1,))), None, "", "")
+    parameters = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
+    moving = [
+        Moving(tensor, own, (own,), torch.full((1,), 3.0), None)
+        for tensor, own in zip(units_of(weights), parameters, strict=True)
+    ]
+    ends = np.zeros(2)
+    moved = MovingWeights(torch.nn.Module(), weights, moving, ends, ends)  # type: ignore[arg-type]
+    monkeypatch.setattr(parameter_path, "_margin", lambda _, __, members: 2 * parameters[members[0] // 2].sum())
+    record = PathRecord(KeptVectors(()), ["", ""], [b"", b""])
+    record.begin(weights, ends, ends)
+    parameter_path._walk(moved, some_pairs(items=2), record, Silent(), "")
+    assert record.integral().tolist() == [[6, 0], [0, 6]]
 
 
 class TestWhatMoves:

@@ -44,6 +44,8 @@ def test_an_adapter_takes_little_more_than_its_base(tmp_path: Path) -> None:
     adapter = 2 * 4 * (32 + 32 + 32 + 16)
     assert cost.moving == adapter
     assert cost.memory == 4 * (reference.n_parameters + 2 * adapter)
+    # Forward and back to what went in through all; back to the weights through the adapter alone.
+    assert cost.operations == 2 * (2 * (reference.n_parameters + adapter) + adapter) * sum(TOKENS)
 
 
 def test_sizes_that_no_header_tells(tmp_path: Path) -> None:

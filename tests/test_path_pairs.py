@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from fake_scores import pair, probe_of, scored
 
-from auditor.adapters.attribution.path_pairs import PATH_LEVELS, other_tokens, path_answers, path_pairs
+from auditor.adapters.attribution.path_pairs import PATH_LEVELS, path_answers, path_pairs
 from auditor.adapters.attribution.questions import Question
 from auditor.adapters.hf.sequences import Sequences
 from auditor.adapters.hf.weight_units import WeightUnit, summed
@@ -56,7 +56,8 @@ def test_a_baselines_parts_are_subtracted_and_totals_are_the_scores_own() -> Non
     _, places = path_pairs(_sequences(), [question])
     units = tuple(WeightUnit(f"layers.{layer}.mlp.weight", "mlp", layer) for layer in range(2))
     values = np.array([[1.0, 1.0], [3.0, 1.5], [0.25, 2.0]])
-    answers = list(path_answers(question, {level: summed(units, values, level) for level in PATH_LEVELS}, places))
+    answers, left_out = path_answers(question, {level: summed(units, values, level) for level in PATH_LEVELS}, places)
+    assert left_out == ()
     layers = {one.item: one for one in answers if one.level == "layer"}
     assert layers["declared"].values.tolist() == [2.0, 0.5]
     assert layers["turned"].values.tolist() == [0.25, 2.0]
@@ -69,8 +70,36 @@ def test_a_baselines_parts_are_subtracted_and_totals_are_the_scores_own() -> Non
 
 def test_other_tokens_at_the_reference_have_no_path() -> None:
     question = _question("turned")
-    (refusal,) = other_tokens(question)
-    assert (refusal.reason, refusal.count, refusal.checkpoint) == ("tokens_differ", 1, "dpo")
-    pairs, _ = path_pairs(_sequences(), [question])
+    pairs, places = path_pairs(_sequences(), [question])
     assert len(pairs) == 4
-    assert not list(other_tokens(_question()))
+    answers, (refusal,) = path_answers(question, {"layer": (("layer 0",), np.zeros((2, 1)))}, places)
+    assert [one.item for one in answers] == ["declared"]
+    assert (refusal.reason, refusal.count, refusal.checkpoint) == ("tokens_differ", 1, "dpo")
+
+
+def test_in_half_precision_rounding_is_a_part_of_its_own_and_the_error_the_paths() -> None:
+    question = _question()
+    _, places = path_pairs(_sequences(), [question])
+    values = np.array([[1.0, 1.0], [3.0, 1.5], [0.25, 2.0]])
+    # What the parts are to add up to; they miss it by 0.25, 0.5 and -0.125.
+    totals = np.array([1.75, 4.0, 2.375])
+    answers, _ = path_answers(question, {"layer": (("layer 0", "layer 1"), values)}, places, totals)
+    found = {one.item: one for one in answers}
+    # Scored were 2 where float32 has 2.375, and 0 where it has 4 - 1.75.
+    assert found["turned"].values.tolist() == [0.25, 2.0, -0.375]
+    assert found["declared"].values.tolist() == [2.0, 0.5, -2.25]
+    assert [(unit.number, unit.name) for unit in found["turned"].units][2:] == [(-1, "(rounding)")]
+    assert (found["turned"].total, found["declared"].total) == (2.0, 0.0)
+    assert (found["turned"].completeness_error, found["declared"].completeness_error) == (-0.125, 0.25)
+
+
+def test_an_item_without_finite_parts_is_refused() -> None:
+    question = _question()
+    _, places = path_pairs(_sequences(), [question])
+    # Of the baseline of one, and of the other itself.
+    for row, left in ((0, "turned"), (2, "declared")):
+        values = np.ones((3, 2))
+        values[row, 1] = np.nan
+        answers, (refusal,) = path_answers(question, {"layer": (("layer 0", "layer 1"), values)}, places)
+        assert [one.item for one in answers] == [left]
+        assert (refusal.reason, refusal.count) == ("not_finite", 1)

@@ -112,6 +112,18 @@ def test_parts_of_other_tensors_are_not_taken(kept: KeptVectors) -> None:
     assert filled(again).complete
 
 
+def test_parts_of_as_many_units_of_other_tensors_are_made_again(kept: KeptVectors) -> None:
+    record = PathRecord(kept, SCOPES, KEYS)
+    record.begin(WEIGHTS, BEFORE, AFTER)
+    filled(record)
+    other = WeightMap((*WEIGHTS.weights[:2], Weight("scale.weight", (4,))), WEIGHTS.heads, "embed", "head")
+    kept.keep_facts(SCOPES[0], other.to_json())
+    again = PathRecord(kept, SCOPES, KEYS)
+    assert again.known.all()
+    again.begin(WEIGHTS, BEFORE, AFTER)
+    assert not again.known.any()
+
+
 def test_more_items_later(kept: KeptVectors) -> None:
     record = PathRecord(kept, SCOPES, KEYS[:2])
     record.begin(WEIGHTS, BEFORE[:2], AFTER[:2])

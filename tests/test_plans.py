@@ -96,21 +96,6 @@ class TestPlan:
         assert [pack.tolist() for pack in plan.packs] == [[0, 1, 2, 3], [4, 5, 6, 7]]
         assert plan.nodes == 20
 
-    def test_items_that_share_a_whole_text_stand_together(self) -> None:
-        # Each of four texts about a reference stands in three items, beside a text of each one's own.
-        rows = [
-            row
-            for own in (1, 2, 3)
-            for text in range(4)
-            for row in (([own, 9, text, 0], 1), ([8, 9, 9, text, 7, 0], 1))
-        ]
-        sequences = Sequences.of(rows, [at // 2 for at in range(len(rows))])
-        plan = plan_packs(sequences, RowCosts(5, 20, 10**6))
-        for pack in plan.packs:
-            # All three items of a text are in the pack that one of them is in.
-            texts = {int(sequences[at][3]) for at in pack if len(sequences[at]) == 6}
-            assert len(pack) == 6 * len(texts)
-
     def test_order_of_items_does_not_matter(self) -> None:
         order = np.arange(len(alike()))[::-1]
         turned = replace(alike().take(order), items=np.arange(len(alike())) // 1)
@@ -161,19 +146,26 @@ class TestRemaining:
         assert [one.tolist() for one in left.packs] == [one.tolist() for at, one in enumerate(plan.packs) if at != 1]
         assert left.digest == plan.digest
 
-    def test_an_item_with_one_unknown_candidate_is_scored_whole(self) -> None:
+    def test_of_an_item_with_one_unknown_candidate_that_is_left(self) -> None:
         everything = set(range(len(alike())))
         unknown = 4
         _, left = self.left(sorted(everything - {unknown}))
-        own = set(np.flatnonzero(alike().items == alike().items[unknown]).tolist())
-        assert_partition(left, alike(), own)
+        assert (alike().items == alike().items[unknown]).sum() > 1
+        assert_partition(left, alike(), {unknown})
+
+    def test_what_is_too_large_for_a_mask_when_alone_is_not_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Beside others the long one stands in a pack, for rows may be longer than the largest mask of one item.
+        sequences = Sequences.of([([1] * 40, 1), ([1] * 40 + [2], 1)])
+        plan = plan_packs(sequences, WIDE)
+        assert [pack.tolist() for pack in plan.packs] == [[0, 1]]
+        monkeypatch.setattr(plans, "LONGEST_PACK", 30)
+        left = remaining(plan, sequences, np.array([True, False]), WIDE)
+        assert left.long.tolist() == [1]
 
     @given(st.sets(st.integers(0, 36)))
     def test_the_rest_is_scored_once(self, known: set[int]) -> None:
         _, left = self.left(sorted(known))
-        missing = {int(alike().items[at]) for at in range(len(alike())) if at not in known}
-        expected = {at for at in range(len(alike())) if int(alike().items[at]) in missing}
-        assert_partition(left, alike(), expected)
+        assert_partition(left, alike(), set(range(len(alike()))) - known)
 
     def test_everything_known(self) -> None:
         _, left = self.left(list(range(len(alike()))))

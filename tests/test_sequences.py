@@ -30,8 +30,19 @@ def test_take() -> None:
     assert some.items.tolist() == [0, 1, 1]
 
 
+def test_texts_are_told_apart_by_ids_and_by_where_scoring_starts() -> None:
+    found = Sequences.of([([5, 6, 7], 1), ([5, 6], 1), ([5, 6, 7], 1), ([5, 6, 7], 2), ([5, 6], 1), ([5, 6, 7], 1)])
+    positions, places = found.distinct()
+    assert positions.tolist() == [0, 1, 3]
+    assert places.tolist() == [0, 1, 0, 2, 1, 0]
+    keys = [found.key(at) for at in range(len(found))]
+    assert [keys.index(key) for key in keys] == [0, 1, 0, 3, 1, 0]
+    assert {len(key) for key in keys} == {32}
+
+
 def test_nothing() -> None:
     nothing = Sequences.of([])
+    assert [one.tolist() for one in nothing.distinct()] == [[], []]
     assert len(nothing) == 0
     assert nothing.bounds.tolist() == nothing.scored_bounds.tolist() == [0]
     assert len(Sequences.of(ROWS).take(np.array([], dtype=np.int64))) == 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from model_factory import new_model
@@ -33,14 +36,24 @@ def test_a_transposed_tensor(tmp_path: Path) -> None:
     assert torch.equal(Place(tmp_path).put(tensor), tensor)
 
 
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "memmap", full)
-    with pytest.raises(StorageError, match="No space left") as caught:
-        Place(tmp_path).put(torch.ones(3))
+@pytest.mark.parametrize("size", [3, 100_000])
+def test_a_full_disk(tmp_path: Path, size: int) -> None:
+    with without_room(), pytest.raises(StorageError, match="File too large") as caught:
+        Place(tmp_path).put(torch.ones(size))
     assert "TMPDIR" in caught.value.fix
+
+
+@contextmanager
+def without_room() -> Iterator[None]:
+    """No file of this process may hold a byte, and no signal ends it for trying."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_files_where_a_second_copy_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,11 @@ from auditor.adapters.attribution.word_attributions import (
     plan_words,
     shift_of,
 )
+from auditor.adapters.cache.score_store import ScoreStore
+from auditor.adapters.hf import engine
+from auditor.adapters.hf.kept_scores import KeptScores, scope_of
+from auditor.adapters.hf.plans import RowCosts
+from auditor.adapters.hf.sequences import Sequences
 from auditor.core.attributions import BASELINE_UNIT
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Item, Message, Probe
 from auditor.core.margins import margin_of
@@ -117,6 +122,22 @@ def captums_own(folder: Path, method: WordMethod, seed: int) -> FloatArray:
     return difference
 
 
+def test_orders_are_drawn_with_the_seed_for_each_pair() -> None:
+    asked = [(PROBE, [MARKED, replace(MARKED, id="n")])]
+    plans = [plan_words(asked, ["plain"], WordSettings("shapley", permutations=3, seed=seed)) for seed in (0, 0, 1)]
+    drawn = [[tuple(row.ids) for row in plan._rows] for plan in plans]
+    assert drawn[0] == drawn[1]
+    assert len({*drawn[0], *drawn[2]}) == 4
+
+
+def test_of_several_reference_rows_the_first_by_id_takes_the_identity_s_place() -> None:
+    others = [replace(REFERENCE, id=name, context=f"I met some {name} at school. They") for name in ("s", "q", "t")]
+    probe = probe_of(*others, MARKED)
+    plan = plan_words([(probe, [MARKED])], ["plain"], WordSettings("ablation"))
+    (row,) = plan._rows
+    assert row.edits.without([row.edits.identity]).context == "I met some q at school. They"
+
+
 def test_what_ablation_does_not_add_up_to_is_said(llama_series: dict[str, Path]) -> None:
     one = replace(MARKED, candidates=(Candidate(HARMFUL, " rude"), Candidate(AFFIRMING, " kind")))
     (found,), _ = read(
@@ -186,7 +207,49 @@ def test_a_text_is_scored_once_however_often_it_is_asked_for() -> None:
     probe = probe_of(MARKED, twin, REFERENCE)
     both = plan_words([(probe, [MARKED, twin])], ["plain", "chat"], WordSettings("ablation"))
     alone = plan_words([(probe, [MARKED])], ["plain"], WordSettings("ablation"))
-    assert both.texts == alone.texts == 2 * (7 + 1 + 8)
+    items = [[item for probe in plan.probes for item in probe.items] for plan in (both, alone)]
+    # Seven words of the context besides the identity, and eight of the two sides.
+    assert list(map(len, items)) == [7 + 8] * 2
+
+
+@pytest.mark.parametrize("forward", ["packed", "padded"])
+def test_each_distinct_text_goes_through_the_model_once_and_a_second_run_says_the_same(
+    llama_series: dict[str, Path], tmp_path: Path, forward: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Packs so small that a side which stays as it is would stand in many.
+    monkeypatch.setattr(engine, "row_costs", lambda *_: RowCosts(10, 40, 10**6))
+    passed: list[bytes] = []
+    for name in ("packed_logprobs", "padded_logprobs"):
+        watch(monkeypatch, name, passed)
+    plan = plan_words([(PROBE, [MARKED])], ["plain"], WordSettings("ablation"))
+    found = []
+    with ScoreStore.open(tmp_path) as store:
+        for _ in range(2):
+            scorer = scorer_of(llama_series, forward=forward)
+            scorer.keep_in = lambda identity, dtype: KeptScores([store], scope_of(identity, {"dtype": dtype}))
+            scores = score(scorer, "dpo", PROBE)
+            asked = scorer.unknown_texts(Checkpoint("dpo", "dpo"), plan.probes)
+            passed.clear()
+            edited = score(scorer, "dpo", *plan.probes)
+            found.append(plan.read(scores, edited)[0][0].attribution)
+            assert len(passed) == len(set(passed)) == asked
+            # Seven words of the context, of both sides; each word of a side with that side alone, the other is known.
+            assert asked == (0 if len(found) == 2 else 2 * 7 + 8)
+    np.testing.assert_array_equal(found[0].values, found[1].values)
+    assert found[0].total == found[1].total
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, name: str, passed: list[bytes]) -> None:
+    """Note every text that goes through a model, but for those that the check of a first pack asks again."""
+    whole = getattr(engine, name)
+
+    def watched(model: Any, sequences: Sequences, *rest: Any, **options: Any) -> Any:
+        some = sequences.take(rest[0]) if name == "packed_logprobs" else sequences
+        passed.extend(map(some.key, range(len(some))))
+        return whole(model, sequences, *rest, **options)
+
+    monkeypatch.setattr(engine, name, watched)
+    monkeypatch.setattr(engine, "_checked", lambda _, __, found: found)
 
 
 def test_an_edited_text_that_is_refused_refuses_the_pair(llama_series: dict[str, Path]) -> None:

@@ -114,6 +114,9 @@ def test_the_neutral_term_begins_as_the_sentence_does() -> None:
     )
     assert without(edits, "Muslims") == "People and people, TRANS-people too"
     assert edits.units[edits.identity].replacement == "people"
+    # The surface form has no capital of its own, so this one is the sentence's.
+    later = word_edits(row("Hello. Trans women met me", surface="trans women"), None, "plain", neutral="people")
+    assert without(later, "Trans women") == "Hello. People met me"
 
 
 def test_a_reference_row_is_its_own() -> None:

@@ -79,6 +79,45 @@ def test_shared_words_rise_on_both_sides() -> None:
     assert found == ((1, 0), (2, 1), (4, 3))
 
 
+@given(st.lists(st.sampled_from("abcd"), max_size=6), st.lists(st.sampled_from("abcd"), max_size=6))
+def test_what_is_shared_is_the_same_on_both_sides(one: list[str], other: list[str]) -> None:
+    item = _pair(" ".join(one), " ".join(other))
+    shared = [[text for text, role in _told(item, side) if role == "frame"] for side in (0, 1)]
+    assert shared[0] == shared[1]
+    turned = _pair(" ".join(other), " ".join(one))
+    assert _told(turned, 1) == _told(item, 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["\u0939\u093f\u0928\u094d\u0926\u0940", "\u0932\u094b\u0917"],  # Hindi, vowel signs and a virama
+        ["cafe\u0301", "n\u0303"],  # accents by themselves
+        ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0628\u0648\u062f"],  # Persian, a joiner within
+        ["\u0e1c\u0e39\u0e49\u0e2b\u0e0d\u0e34\u0e07"],  # Thai, vowels above and below
+    ],
+)
+def test_marks_on_letters_belong_to_the_word(words: list[str]) -> None:
+    found = words_of(" ".join(words) + " !")
+    assert [word.text for word in found] == [*words, "!"]
+    assert [word.is_punctuation for word in found] == [False] * len(words) + [True]
+
+
+def test_marks_on_no_letter_are_signs() -> None:
+    # A heart and the mark that asks for its colour.
+    assert [word.text for word in words_of("a \u2764\ufe0f b")] == ["a", "\u2764\ufe0f", "b"]
+
+
+def test_a_surface_with_a_mark_behind_it_is_another_word() -> None:
+    assert surface_places("ex ex\u0301 ex", "ex") == ((0, 2), (7, 9))
+
+
+def test_a_surface_may_begin_within_a_word_that_ends_like_it() -> None:
+    assert surface_places("aa a a", "a a") == ((3, 6),)
+    # None begins within another.
+    assert surface_places("a a a", "a a") == ((0, 3),)
+
+
 def test_no_surface_stands_nowhere_and_signs_in_one_are_literal() -> None:
     assert surface_places("anything", " ") == ()
     assert surface_places("a (b) c", "(b)") == ((2, 5),)

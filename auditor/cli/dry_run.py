@@ -33,7 +33,7 @@ def print_dry_run(
 
     Time is 2 x parameters x unique tokens over the matmul rate measured here and now, so it is a floor; a
     forward pass reaches between a half and two thirds of it. Unique are tokens after another beginning: texts that
-    begin alike share what they share, unless each goes through the model by itself.
+    begin alike share what they share; where each goes through the model by itself, only those that are all alike.
     """
     rate = matmul_rate(policy.device, policy.dtype)
     title = f"Dry run: {policy.device}, {policy.dtype}, {rate / 1e9:,.0f} GFLOP/s matmul; times are the least possible"
@@ -44,7 +44,8 @@ def print_dry_run(
         work = scorer.prepare(name, probes)
         parameters = one.n_parameters or one.weight_bytes // _BYTES[policy.dtype]
         memory = parameters * _BYTES[policy.dtype] + 4 * BATCH_LOGITS.get(policy.device, BATCH_LOGITS["cpu"])
-        tokens = distinct_prefixes(work.sequences) if forward == "packed" else work.tokens
+        asked = work.sequences
+        tokens = distinct_prefixes(asked) if forward == "packed" else int(asked.lengths[asked.distinct()[0]].sum())
         costs = (_size(one.weight_bytes), _size(memory), f"{2 * parameters * tokens / rate:,.1f} s")
         table.add_row(
             Text(printable(name)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from auditor.adapters.attribution.path_pairs import PATH_LEVELS, other_tokens, path_answers, path_pairs
+from auditor.adapters.attribution.path_pairs import PATH_LEVELS, path_answers, path_pairs
 from auditor.adapters.attribution.questions import Question, with_shift
 from auditor.adapters.attribution.ways import Answered, Cost, Way
 from auditor.adapters.attribution.word_attributions import WordAttribution, WordPlan, WordSettings, plan_words, shift_of
@@ -129,9 +129,12 @@ def path_way(opened: OpenAudit, nodes: int) -> Way:
                 digest=opened.hashes.digest,
             )
             levels = {level: parts.at(level) for level in PATH_LEVELS}
+            # A path is in float32 always, and complete against its own ends.
+            totals = None if opened.scorer.shelf.policy.dtype == "float32" else parts.totals
             for question in own:
-                attributions += path_answers(question, levels, places)
-                refusals += other_tokens(question)
+                answers, left_out = path_answers(question, levels, places, totals)
+                attributions += answers
+                refusals += left_out
         return Answered(tuple(attributions), tuple(refusals))
 
     def cost(questions: Sequence[Question]) -> Cost:

@@ -53,17 +53,10 @@ def choose_items(
         clusters: how many to draw on each axis; the same match keys for all identities, so that they stay comparable.
         top: how many rows to pick for their size, over all identities.
     """
-    wanted = np.array(
-        [
-            item.role == "marked"
-            and item.valence == "harm"
-            and item.pair is not None
-            and (not identities or item.identity in identities)
-            for item in table.items
-        ],
-        dtype=bool,
-    )
-    others = np.array([item.role != "marked" and item.valence == "harm" for item in table.items], dtype=bool)
+    pairs = np.array([item.pair is not None and item.valence == "harm" for item in table.items], dtype=bool)
+    is_marked = np.array([item.role == "marked" for item in table.items], dtype=bool)
+    named = np.array([not identities or item.identity in identities for item in table.items], dtype=bool)
+    wanted, others = pairs & is_marked & named, pairs & ~is_marked
     keys = _drawn_keys(table, matching, np.flatnonzero(wanted), clusters, seed)
     drawn = np.flatnonzero(np.isin(matching.key, keys) & (wanted | others))
     measured = Measured(matching, numbers, np.isfinite(numbers))

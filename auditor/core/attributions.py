@@ -20,6 +20,8 @@ AttributionLevel = Literal["token", "word", "role", "tensor", "head", "module", 
 
 # The part of a margin that is left when everything else is taken away.
 BASELINE_UNIT = "(baseline)"
+# What a number scored in half precision has more than the same number in float32, whose parts are told.
+ROUNDING_UNIT = "(rounding)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Unit:
     """What a part of a number is attributed to.
 
     Attributes:
-        number: its place among the units of its kind, from 0; -1 for what is left of the margin without any of them.
+        number: its place among the units of its kind, from 0; -1 for what is left of the number without any of them.
         name: a token, a word, a role, a tensor, a head, a module or a layer.
         candidate: label of the candidate a token or word stands in; None for the context and for parts of a model.
         start: first character of a token or word in its candidate, or in context + prefix; -1 where it is none.

@@ -42,7 +42,7 @@ def role_shares(table: ScoreTable, wanted: Mask) -> FloatArray:
         shares[pairs, place] = 0.0
         for all_rows, sign in ((rows, 1.0), (beside, -1.0)):
             own = Rows(all_rows.column, np.where(pairs, all_rows.at, -1))
-            tokens = _read(own, known)
+            tokens = _read(own, table.items, known)
             parts = sign * tokens.signs * own.column.logprobs[tokens.positions].astype(np.float64)
             flat = np.bincount(tokens.owners * len(WORD_ROLES) + tokens.roles, parts, shares[:, place].size)
             shares[:, place] += flat.reshape(len(table.items), len(WORD_ROLES))
@@ -96,23 +96,28 @@ class _Tokens:
     roles: IntArray
 
 
-def _read(rows: Rows, known: list[tuple[Rows, _Tokens]]) -> _Tokens:
+def _read(rows: Rows, items: Sequence[Item], known: list[tuple[Rows, _Tokens]]) -> _Tokens:
     """Checkpoints of one tokenizer are cut alike, and are read once."""
     for other, tokens in known:
         if other.column.spans is rows.column.spans and np.array_equal(other.at, rows.at):
             return tokens
-    tokens = _tokens_of(rows)
+    tokens = _tokens_of(rows, items)
     known.append((rows, tokens))
     return tokens
 
 
-def _tokens_of(rows: Rows) -> _Tokens:
+def _tokens_of(rows: Rows, items: Sequence[Item]) -> _Tokens:
+    """Of rows, or of their baselines, whose tokens play the parts they play in the rows themselves.
+
+    Args:
+        items: the rows', shape (n,); a baseline has the same candidates and need not say whom they are about.
+    """
     spans, cuts = rows.column.spans, rows.column.spans.cuts
     remembered: dict[tuple[object, ...], IntArray] = {}
     positions, owners, signs, roles = [], [], [], []
     for owner in np.flatnonzero(rows.at >= 0).tolist():
         at = int(rows.at[owner])
-        item = spans.item(at)
+        item = items[owner]
         for side, other, sign in _sides(item):
             sequence = int(spans.firsts[at]) + side
             scored = slice(int(cuts.scored[sequence]), int(cuts.scored[sequence + 1]))

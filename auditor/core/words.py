@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -14,8 +15,9 @@ from auditor.core.items import Item
 WordRole = Literal["identity", "predicate", "pronoun", "frame", "punctuation", "end"]
 WORD_ROLES: tuple[WordRole, ...] = ("identity", "predicate", "pronoun", "frame", "punctuation", "end")
 
-# Letters, digits and what joins them into one word; any other run of signs is punctuation.
-_WORD = re.compile(r"\w+(?:['\u2019.\-]\w+)*|[^\w\s]+")
+# Letters, digits and what joins them into one word, the joiners of Persian and Indic scripts among it; any other run of
+# signs is punctuation.
+_WORD = re.compile(r"\w+(?:['\u2019.\-\u200c\u200d]\w+)*|[^\w\s]+")
 # Third person only: these are the words by which somebody is gendered. Forms of neopronouns after the families of
 # MISGENDERED (Hossain et al. 2023) and TANGO (Ovalle et al. 2023).
 _ENGLISH = (
@@ -49,7 +51,8 @@ class Word:
 
 def words_of(text: str) -> tuple[Word, ...]:
     """The words of a text, in order; scripts that write no spaces give whole stretches as one word."""
-    return tuple(Word(found.group(), found.start(), found.end()) for found in _WORD.finditer(text))
+    spans = (found.span() for found in _WORD.finditer(_with_letters_for_marks(text)))
+    return tuple(Word(text[start:end], start, end) for start, end in spans)
 
 
 def shared_words(one: Sequence[Word], other: Sequence[Word]) -> tuple[tuple[int, int], ...]:
@@ -73,9 +76,11 @@ def candidate_roles(item: Item, side: int, other: int) -> tuple[tuple[Word, Word
     Args:
         side: position of the candidate; ``other``: of the one it is held against.
     """
-    text = item.candidates[side].text
-    words, others = words_of(text), words_of(item.candidates[other].text)
-    shared = {at for at, _ in shared_words(words, others)}
+    text, beside = item.candidates[side].text, item.candidates[other].text
+    words = words_of(text)
+    # The two are asked in one order: of stretches of equal length another is taken the other way round.
+    pairs = shared_words(*map(words_of, sorted((text, beside))))
+    shared = {both[text > beside] for both in pairs}
     swap = item.design == "identity_swap"
     both: WordRole = "predicate" if swap else "frame"
     alone: WordRole = "identity" if swap else "predicate"
@@ -95,8 +100,37 @@ def surface_places(text: str, surface: str) -> tuple[tuple[int, int], ...]:
     """Where a text names an identity, as (start, end); whole words, whatever their case."""
     if not surface.strip():
         return ()
-    pattern = rf"(?<!\w){re.escape(surface.strip())}(?!\w)"
-    return tuple((found.start(), found.end()) for found in re.finditer(pattern, text, re.IGNORECASE))
+    plain = _with_letters_for_marks(text)
+    places: list[tuple[int, int]] = []
+    # Looked for at every character: one that is part of a longer word may overlap one that is not.
+    for found in re.finditer(f"(?=({re.escape(surface.strip())}))", text, re.IGNORECASE):
+        start, end = found.span(1)
+        if _stands_alone(plain, start, end) and start >= (places[-1][1] if places else 0):
+            places.append((start, end))
+    return tuple(places)
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no word goes on before or behind a stretch."""
+    return not (_is_of_word(text[start - 1 : start]) or _is_of_word(text[end : end + 1]))
+
+
+def _with_letters_for_marks(text: str) -> str:
+    """The text with a letter for every mark that stands on one.
+
+    Accents by themselves and the vowel signs of Indic scripts belong to the word, but are no letters to `re`.
+    """
+    if text.isascii():
+        return text
+    found: list[str] = []
+    for sign in text:
+        follows = bool(found) and _is_of_word(found[-1])
+        found.append("x" if follows and unicodedata.category(sign).startswith("M") else sign)
+    return "".join(found)
+
+
+def _is_of_word(sign: str) -> bool:
+    return sign.isalnum() or sign == "_"
 
 
 def _role(word: Word, own: WordRole, named: Sequence[tuple[int, int]], language: str) -> WordRole:

@@ -60,19 +60,19 @@ class WordParts:
 
     Attributes:
         values: of each unit, shape (units,).
-        bare: the margin without any of the players.
+        bare: the margin without any of the players; None of ablation, which takes each unit out alone.
         draws: of Shapley values, what each unit adds in each permutation, shape (permutations, units); None where
             nothing is drawn.
     """
 
     values: FloatArray
-    bare: float
+    bare: float | None
     draws: FloatArray | None = None
 
 
 def coalitions_of(question: Question) -> tuple[Coalition, ...]:
     """All coalitions whose margins `parts_of` needs, each once."""
-    asked: dict[Coalition, None] = {question.whole: None, question.bare: None}
+    asked: dict[Coalition, None] = {question.whole: None}
 
     def record(coalition: Coalition) -> float:
         asked[coalition] = None
@@ -97,13 +97,12 @@ def parts_of(question: Question, margins: Mapping[Coalition, float]) -> WordPart
 def _parts(question: Question, margin: Callable[[Coalition], float]) -> WordParts:
     forward = _Forward(question, margin)
     if question.method == "ablation":
-        values, draws = _ablation(forward, question.units), None
-    elif question.is_exact:
-        values, draws = _all_permutations(forward, question.players), None
-    else:
-        draws = _permutations(forward, question)
-        values = draws.mean(axis=0)
-    return WordParts(values, margin(question.bare), draws)
+        return WordParts(_ablation(forward, question.units), None)
+    bare = margin(question.bare)
+    if question.is_exact:
+        return WordParts(_all_permutations(forward, question.players), bare)
+    draws = _permutations(forward, question)
+    return WordParts(draws.mean(axis=0), bare, draws)
 
 
 class _Forward:

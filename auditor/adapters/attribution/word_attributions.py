@@ -87,11 +87,6 @@ class WordPlan:
         self._method: WordMethod = method
         self._rows = rows
 
-    @property
-    def texts(self) -> int:
-        """How many edited texts a rendering and checkpoint, for the estimate of what it costs."""
-        return sum(len(item.candidates) for probe in self.probes for item in probe.items)
-
     def read(
         self, scores: CheckpointScores, edited: CheckpointScores
     ) -> tuple[tuple[WordAttribution, ...], tuple[Refusal, ...]]:
@@ -116,7 +111,7 @@ class WordPlan:
     def _attribution(self, row: _Row, checkpoint: str, margins: Mapping[Coalition, float]) -> WordAttribution:
         parts = parts_of(row.question, margins)
         units, values = row.edits.units[: row.question.units], parts.values
-        if self._method == "shapley":
+        if parts.bare is not None:
             # Without any of the players something is left; single words taken out say nothing of that.
             units, values = (*units, Unit(-1, BASELINE_UNIT)), np.append(values, parts.bare)
         attribution = Attribution(
@@ -130,7 +125,7 @@ class WordPlan:
             units,
             values,
             margins[row.question.whole],
-            _noise(self._method, parts),
+            _noise(parts),
         )
         return WordAttribution(attribution, parts.draws)
 
@@ -243,9 +238,9 @@ def _refused(row: _Row, checkpoint: str, reason: Reason) -> Refusal:
     return Refusal(reason, detail, row.probe, item.id, row.render, checkpoint, item.identity)
 
 
-def _noise(method: WordMethod, parts: WordParts) -> FloatArray | None:
+def _noise(parts: WordParts) -> FloatArray | None:
     """Standard errors of the units and of the baseline, which is not drawn; None where the method draws nothing."""
-    if method == "ablation":
+    if parts.bare is None:
         return None
     if parts.draws is None:
         return np.zeros(len(parts.values) + 1)

@@ -1,4 +1,4 @@
-"""The scoring engine: sequences in, log-probabilities of their scored tokens out, each distinct prefix computed once.
+"""The scoring engine: sequences in, log-probabilities of their scored tokens out, each text and prefix computed once.
 
 A model is first asked for the pack that holds the longest sequence, and for two of its sequences by themselves:
 an architecture that does not keep to masks and positions is found out before a number of it is used.
@@ -73,7 +73,7 @@ def score_sequences(
     batch_size: int | None = None,
     work: Work | None = None,
 ) -> Iterator[Scored]:
-    """Score what is not known, pass by pass.
+    """Score what is not known, pass by pass; sequences that are one text go through the model once.
 
     Args:
         known: sequences that need no scoring, shape (n,).
@@ -89,12 +89,32 @@ def score_sequences(
     known = np.zeros(len(sequences), dtype=bool) if known is None else known
     work = work or Work()
     work.tokens = len(sequences.ids)
-    found = _padded(model, sequences, np.flatnonzero(~known), batch_size)
+    firsts, places = sequences.distinct()
+    once = sequences.take(firsts) if len(firsts) < len(sequences) else sequences
+    asked = np.isin(np.arange(len(firsts)), places[~known])
+    found = _padded(model, once, np.flatnonzero(asked), batch_size)
     if forward == "packed":
-        found = _packed(model, sequences, known, work)
-    for scored in found:
-        _check_finite(model, sequences, scored)
-        yield scored
+        found = _packed(model, once, ~asked, work)
+    alike = np.argsort(places, kind="stable")
+    alike = alike[~known[alike]]
+    bounds = np.searchsorted(places[alike], np.arange(len(firsts) + 1))
+    try:
+        for scored in found:
+            _check_finite(model, once, scored)
+            yield _for_all(scored, alike, bounds)
+    except NonFiniteLogitsError as error:
+        raise NonFiniteLogitsError(int(firsts[error.position]), error.layer) from None
+
+
+def _for_all(scored: Scored, alike: IntArray, bounds: IntArray) -> Scored:
+    """The same of every sequence that is one of these texts.
+
+    Args:
+        alike: positions of sequences, those of one text together; ``bounds``: where each text's begin and end.
+    """
+    texts = zip(scored.positions, scored.logprobs, strict=True)
+    every = [(at, own) for text, own in texts for at in alike[bounds[text] : bounds[text + 1]].tolist()]
+    return Scored([at for at, _ in every], [own for _, own in every])
 
 
 def _packed(model: PreTrainedModel, sequences: Sequences, known: NDArray[np.bool_], work: Work) -> Iterator[Scored]:

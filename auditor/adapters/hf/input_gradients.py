@@ -25,6 +25,7 @@ from auditor.adapters.hf.sequences import Logprobs
 from auditor.adapters.progress import Progress
 from auditor.core.score_columns import Mask
 from auditor.core.scores import FloatArray, IntArray
+from auditor.errors import ModelLoadError
 
 # Gauss-Legendre nodes of the first try; doubled while the parts miss more than this share of what they add up to.
 STEPS = 32
@@ -120,7 +121,7 @@ def input_gradients(
         steps: nodes of the first try.
 
     Raises:
-        ModelLoadError: the checkpoint cannot be loaded.
+        ModelLoadError: the checkpoint cannot be loaded, or the gradients of one text do not fit into memory.
         StorageError: parts cannot be kept because the disk is full or fails.
     """
     pairs = list(zip(texts[::2], texts[1::2], strict=True))
@@ -184,6 +185,9 @@ def integrated_gradients(model: PreTrainedModel, text: GradientText, mean: torch
 
     Args:
         mean: where the path begins, shape (width,).
+
+    Raises:
+        ModelLoadError: the gradients of one text do not fit into memory.
     """
     ids = torch.as_tensor(text.ids[None, :-1], device=input_device(model))
     with torch.no_grad():
@@ -191,11 +195,18 @@ def integrated_gradients(model: PreTrainedModel, text: GradientText, mean: torch
     moved = torch.as_tensor(text.moved[:-1], device=own.device)
     begin = torch.where(moved[None, :, None], mean.to(own.device), own)
     forward = _Logprob(model, ids, text)
-    with torch.no_grad():
-        whole, bare = (float(forward(one)) for one in (own, begin))
     parts = np.zeros(len(text.ids))
-    if moved.any():
-        parts[:-1] = _along(forward, own, begin, steps).sum(dim=-1, dtype=torch.float64).cpu().numpy()[0]
+    try:
+        with torch.no_grad(), memory_errors():
+            whole, bare = (float(forward(one)) for one in (own, begin))
+        if moved.any():
+            parts[:-1] = _along(forward, own, begin, steps).sum(dim=-1, dtype=torch.float64).cpu().numpy()[0]
+    except torch.OutOfMemoryError as error:
+        raise ModelLoadError(
+            f"a text of {len(text.ids)} tokens and its gradients do not fit beside the model into the memory of "
+            f"{model.device}",
+            fix="Use --dtype bfloat16, a larger card, or --device cpu.",
+        ) from error
     return Gradients(parts, whole, bare, steps)
 
 

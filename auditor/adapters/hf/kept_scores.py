@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.adapters.cache.score_store import ScoreStore
-from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
+from auditor.adapters.hf.sequences import KEY_BYTES, Logprobs, Scored, Sequences
 
-_KEY_BYTES = 32
 # Scores asked for together: each comes as an object.
 _AT_ONCE = 50_000
 
@@ -72,7 +71,7 @@ class KeptScores:
         known = np.zeros(len(sequences), dtype=bool)
         with self._timed():
             if self._stores:
-                self._keys = b"".join(_key(sequences, position) for position in range(len(sequences)))
+                self._keys = b"".join(map(sequences.key, range(len(sequences))))
             for store in self._stores:
                 unknown = np.flatnonzero(~known)
                 for part in np.split(unknown, range(_AT_ONCE, len(unknown), _AT_ONCE)):
@@ -109,7 +108,7 @@ class KeptScores:
                 store.keep_facts(self._scope, {"notes": list(facts.notes), "vocabulary": facts.vocabulary})
 
     def _key_of(self, position: int) -> bytes:
-        return self._keys[_KEY_BYTES * position : _KEY_BYTES * (position + 1)]
+        return self._keys[KEY_BYTES * position : KEY_BYTES * (position + 1)]
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -118,9 +117,3 @@ class KeptScores:
             yield
         finally:
             self.seconds += time.perf_counter() - began
-
-
-def _key(sequences: Sequences, position: int) -> bytes:
-    """A digest of the token ids and of where scoring starts."""
-    start = int(sequences.starts[position]).to_bytes(8, "little")
-    return hashlib.blake2b(start + sequences[position].astype("<i4").tobytes(), digest_size=_KEY_BYTES).digest()

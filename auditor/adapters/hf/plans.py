@@ -63,7 +63,7 @@ class RowCosts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sequences in packs; the candidates of an item lie in one.
+    """Sequences in packs; the candidates of an item lie in one, as far as they are among them.
 
     Attributes:
         packs: positions of the sequences of each pack; the first holds the longest sequence.
@@ -102,13 +102,7 @@ def plan_packs(sequences: Sequences, costs: RowCosts) -> Plan:
     so it is best cut between texts that begin otherwise, unless the row grows too long.
     """
     members = _members(sequences)
-    repeats = _repeats(sequences)
-
-    def leading(item: int) -> bytes:
-        """What an item is put beside others by: the candidate that stands in most items, such as a reference's."""
-        return min((-repeats[at], sequences.sorting_key(at)) for at in members[item])[1]
-
-    order = sorted(range(len(members)), key=leading)
+    order = sorted(range(len(members)), key=lambda item: min(map(sequences.sorting_key, members[item].tolist())))
     packs: list[IntArray] = []
     long: list[IntArray] = []
     nodes = 0
@@ -135,34 +129,20 @@ def distinct_prefixes(sequences: Sequences) -> int:
 
 
 def remaining(plan: Plan, sequences: Sequences, known: NDArray[np.bool_], costs: RowCosts) -> Plan:
-    """What is left of a plan when some scores are known: untouched packs as they are, the others' items packed anew.
+    """What is left of a plan when some scores are known: untouched packs as they are, the rest of the others anew.
 
     Args:
-        known: which sequences need no scoring, shape (n,); an item with one that does is scored whole.
+        known: which sequences need no scoring, shape (n,).
     """
     if not known.any():
         return plan
-    known = whole_items(sequences, known)
     untouched = tuple(pack for pack in plan.packs if not known[pack].any())
     touched = [pack[~known[pack]] for pack in plan.packs if known[pack].any()]
     left = np.sort(np.concatenate([np.array([], dtype=np.int64), *touched]))
     again = plan_packs(sequences.take(left), costs)
     packs = (*untouched, *(left[pack] for pack in again.packs))
-    return Plan(packs, plan.long[~known[plan.long]], 0, plan.digest)
-
-
-def whole_items(sequences: Sequences, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which sequences are known together with all other candidates of their item, shape (n,)."""
-    missing = np.unique(sequences.items[~known])
-    return ~np.isin(sequences.items, missing)
-
-
-def _repeats(sequences: Sequences) -> IntArray:
-    """How many times each sequence is asked for, shape (n,)."""
-    digests = (hashlib.blake2b(sequences.sorting_key(at), digest_size=8).digest() for at in range(len(sequences)))
-    numbers = np.fromiter((int.from_bytes(one, "big") for one in digests), dtype=np.uint64, count=len(sequences))
-    _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-    return counts[which].astype(np.int64)
+    alone = np.sort(np.concatenate([plan.long[~known[plan.long]], left[again.long]]))
+    return Plan(packs, alone, 0, plan.digest)
 
 
 def _members(sequences: Sequences) -> list[IntArray]:

@@ -22,7 +22,6 @@ from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy, 
 from auditor.adapters.hf.engine import Forward, NonFiniteLogitsError, Work, score_sequences
 from auditor.adapters.hf.kept_scores import Facts, KeptScores
 from auditor.adapters.hf.models import ModelShelf
-from auditor.adapters.hf.plans import whole_items
 from auditor.adapters.hf.read_ahead import ReadAhead
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
 from auditor.adapters.hf.sequences import Logprobs
@@ -126,10 +125,11 @@ class HFScorer:
         return self._shelf
 
     def unknown_texts(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> int:
-        """How many texts of a checkpoint no store holds, and so would go through the model."""
+        """How many distinct texts of a checkpoint no store holds, and so would go through the model."""
         kept = self._kept(fingerprint(self._files[checkpoint.name], self._digest), self._shelf.policy.dtype)
-        known = kept.find(self.prepare(checkpoint.name, probes).sequences)[1]
-        return int((~known).sum())
+        sequences = self.prepare(checkpoint.name, probes).sequences
+        known = kept.find(sequences)[1]
+        return len(sequences.take(np.flatnonzero(~known)).distinct()[0])
 
     def score(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> CheckpointScores:
         """Score every item of every probe at one checkpoint.
@@ -215,7 +215,7 @@ class HFScorer:
         logprobs, known = found
         sequences, bounds = work.sequences, work.sequences.scored_bounds
         lengths, kept_before = sequences.lengths, kept.seconds
-        left = int(lengths[~whole_items(sequences, known)].sum())
+        left = int(lengths[~known].sum())
         began = time.perf_counter()
         with shelf.take(files) as model, ReadAhead(self._next_weights(files)):
             loaded = time.perf_counter()

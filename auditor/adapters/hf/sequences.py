@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from auditor.core.scores import IntArray
 TokenIds = NDArray[np.int32]
 # What a log-softmax in float32 gives, nats.
 Logprobs = NDArray[np.float32]
+# Bytes of a digest that stands for a text.
+KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,23 @@ class Sequences:
         """Bytes that sort as the token ids of a sequence do."""
         # Big-endian, the highest byte of a number is compared first.
         return self[position].astype(">i4").tobytes()
+
+    def key(self, position: int) -> bytes:
+        """A digest of the token ids of one sequence and of where scoring starts: equal keys have equal scores."""
+        start = int(self.starts[position]).to_bytes(8, "little")
+        return hashlib.blake2b(start + self[position].astype("<i4").tobytes(), digest_size=KEY_BYTES).digest()
+
+    def distinct(self) -> tuple[IntArray, IntArray]:
+        """Each text once.
+
+        Returns:
+            Where each first stands, rising, shape (m,); and of every sequence its place among these, shape (n,).
+        """
+        # As one array: a million objects would take more than what is in them.
+        keys = np.frombuffer(b"".join(map(self.key, range(len(self)))), dtype=f"S{KEY_BYTES}")
+        _, firsts, which = np.unique(keys, return_index=True, return_inverse=True)
+        positions = np.sort(firsts)
+        return positions, np.searchsorted(positions, firsts[which])
 
     @property
     def lengths(self) -> IntArray:

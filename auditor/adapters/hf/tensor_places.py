@@ -28,9 +28,10 @@ class Place:
         if self._folder is None:
             return held
         path = self._folder / "tensor"
+        numbers = held.cpu().contiguous().numpy().reshape(-1)
         try:
             # Written, not mapped: a full disk then is an error, where a page that can't be had would end the process.
-            held.cpu().contiguous().numpy().tofile(path)
+            path.write_bytes(numbers.data)
             # Private pages, so that torch finds them writable; nobody writes.
             mapped = np.memmap(path, np.float32, "c", shape=tuple(held.shape) or (1,))
             path.unlink()
@@ -52,5 +53,5 @@ def needs_files(model: PreTrainedModel) -> bool:
         free = torch.cuda.mem_get_info(device)[0]
     elif device.type == "mps":
         free = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    # A tied tensor gets a gradient from each of its uses before they are added.
+    # As much again as the largest gradient is left to what a pass keeps for its way back.
     return free is not None and sum(sizes) + 2 * max(sizes) > free

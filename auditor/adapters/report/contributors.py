@@ -122,9 +122,7 @@ def contributors_of(
             sides = [texts.side(place, side) for side in range(len(SIDES))]
             pair = _described(margins, row, branch, float(numbers[row]), float(excess[row]) if known else None)
             sign = _sign(pair.number if pair.excess is None else pair.excess)
-            found.append(
-                replace(pair, token=_token(parts[row], like, sides, sign), edit=_edit(parts[row], pair.shared))
-            )
+            found.append(replace(pair, token=_token(parts[row], like, sides, sign), edit=_edit(parts[row], pair)))
     return tuple(found)
 
 
@@ -199,10 +197,15 @@ def _tokens(parts: _Rows) -> Mapping[tuple[str, int], Mapping[str, Any]]:
     }
 
 
-def _edit(parts: _Rows, shared: float) -> Edit | None:
-    """The edit that leaves least beyond what the reference rows share; None where none takes any away."""
-    best = min(_edits(parts), key=lambda one: abs(one.after - shared), default=None)
-    return best if best is not None and abs(best.after - shared) < abs(best.before - shared) else None
+def _edit(parts: _Rows, pair: Contributor) -> Edit | None:
+    """The edit that leaves least beyond what the reference rows share; None where none takes any away.
+
+    With another identity in its place a row is its reference row, and nothing is left of an excess by definition: of
+    an excess the identity is not among the edits.
+    """
+    edits = (one for one in _edits(parts) if pair.excess is None or one.role != "identity")
+    best = min(edits, key=lambda one: abs(one.after - pair.shared), default=None)
+    return best if best is not None and abs(best.after - pair.shared) < abs(best.before - pair.shared) else None
 
 
 def _edits(parts: _Rows) -> Iterator[Edit]:
