@@ -31,6 +31,22 @@ def test_the_same_numbers_in_their_place(tmp_path: Path, in_files: bool, shape: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_weight_saved_in_half_precision_takes_half_the_memory() -> None:
+    weight = torch.nn.Parameter(torch.randn(3, 4).to(torch.bfloat16).float())
+    held = Place(None).put_weight(weight)
+    assert held.dtype == torch.bfloat16
+    assert torch.equal(held.float(), weight)
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+def test_a_weight_that_half_precision_would_round(tmp_path: Path, in_files: bool) -> None:
+    weight = torch.nn.Parameter(torch.tensor([1.0, 1.0 + 2**-20]))
+    held = Place(tmp_path if in_files else None).put_weight(weight)
+    assert held.dtype == torch.float32
+    assert torch.equal(held, weight)
+    assert (held.data_ptr() == weight.data_ptr()) != in_files
+
+
 def test_a_transposed_tensor(tmp_path: Path) -> None:
     tensor = torch.arange(12.0).reshape(3, 4).T
     assert torch.equal(Place(tmp_path).put(tensor), tensor)

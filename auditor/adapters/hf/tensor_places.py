@@ -18,6 +18,19 @@ class Place:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
+    def put_weight(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The same numbers, in their place; in memory as bfloat16 where that is what they were saved in.
+
+        Raises:
+            StorageError: the disk is full or fails.
+        """
+        if self._folder is not None:
+            return self.put(tensor)
+        held = tensor.detach()
+        # While the next model is loaded, its file's numbers are in memory beside its own.
+        short = held.to(torch.bfloat16)
+        return short if torch.equal(short.to(held.dtype), held) else held
+
     def put(self, tensor: torch.Tensor) -> torch.Tensor:
         """The same numbers, in their place.
 

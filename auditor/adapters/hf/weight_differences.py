@@ -199,7 +199,7 @@ def check_comparable(reference: CheckpointFiles, policy: CheckpointFiles, shelf:
 def _kept(model: PreTrainedModel, weights: WeightMap, place: Place) -> dict[str, torch.Tensor]:
     """Every tensor under all its names; it outlives the model."""
     parameters = dict(model.named_parameters(remove_duplicate=False))
-    held = {one: place.put(parameters[one.name]) for one in weights.weights}
+    held = {one: place.put_weight(parameters[one.name]) for one in weights.weights}
     return {name: tensor for one, tensor in held.items() for name in (one.name, *one.tied)}
 
 
