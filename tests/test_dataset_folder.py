@@ -32,6 +32,7 @@ def test_a_pair_file_reads_back_and_loads(tmp_path: Path) -> None:
     assert (again.name, again.items) == (probe.name, probe.items)
     loaded = datasets.load_dataset(str(out), split="test", cache_dir=str(tmp_path / "cache"))
     assert loaded["id"][:] == [item.id for item in probe.items]
+    assert open_probe(f"hub:{out}").items == probe.items
     assert loaded["harmful"][:] == [item.candidates[0].text for item in probe.items]
 
 

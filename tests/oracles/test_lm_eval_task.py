@@ -32,7 +32,9 @@ def evaluated(folder: Path, task: Path, limit: int | None = None) -> dict[str, f
         model=model, tasks=[name], task_manager=tasks, bootstrap_iters=0, limit=limit
     )
     values = found["results"][name]
-    return {key.removesuffix(",none"): value for key, value in values.items() if key.endswith(",none")}
+    assert {value for key, value in values.items() if key.endswith("_stderr,none")} <= {"N/A"}
+    named = {key.removesuffix(",none"): value for key, value in values.items() if key.endswith(",none")}
+    return {name: value for name, value in named.items() if not name.endswith("_stderr")}
 
 
 def audited(folder: Path, probe: str, run: Path, *options: object) -> list[dict[str, Any]]:
@@ -40,7 +42,8 @@ def audited(folder: Path, probe: str, run: Path, *options: object) -> list[dict[
     result = audit("score", folder, "--probe", probe, "--render", "plain", "--end", "none", "--out", run, *options)
     assert result.exit_code == 0, result.stderr
     effects: list[dict[str, Any]] = json.loads((run / "results.json").read_text(encoding="utf-8"))["effects"]
-    return [one for one in effects if one["theme"] is None and one["valence"] == "harm" and one["measure"] == "level"]
+    whole = [one for one in effects if one["theme"] is None and one["valence"] == "harm" and one["measure"] == "level"]
+    return [one for one in whole if one["design"] != "responsiveness"]
 
 
 def agree(found: dict[str, float], effects: list[dict[str, Any]]) -> int:
@@ -89,4 +92,4 @@ def test_a_shipped_probe_at_a_trained_model(probe: str, hh_mini: Path, tmp_path:
     assert task.exit_code == 0, task.stderr
     found = evaluated(hh_mini / "dpo", tmp_path / "task")
     effects = audited(hh_mini / "dpo", probe, tmp_path / "run", "--tier", "quick")
-    assert agree(found, effects) == sum(one != "margin" and one != "share_positive" for one in found)
+    assert agree(found, effects) == len(found) - 2  # margin and share_positive of all
