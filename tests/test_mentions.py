@@ -54,6 +54,18 @@ def test_other_languages_are_taken_as_they_stand() -> None:
     ]
 
 
+def test_letters_beyond_english_are_found_in_both_cases() -> None:
+    finder = Finder(
+        [Named("w", "h", "marked", ("wei\u00dfe Menschen", "\u00d6sterreicher", "\u00e9l\u00e8ves"))], english=False
+    )
+    text = "Wei\u00dfe Menschen, \u00f6sterreicher, \u00c9L\u00c8VES"
+    assert [what for _, _, what in found(text, finder)] == [
+        "Wei\u00dfe Menschen",
+        "\u00f6sterreicher",
+        "\u00c9L\u00c8VES",
+    ]
+
+
 def test_folks_are_people_too_and_one_of_them_is_a_person() -> None:
     finder = Finder([Named("trans people", "g", "marked", ("trans folks", "folks who have asthma"))], english=True)
     text = "trans people, a trans person, trans folks, a person who has asthma"

@@ -41,6 +41,14 @@ def test_json_lines_keep_every_column(tmp_path: Path) -> None:
     assert list(found) == [*TEXTS, *COLUMNS]
 
 
+def test_what_is_not_read_may_hold_anything(tmp_path: Path) -> None:
+    odd = {**TEXTS, "note": "\ud800", "list": [1, {"a": None}]}
+    rows = read_preference_rows(write(tmp_path / "in.jsonl", lines(odd)))
+    write_with_columns(rows, [0], VALUES, tmp_path / "out.jsonl")
+    found = json.loads((tmp_path / "out.jsonl").read_bytes())
+    assert {name: found[name] for name in odd} == odd
+
+
 def test_packed_lines_are_read(tmp_path: Path) -> None:
     path = write(tmp_path / "in.jsonl.gz", gzip.compress(lines(TURNS).encode()))
     rows = read_preference_rows(path)
@@ -70,6 +78,8 @@ def test_what_cannot_be_trained_on_is_refused_with_its_row(tmp_path: Path) -> No
     refused(path, {**TEXTS, COLUMNS[0]: -1}, says="holds ref_chosen_logps already")
     refused(path, TEXTS, {"chosen": "x", "rejected": "y"}, says="row 2: has no prompt, but the first row has")
     refused(path, {"chosen": "x", "rejected": "y"}, TEXTS, says="row 2: has a prompt and the first row has none")
+    refused(path, {**TEXTS, "chosen": "\ud800"}, says="row 1: holds a lone surrogate")
+    refused(path, {**TURNS, "prompt": [{"role": "user", "content": "\udfff"}]}, says="row 1: holds a lone surrogate")
     refused(path, ["x"], says="one JSON object")
     refused(path, says="holds no rows")
 

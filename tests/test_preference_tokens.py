@@ -104,8 +104,15 @@ def test_sums_are_those_of_each_side(tmp_path: Path) -> None:
 
 def test_rows_without_an_answer_are_named(tmp_path: Path) -> None:
     without_eos = make_tokenizer(tmp_path / "a", eos=False)
-    with pytest.raises(UntrainableRowError, match="no EOS token"):
+    with pytest.raises(UntrainableRowError, match="row 1: the tokenizer has no EOS token"):
         preference_sequences(TEXTS, without_eos, LENGTH)
     silent = make_tokenizer(tmp_path / "b", chat_template="{% for m in messages[:1] %}{{ m.content }}{% endfor %}")
     with pytest.raises(UntrainableRowError, match="row 1: an answer has no token of its own"):
         preference_sequences(CHATS, silent, LENGTH)
+    strict = make_tokenizer(
+        tmp_path / "c",
+        chat_template=CHAT_TEMPLATE + "{% if messages[2] %}{{ raise_exception('two turns only') }}{% endif %}",
+    )
+    system = [{"role": "system", "content": "Be kind."}]
+    with pytest.raises(UntrainableRowError, match="row 2: the chat template cannot render it: two turns only"):
+        preference_sequences([CHATS[0], {**CHATS[1], "prompt": system + CHATS[1]["prompt"]}], strict, LENGTH)

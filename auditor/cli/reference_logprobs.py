@@ -71,7 +71,8 @@ def run_trl_export(checkpoint: str, options: TrlOptions) -> None:
     rows = read_preference_rows(options.data)
     check_out(rows, options.out)
     reference = _reference(checkpoint, options, batch_size, progress)
-    sequences, kept = _cut(rows, reference, options)
+    with progress.task("cut into tokens", len(rows.records), "rows"):
+        sequences, kept = _cut(rows, reference, options)
     sums = _sums(sequences, kept, rows, reference, options, progress)
     columns = {name: sums[:, at] for at, name in enumerate(COLUMNS)}
     write_with_columns(rows, kept.tolist(), columns, options.out)

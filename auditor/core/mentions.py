@@ -69,24 +69,32 @@ class Finder:
         for name, whose in names.items():
             if len(whose) == 1:
                 self._whose[name] = (min(whose), "name")
-        longest = sorted([*self._whose, *self.ambiguous], key=lambda form: (-len(form), form))
-        either = "|".join(r"\s+".join(map(re.escape, form.split(" "))) for form in longest)
-        # Without a form there is nothing to be found: a pattern that matches nowhere.
-        self._pattern = re.compile(rf"(?<!\w)(?:{either or '(?!)'})(?!\w)", re.IGNORECASE)
+        either = _either({*self._whose, *self.ambiguous})
+        self._pattern = re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)
 
     def mentions(self, text: str) -> Iterator[Mention]:
         """Mentions in the order of the text, none within another."""
         for found in self._pattern.finditer(text):
             # A text all in capitals is no text of acronyms.
-            whose = self._whose.get(_folded(found[0])) or self._whose.get(" ".join(found[0].split()).casefold())
+            whose = self._whose.get(_folded(found[0])) or self._whose.get(" ".join(found[0].split()).lower())
             if whose is not None:
                 yield Mention(*whose, found.start(), found.end())
+
+
+def _either(forms: AbstractSet[str]) -> str:
+    """A pattern of any of the forms, the longest first; by their first letters, so that most places are soon passed."""
+    beginnings: dict[str, list[str]] = {}
+    for form in sorted(forms, key=lambda form: (-len(form), form)):
+        beginnings.setdefault(form[0].lower(), []).append(r"\s+".join(map(re.escape, form.split(" "))))
+    groups = (f"(?={re.escape(letter)})(?:{'|'.join(own)})" for letter, own in beginnings.items())
+    # Without a form there is nothing to be found: a pattern that matches nowhere.
+    return "|".join(groups) or "(?!)"
 
 
 def _folded(form: str) -> str:
     """What the spellings of a form share; all capitals stay: such a word is another than the same in small letters."""
     form = " ".join(form.split())
-    return form if len(form) > 1 and form.isupper() else form.casefold()
+    return form if len(form) > 1 and form.isupper() else form.lower()
 
 
 # English words that name people whoever they are.

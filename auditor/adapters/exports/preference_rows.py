@@ -100,7 +100,9 @@ def write_with_columns(rows: PreferenceRows, kept: Sequence[int], columns: Mappi
         lines = (
             json.dumps({**rows.records[at], **own}, ensure_ascii=False) for at, own in zip(kept, added, strict=True)
         )
-        replace_file(out, lambda path: path.write_bytes("".join(f"{line}\n" for line in lines).encode()))
+        text = "".join(f"{line}\n" for line in lines)
+        # Half of a surrogate pair in a column that is not read is no text; as an escape it is a string in JSON.
+        replace_file(out, lambda path: path.write_bytes(text.encode(errors="backslashreplace")))
         return
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -156,10 +158,16 @@ def _kind(record: Mapping[str, Any]) -> str:
             return f"holds {name}, of which this export knows nothing"
     sides = [record[name] for name in ("prompt", *SIDES) if name in record]
     if all(isinstance(one, str) for one in sides):
-        return "text"
+        return _unprintable("".join(sides)) or "text"
     if all(_is_conversation(one) for one in sides):
-        return "conversation"
+        return _unprintable("".join(turn["content"] for side in sides for turn in side)) or "conversation"
     return "prompt, chosen and rejected are neither all texts nor all lists of messages with role and content"
+
+
+def _unprintable(text: str) -> str:
+    """What is wrong with a text that no tokenizer takes."""
+    broken = not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+    return "holds a lone surrogate, which is no character" if broken else ""
 
 
 def _is_conversation(value: Any) -> bool:

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from auditor.adapters.hf.packs import shared_beginning
 from auditor.adapters.hf.sequences import Logprobs, Sequences
 from auditor.core.scores import IntArray
+from auditor.errors import one_line
 
 # A row's prompt, chosen and rejected side: texts, or lists of messages.
 Record = Mapping[str, Any]
@@ -45,7 +46,10 @@ def preference_sequences(
     rows: list[tuple[Sequence[int], int]] = []
     kept: list[int] = []
     for number, record in enumerate(records):
-        prompt, sides = _ids_of(record, tokenizer)
+        try:
+            prompt, sides = _ids_of(record, tokenizer)
+        except UntrainableRowError as error:
+            raise UntrainableRowError(f"row {number + 1}: {error}") from error
         if prompt >= max_length:
             continue
         # The very first token has no predecessor: TRL leaves it out of its sum too.
@@ -94,7 +98,10 @@ def _chat_ids(
     tokenizer: PreTrainedTokenizerBase, turns: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = False
 ) -> list[int]:
     conversation: Any = list(turns)
-    ids: Any = tokenizer.apply_chat_template(
-        conversation, tokenize=True, return_dict=True, add_generation_prompt=add_generation_prompt
-    )
+    try:
+        ids: Any = tokenizer.apply_chat_template(
+            conversation, tokenize=True, return_dict=True, add_generation_prompt=add_generation_prompt
+        )
+    except Exception as error:  # a template is a program and can fail in any way
+        raise UntrainableRowError(f"the chat template cannot render it: {one_line(error)}") from error
     return list(ids["input_ids"])
