@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from command_line import assert_refused, audit, pairs_csv, write
+from command_line import ROOT, assert_refused, audit, pairs_csv, write
 
+from auditor.adapters.probe_files.probe_folders import read_folder
 from auditor.adapters.probe_files.probes import open_probe
 
 
@@ -20,6 +21,8 @@ def test_lm_eval_says_what_it_wrote_and_left_out(tmp_path: Path) -> None:
         "metrics.py",
         "README.md",
     }
+    canary = read_folder(ROOT / "probes" / "stigma").card.canary
+    assert canary in (tmp_path / "task" / "README.md").read_text(encoding="utf-8")
 
 
 def test_dataset_is_a_probe_that_asks_the_same(tmp_path: Path) -> None:

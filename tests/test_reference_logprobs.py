@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 from command_line import assert_refused, audit, write
+from model_factory import save_lora
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 ROWS = (
@@ -25,10 +27,12 @@ def written(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def by_hand(folder: Path, prompt: str, answer: str) -> float:
+def by_hand(folder: Path, prompt: str, answer: str, adapter: Path | None = None) -> float:
     """The sum over the answer's tokens and EOS from one plain forward pass."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
+    if adapter is not None:
+        model = PeftModel.from_pretrained(model, adapter)
     ids = tokenizer(prompt + answer)["input_ids"] + [tokenizer.eos_token_id]
     start = len(tokenizer(prompt)["input_ids"])
     with torch.no_grad():
@@ -46,6 +50,19 @@ def test_sums_stand_beside_the_untouched_columns(llama_series: dict[str, Path], 
         for side in ("chosen", "rejected"):
             expected = by_hand(llama_series["sft"], str(given["prompt"]), str(given[side]))
             assert row[f"ref_{side}_logps"] == pytest.approx(expected, abs=1e-4)
+
+
+# PEFT 0.21, which makes the other number, still reads the name that transformers 5.23 gave up.
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_an_adapter_is_a_reference_too(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    adapter = save_lora(llama_series["sft"], tmp_path / "adapter", seed=3)
+    out, model = tmp_path / "out.jsonl", f"{llama_series['sft']}+{adapter}"
+    result = audit("export", "trl", model, "--data", data(tmp_path, ROWS[0]), "--out", out)
+    assert result.exit_code == 0, result.stderr
+    expected = by_hand(llama_series["sft"], str(ROWS[0]["prompt"]), str(ROWS[0]["chosen"]), adapter)
+    assert written(out)[0]["ref_chosen_logps"] == pytest.approx(expected, abs=1e-4)
+    without = by_hand(llama_series["sft"], str(ROWS[0]["prompt"]), str(ROWS[0]["chosen"]))
+    assert abs(expected - without) > 0.01
 
 
 def test_scores_are_kept_and_found_again(llama_series: dict[str, Path], tmp_path: Path) -> None:

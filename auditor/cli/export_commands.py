@@ -43,9 +43,11 @@ def lm_eval(
         from auditor.adapters.exports.harness_task import harness_task, write_harness_task
         from auditor.adapters.exports.new_folder import check_new
         from auditor.adapters.printable import on_one_line
+        from auditor.adapters.probe_files.probes import find_folder
 
         check_new(out)
-        task = harness_task(_opened(probe, tier, axis, columns, language))
+        opened, folder = _opened(probe, tier, axis, columns, language), find_folder(probe)
+        task = harness_task(opened, "" if folder is None else folder.card.canary)
         write_harness_task(task, out)
         typer.echo(on_one_line(f"{out}: task {task.name}, {len(task.items):,} pairs, {len(task.sums):,} metrics"))
         for reason, count in task.left_out.items():

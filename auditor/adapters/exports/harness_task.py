@@ -14,7 +14,7 @@ from pathlib import Path
 
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.exports.new_folder import fill
-from auditor.adapters.summaries.markdown_text import markdown_text, table
+from auditor.adapters.summaries.markdown_text import fenced, markdown_text, table
 from auditor.core.items import Item, Probe
 from auditor.core.row_sums import RowSum, row_sums
 from auditor.errors import UsageError
@@ -37,6 +37,7 @@ class HarnessTask:
         items: those that are asked.
         sums: over ``items``, by the name of their metric.
         left_out: items that are not asked, by the reason.
+        canary: a text that finds the rows in training data, "" for none.
     """
 
     name: str
@@ -44,10 +45,14 @@ class HarnessTask:
     items: tuple[Item, ...]
     sums: dict[str, RowSum]
     left_out: dict[str, int]
+    canary: str
 
 
-def harness_task(probe: Probe) -> HarnessTask:
+def harness_task(probe: Probe, canary: str = "") -> HarnessTask:
     """What of a probe can be asked as pairs in plain text.
+
+    Args:
+        canary: of the probe's folder.
 
     Raises:
         UsageError: nothing.
@@ -66,7 +71,7 @@ def harness_task(probe: Probe) -> HarnessTask:
             fix="Give a probe with a harmful and an affirming text in each row.",
         )
     kept = tuple(items[at] for at in asked)
-    return HarnessTask(f"auditor_{_slug(probe.name)}", probe, kept, _named(row_sums(kept)), left_out)
+    return HarnessTask(f"auditor_{_slug(probe.name)}", probe, kept, _named(row_sums(kept)), left_out, canary)
 
 
 def write_harness_task(task: HarnessTask, folder: Path) -> None:
@@ -161,6 +166,9 @@ def _datasheet(task: HarnessTask) -> Iterator[str]:
     for name, text in (("Licence", card.licence), ("Citation", card.citation)):
         if text:
             yield f"{name}: {markdown_text(text)}"
+    if task.canary:
+        yield "Canary, which stands nowhere else and finds these rows in training data:"
+        yield fenced(task.canary)
     yield from (f"Limit: {markdown_text(one)}" for one in card.defects)
 
 
