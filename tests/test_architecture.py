@@ -67,6 +67,7 @@ MODEL_ADAPTERS = {
     "auditor.adapters.hf.parameter_path",
     "auditor.adapters.hf.path_costs",
     "auditor.adapters.hf.peft_adapters",
+    "auditor.adapters.hf.preference_tokens",
     "auditor.adapters.hf.read_ahead",
     "auditor.adapters.hf.rendering",
     "auditor.adapters.hf.softmax",

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli import attribute_command, external_commands, probe_making
+from auditor.cli import attribute_command, data_command, export_commands, external_commands, probe_making
 from auditor.cli import history as history_command
 from auditor.cli import report as report_command
 from auditor.cli.config import read_config
@@ -62,6 +62,8 @@ app.command("requests")(external_commands.requests)
 app.command("analyse")(external_commands.analyse)
 app.command("report")(report_command.report)
 app.command("attribute")(attribute_command.attribute)
+app.command("data")(data_command.data)
+app.add_typer(export_commands.export)
 
 
 @app.command()

@@ -274,4 +274,6 @@ def command(
 
 
 def _default(one: Any) -> Any:
-    return one.default if one.default is not MISSING else one.default_factory()
+    if one.default is not MISSING:
+        return one.default
+    return one.default_factory() if one.default_factory is not MISSING else inspect.Parameter.empty

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from auditor.adapters.hf.kept_scores import Facts, KeptScores
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.read_ahead import ReadAhead
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
-from auditor.adapters.hf.sequences import Logprobs
+from auditor.adapters.hf.sequences import Logprobs, Sequences
 from auditor.adapters.hf.tokens import Encoder, End
 from auditor.adapters.hf.workload import DETAIL, Workload, prepare, tokenizer_identity
 from auditor.adapters.progress import Progress
@@ -56,6 +57,13 @@ def engine_of(policy: LoadPolicy, end: End, forward: Forward) -> dict[str, str]:
         "torch": str(torch.__version__),
         "transformers": transformers.__version__,
     }
+
+
+class _Asked(NamedTuple):
+    """Sequences that go through a model, and what their items are called, by number."""
+
+    sequences: Sequences
+    name_of: Callable[[int], str]
 
 
 class HFScorer:
@@ -148,7 +156,8 @@ class HFScorer:
         done = Work(tokens=work.tokens)
         facts = kept.facts if known.all() else None
         if facts is None:
-            facts = self._score_unknown(files, self._shelf, work, kept, (logprobs, known), timings, done)
+            asked = _Asked(work.sequences, partial(_name_of, work))
+            facts = self._score_unknown(files, self._shelf, asked, kept, (logprobs, known), timings, done)
         self._vocabularies[name] = facts.vocabulary
         notes = [*(f"{name}: {note}" for note in facts.notes), *self._vocabulary_note(name)]
         if work.first_unscored:
@@ -171,6 +180,27 @@ class HFScorer:
             work={"forward": self._forward, "texts": work.texts, **asdict(done), "recalled": int(known.sum())},
         )
 
+    def logprobs_of(self, checkpoint: str, sequences: Sequences, name_of: Callable[[int], str]) -> Logprobs:
+        """Log-probabilities of sequences that were cut elsewhere, kept and recalled like those of items.
+
+        Args:
+            name_of: what an item of the sequences is called, by its number, where the model cannot score it.
+
+        Returns:
+            Of all scored tokens, nats, shape (k,).
+
+        Raises:
+            ModelLoadError: the checkpoint cannot be loaded, or gives NaN or infinity.
+            StorageError: scores cannot be kept because the disk is full or fails.
+        """
+        files = self._files[checkpoint]
+        kept = self._kept(fingerprint(files, self._digest), self._shelf.policy.dtype)
+        logprobs, known = kept.find(sequences)
+        if not known.all():
+            asked = _Asked(sequences, name_of)
+            self._score_unknown(files, self._shelf, asked, kept, (logprobs, known), {}, Work())
+        return logprobs
+
     def _kept(self, identity: str, dtype: Dtype) -> KeptScores:
         return self.keep_in(identity, dtype) if self.keep_in is not None else KeptScores((), "")
 
@@ -192,8 +222,9 @@ class HFScorer:
         logprobs, known = kept.find(work.sequences)
         try:
             if not known.all():
+                asked = _Asked(work.sequences, partial(_name_of, work))
                 with self._shelf.in_float32(files) as shelf:
-                    self._score_unknown(files, shelf, work, kept, (logprobs, known), {}, Work())
+                    self._score_unknown(files, shelf, asked, kept, (logprobs, known), {}, Work())
         except ModelLoadError as error:
             # It ran in half precision, so it is float32 that does not fit; the audit stands without it.
             return {}, (unmeasured + error.what,)
@@ -205,7 +236,7 @@ class HFScorer:
         self,
         files: CheckpointFiles,
         shelf: ModelShelf,
-        work: Workload,
+        asked: _Asked,
         kept: KeptScores,
         found: tuple[Logprobs, Mask],
         timings: dict[str, float],
@@ -213,7 +244,7 @@ class HFScorer:
     ) -> Facts:
         """Load the checkpoint, score what is not known into the array, and note the seconds each took."""
         logprobs, known = found
-        sequences, bounds = work.sequences, work.sequences.scored_bounds
+        sequences, bounds = asked.sequences, asked.sequences.scored_bounds
         lengths, kept_before = sequences.lengths, kept.seconds
         left = int(lengths[~known].sum())
         began = time.perf_counter()
@@ -224,7 +255,7 @@ class HFScorer:
             passes = score_sequences(
                 model, sequences, forward=self._forward, known=known, batch_size=self._batch_size, work=done
             )
-            with self._progress.task(f"score {files.name}", left, "tokens"), _named(files.name, work):
+            with self._progress.task(f"score {files.name}", left, "tokens"), _named(files.name, asked):
                 for scored in passes:
                     kept.keep(scored)
                     for position, values in zip(scored.positions, scored.logprobs, strict=True):
@@ -287,24 +318,24 @@ def _finite(work: Workload, logprobs: Logprobs) -> Mask:
 
 
 @contextmanager
-def _named(checkpoint: str, work: Workload) -> Iterator[None]:
+def _named(checkpoint: str, asked: _Asked) -> Iterator[None]:
     """Name the item of a sequence at which the engine stopped."""
     try:
         yield
     except NonFiniteLogitsError as error:
-        probe, item = _name_of(work, int(work.sequences.items[error.position]))
+        item = asked.name_of(int(asked.sequences.items[error.position]))
         raise ModelLoadError(
-            f"the model's logits for item {item!r} of probe {probe!r} hold NaN or infinity"
+            f"the model's logits for {item} hold NaN or infinity"
             + (f"; the first layer that gives one is {error.layer}" if error.layer else ""),
             where=checkpoint,
             fix="Check the weights; with --dtype float16 try bfloat16 or float32.",
         ) from error
 
 
-def _name_of(work: Workload, at: int) -> tuple[str, str]:
-    """Probe and id of the item of that number."""
+def _name_of(work: Workload, at: int) -> str:
+    """What the item of that number is called."""
     for (probe, _), spans in work.spans.items():
         if at < len(spans):
-            return probe, spans.item(at).id
+            return f"item {spans.item(at).id!r} of probe {probe!r}"
         at -= len(spans)
     raise IndexError(at)

@@ -49,7 +49,7 @@ def write_pairs(items: Sequence[Item], path: Path) -> None:
     replace_file(path, lambda partial: write(partial, items))
 
 
-def _columns(items: Sequence[Item]) -> tuple[str, ...]:
+def columns_of(items: Sequence[Item]) -> tuple[str, ...]:
     """The columns in which any of the items says something, in the contract's order."""
     used = {name for item in items for name in _record(item)}
     return tuple(name for name in COLUMNS if name in used)
@@ -86,7 +86,7 @@ def _write_csv(path: Path, items: Sequence[Item], delimiter: str = ",") -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         # All quoted: a lone carriage return would else end its row.
         writer = csv.DictWriter(
-            file, _columns(items), restval="", delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
+            file, columns_of(items), restval="", delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
         )
         writer.writeheader()
         writer.writerows(map(_cells, items))
@@ -107,7 +107,7 @@ def _write_parquet(path: Path, items: Sequence[Item]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([pa.field(name, pa.string()) for name in _columns(items)])
+    schema = pa.schema([pa.field(name, pa.string()) for name in columns_of(items)])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, len(items), _ROWS_A_PART):
             rows = [dict(_cells(item)) for item in items[start : start + _ROWS_A_PART]]

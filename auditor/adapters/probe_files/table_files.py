@@ -86,7 +86,7 @@ def read_table(path: Path) -> TableFile:
     content, sha256 = content_of(path)
     suffix = suffix_of(path)
     # From the bytes that were hashed, so that the hash is of what was read.
-    content = _unpack(path, content)
+    content = unpack(path, content)
     if suffix == ".parquet":
         return TableFile(path, *_parquet(path, content), sha256, "row")
     if suffix in (".csv", ".tsv"):
@@ -113,7 +113,12 @@ def _unpacked(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() == _PACKED else path
 
 
-def _unpack(path: Path, content: bytes) -> bytes:
+def unpack(path: Path, content: bytes) -> bytes:
+    """A file's bytes as they were before they were packed; those of a file that is not packed as they are.
+
+    Raises:
+        UsageError: it is no whole gzip file.
+    """
     if path.suffix.lower() != _PACKED:
         return content
     try:

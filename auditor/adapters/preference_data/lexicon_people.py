@@ -1,0 +1,74 @@
+"""Whom a preference set is searched for: the identities of probe folders' lexicons and what these call them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auditor.adapters.probe_files.lexicon import Lexicon
+from auditor.adapters.probe_files.probes import check_axes, find_folder
+from auditor.core.mentions import Finder, Named
+from auditor.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Whom to look for.
+
+    Attributes:
+        lexicon: name of the probe it comes from, with its version.
+    """
+
+    lexicon: str
+    people: tuple[Named, ...]
+    finder: Finder
+
+
+def searched_people(argument: str, axes: Sequence[str]) -> Searched:
+    """Read a probe folder's lexicon.
+
+    Args:
+        argument: a folder, or the name of a shipped probe.
+        axes: of the lexicon; all of them where none is named.
+
+    Raises:
+        UsageError: there is no such probe, it has no lexicon, or none has an axis that is asked.
+    """
+    folder = find_folder(argument)
+    if folder is None or folder.lexicon is None:
+        raise UsageError(
+            "it has no lexicon, so nobody can be looked for",
+            where=f"--lexicon {argument}",
+            fix="Give a probe folder with a lexicon.yaml, or a shipped probe such as stigma.",
+        )
+    check_axes(axes, [folder])
+    crossed = [name for name in axes if name not in folder.axes]
+    if crossed:
+        raise UsageError(
+            f"{crossed[0]!r} is two axes crossed, and texts are searched for one identity at a time",
+            where="--axis",
+            fix=f"Name one of {', '.join(folder.axes)}; repeat the option for several.",
+        )
+    people = _people(folder.lexicon, axes)
+    english = folder.card.language.split("-")[0].lower() == "en"
+    others = [
+        words for control in folder.lexicon.controls for surface in control.surfaces for words in surface.values()
+    ]
+    return Searched(f"{folder.card.name} {folder.card.version}", people, Finder(people, english=english, others=others))
+
+
+def _people(lexicon: Lexicon, axes: Sequence[str]) -> tuple[Named, ...]:
+    """Each identity once, under the first axis that names it."""
+    found: dict[str, Named] = {}
+    for axis in lexicon.axes:
+        if axes and axis.name not in axes:
+            continue
+        for one in axis.identities:
+            names = dict.fromkeys(words for surface in one.surfaces for words in surface.values())
+            if one.name in found:
+                known = found[one.name]
+                names = dict.fromkeys([*known.names, *names])
+                found[one.name] = Named(known.identity, known.axis, known.role, tuple(names))
+            else:
+                found[one.name] = Named(one.name, axis.name, one.role, tuple(names))
+    return tuple(found.values())

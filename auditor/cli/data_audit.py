@@ -1,0 +1,176 @@
+"""``audit data``: a preference set before training: whom it mentions where, and what checkpoints say of those pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from auditor.adapters.cache.score_store import STORE_FILE
+from auditor.adapters.cache.weight_hashes import WeightHashes
+from auditor.adapters.cache_folder import cache_folder
+from auditor.adapters.exports.new_folder import check_new
+from auditor.adapters.preference_data.lexicon_people import searched_people
+from auditor.adapters.preference_data.preference_page import headline, render_preferences
+from auditor.adapters.preference_data.preference_summary import (
+    Found,
+    MentionRow,
+    PairRow,
+    PreferenceRow,
+    ScoredPairs,
+    pair_rows,
+    summarise,
+)
+from auditor.adapters.printable import on_one_line, printable
+from auditor.adapters.run.run_folder import replace_file
+from auditor.adapters.summaries.csv_tables import write_csv
+from auditor.cli.asked_probes import opened_probes
+from auditor.cli.console import RichProgress
+from auditor.cli.data_options import DataOptions
+from auditor.cli.options import AuditOptions, Render
+from auditor.core.preference_mentions import Margins, margins_by_pair
+from auditor.core.tables import line_up
+from auditor.errors import AuditInterruptedError, UsageError
+
+if TYPE_CHECKING:
+    from auditor.cli.open_audit import OpenAudit
+    from auditor.core.items import Probe
+
+SUMMARY, PAGE = "data.json", "report.html"
+MENTIONS, PREFERENCES, PAIRS = "mentions.csv", "preferences.csv", "pairs.csv"
+
+
+def run_data(file: str, checkpoints: Sequence[str], options: DataOptions) -> None:
+    """Search a preference set, let checkpoints score it, write what was found, and print where it lies.
+
+    Args:
+        file: of preference pairs, or a data set of the hub.
+        checkpoints: in training order; without any nothing is scored.
+
+    Raises:
+        UsageError: an option or the file is wrong, or it holds no preference pairs.
+        ModelLoadError: a checkpoint cannot be loaded.
+        StorageError: the disk is full or fails.
+    """
+    console = Console(stderr=True, quiet=options.quiet)
+    progress = RichProgress(console, quiet=options.quiet)
+    check_new(options.out, (SUMMARY, PAGE, MENTIONS, PREFERENCES, PAIRS, STORE_FILE))
+    searched = searched_people(options.lexicon, options.axis)
+    asked = _asked(file, options)
+    probe = _preferences(asked)
+    scored = _score(checkpoints, asked, probe, progress) if checkpoints else None
+    with progress.task("search for identities", len(probe.items), "pairs"):
+        found = summarise(probe, searched, scored)
+    page = render_preferences(found, searched.finder, top=options.top, private=options.private)
+    _write(found, page, options.out)
+    console.print(Text(on_one_line(f"{headline(found.summary.mentions, found.summary.pairs)}.")), soft_wrap=True)
+    if not options.quiet:
+        Console().print(Text(printable(str(options.out / PAGE))), soft_wrap=True)
+
+
+def _asked(file: str, options: DataOptions) -> AuditOptions:
+    """The audit whose scores the pairs get."""
+    return AuditOptions(
+        probe=[file],
+        map=options.map,
+        limit=options.limit,
+        seed=options.seed,
+        render=Render(options.render.value),
+        end=options.end,
+        device=options.device,
+        dtype=options.dtype,
+        batch_size=options.batch_size,
+        offline=options.offline,
+        trust_remote_code=options.trust_remote_code,
+        allow_pickle=options.allow_pickle,
+        no_cache=options.no_cache,
+        out=options.out,
+        private=options.private,
+        quiet=options.quiet,
+    )
+
+
+def _preferences(asked: AuditOptions) -> Probe:
+    (probe,) = opened_probes(asked, asked.map)
+    if "preference_accuracy" not in probe.card.metrics:
+        raise UsageError(
+            "holds no preference pairs: the columns chosen and rejected are missing",
+            where=asked.probe[0],
+            fix="Give a file with chosen and rejected, or say which columns they are: --map chosen=COLUMN.",
+        )
+    return probe
+
+
+def _score(checkpoints: Sequence[str], asked: AuditOptions, probe: Probe, progress: RichProgress) -> ScoredPairs:
+    from auditor.cli.open_audit import open_audit
+    from auditor.cli.understanding import request_of, scorer_of, understand
+
+    audit = understand(checkpoints, asked, progress)
+    # One rendering: where the checkpoints share a chat, the set is read as one.
+    audit = replace(audit, probes=(probe,), rendering=replace(audit.rendering, renders=audit.rendering.renders[-1:]))
+    cache = None if asked.no_cache else cache_folder()
+    hashes = WeightHashes(cache, rehash=False)
+    scorer = scorer_of(audit, asked, progress, hashes)
+    scorer.measures_noise = False
+    opened = open_audit(audit, request_of(checkpoints, asked, audit), asked, scorer, hashes, progress, cache=cache)
+    finished = False
+    try:
+        found = _scored_pairs(opened, probe)
+        finished = True
+    except KeyboardInterrupt as error:
+        raise AuditInterruptedError(
+            "interrupted; every score that was finished is kept",
+            where=str(asked.out),
+            fix="Run the same command again to continue.",
+        ) from error
+    finally:
+        opened.stores.close(finished=finished)
+    return found
+
+
+def _scored_pairs(opened: OpenAudit, probe: Probe) -> ScoredPairs:
+    """Margins of all pairs, those that some checkpoint cannot score without one at every checkpoint."""
+    (render,) = opened.audit.rendering.renders
+    scores = opened.scores()
+    table = line_up(probe, render, scores)
+    places = {item.id: at for at, item in enumerate(table.items)}
+    summed, per_token = table.sides.margins(), table.sides.margins_per_token()
+    margins = {
+        name: Margins(
+            margins_by_pair(probe.items, places, summed[:, at]),
+            margins_by_pair(probe.items, places, per_token[:, at]),
+        )
+        for at, name in enumerate(table.checkpoints)
+    }
+    lost = Counter({one.item: one.detail for score in scores for one in score.refusals}.values())
+    refused = (f"{count:,} pairs could not be scored: {detail}" for detail, count in lost.items())
+    notes = (
+        *opened.audit.cautions,
+        *refused,
+        *(note for one in scores for note in one.notes),
+        *opened.stores.cautions,
+    )
+    return ScoredPairs(margins, render, table.complete, notes)
+
+
+def _write(found: Found, page: str, out: Path) -> None:
+    """Write all files, each whole at every moment."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot be written: {error.strerror}", where=f"--out {out}", fix="Give a folder that you may write to."
+        ) from error
+    summary = found.summary
+    replace_file(out / MENTIONS, lambda path: write_csv(path, MentionRow, summary.mentions))
+    replace_file(out / PREFERENCES, lambda path: write_csv(path, PreferenceRow, summary.preferences))
+    replace_file(out / PAIRS, lambda path: write_csv(path, PairRow, pair_rows(found)))
+    replace_file(
+        out / SUMMARY, lambda path: path.write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    )
+    replace_file(out / PAGE, lambda path: path.write_text(page, encoding="utf-8"))
