@@ -9,7 +9,7 @@ from fake_scores import FakeScorer, margins, pair, probe_of, scored, series_of
 from auditor.core.items import Candidate, Item
 from auditor.core.measures import measures_of
 from auditor.core.scores import CandidateScore, CheckpointScores
-from auditor.core.tables import codes_of, line_up
+from auditor.core.tables import codes_of, line_up, weighted
 
 PROBE = probe_of(pair("a"), pair("b"), pair("c"))
 MARGINS = {"base": {"a": 1.0, "b": 2.0, "c": 3.0}, "dpo": {"a": 1.5, "b": 1.0, "c": 9.0}}
@@ -34,6 +34,12 @@ def test_an_item_refused_anywhere_is_dropped_everywhere() -> None:
 def test_values_are_weighted_margins() -> None:
     shift = next(one for one in measures_of(SERIES) if one.name == "shift")
     assert _table().values(shift) == pytest.approx([0.5, -1.0, 6.0])
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.05, 0.3])
+def test_equal_margins_at_two_checkpoints_give_a_reward_of_exactly_0(beta: float) -> None:
+    equal = np.random.default_rng(0).normal(size=(1000, 1)) * 30
+    assert (weighted(np.hstack([equal, equal]), np.array([-beta, beta])) == 0).all()
 
 
 def test_per_token_margins_divide_by_tokens() -> None:

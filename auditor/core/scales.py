@@ -17,7 +17,7 @@ from auditor.core.measures import Measure
 from auditor.core.row_groups import Cell
 from auditor.core.scores import FloatArray
 from auditor.core.statistics import NO_INTERVAL, Estimate, IntArray, Interval, by_cluster, mean_over_clusters
-from auditor.core.tables import ScoreTable
+from auditor.core.tables import ScoreTable, weighted
 
 _NAN = float("nan")
 
@@ -62,7 +62,7 @@ class StageScales:
         # A level is held against one half; of a change that is gone.
         self._even = 0.5 * float(signs.sum())
         self._selection = self._like(measured, rates[:, used] @ signs[used])
-        self._sides = [self._like(measured, table.sides.totals[:, :, side][:, used] @ weights[used]) for side in (0, 1)]
+        self._sides = [self._like(measured, weighted(table.sides.totals[:, :, side], weights)) for side in (0, 1)]
         self._summed = not measure.per_token
         self._sharpening = {}
         self._beyond = {}

@@ -73,15 +73,24 @@ class ScoreTable:
         """The measure of every item, shape (n,), in the measure's unit."""
         weights = np.array([measure.weights.get(name, 0.0) for name in self.checkpoints])
         margins = self.sides.margins_per_token() if measure.per_token else self.sides.margins(scoring)
-        used = weights != 0
-        values: FloatArray = margins[:, used] @ weights[used]
-        return values
+        return weighted(margins, weights)
 
     def same_tokens(self, measure: Measure) -> NDArray[np.bool_]:
         """Which items have equal token ids at all checkpoints of the measure, shape (n,)."""
         codes = self.token_codes[:, [name in measure.weights for name in self.checkpoints]]
         same: NDArray[np.bool_] = (codes == codes[:, :1]).all(axis=1)
         return same
+
+
+def weighted(margins: FloatArray, weights: FloatArray) -> FloatArray:
+    """Sums over checkpoints of numbers of shape (n, checkpoints), shape (n,).
+
+    What all weights share, such as beta, is multiplied last: rounded first, it would make a difference of equals.
+    """
+    used = weights != 0
+    scale = np.abs(weights).max()
+    sums: FloatArray = (margins[:, used] @ (weights[used] / scale)) * scale
+    return sums
 
 
 def line_up(probe: Probe, render: Render, scores: Sequence[CheckpointScores]) -> ScoreTable:
