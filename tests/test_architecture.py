@@ -57,6 +57,7 @@ MODEL_ADAPTERS = {
     "auditor.adapters.hf.engine",
     "auditor.adapters.hf.gradient_attributions",
     "auditor.adapters.hf.input_gradients",
+    "auditor.adapters.hf.live_models",
     "auditor.adapters.hf.model_calls",
     "auditor.adapters.hf.scorer",
     "auditor.adapters.hf.shared_settings",
