@@ -76,6 +76,7 @@ def new_trainer(
             model=AutoModelForCausalLM.from_pretrained(str(base)),
             args=config(**settings),
             train_dataset=rows(kind),
+            eval_dataset=rows(kind, 4) if "eval_strategy" in arguments else None,
             processing_class=AutoTokenizer.from_pretrained(str(base)),
             peft_config=adapter,
             callbacks=list(callbacks),
@@ -88,6 +89,8 @@ def train(trainer: Any, **arguments: Any) -> Any:
     """Train in silence and return the trainer; the global generators are as before afterwards."""
     with warnings.catch_warnings(), undisturbed():
         warnings.simplefilter("ignore")
+        # A trainer does so when it is made, which `undisturbed` has undone.
+        transformers.set_seed(trainer.args.seed)
         trainer.train(**arguments)
     return trainer
 

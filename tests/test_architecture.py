@@ -32,6 +32,8 @@ LAYERS = {
     "cli": {"version", "cli", "adapters", "pipeline", "core", "errors"},
     # The command's work under another front door: the same code, without parsing and printing.
     "python_interface": {"cli", "adapters", "errors"},
+    # Where other programs call the audit: like a command, each puts the pieces together for its caller.
+    "integrations": {"integrations", "python_interface", "cli", "adapters", "pipeline", "core", "errors"},
     "__main__": {"cli"},
 }
 # The libraries of the layers that touch neither files nor models.
