@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +106,28 @@ def test_the_trainers_own_trackers_are_told(
         assert numbers == {key: value for key, value in kept[step].items() if key not in ("epoch", "step")}
     # What the trainer itself logs still comes, whole.
     assert [step for step, numbers in tracker.told if "loss" in numbers] == [2, 4]
+
+
+def test_transformers_own_callback_writes_them(
+    base: Path, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, float, int]] = []
+
+    class Writer(SimpleNamespace):
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            written.append((name, value, step))
+
+    def writer(**_: Any) -> Writer:
+        return Writer(add_text=lambda *_: None, flush=lambda: None, close=lambda: None)
+
+    monkeypatch.setattr(integration_utils, "is_tensorboard_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=writer))
+    callback = BiasAuditCallback(pair_file, every=2, out=tmp_path / "audits", budget=None, render="plain")
+    trainer = train(new_trainer("sft", base, tmp_path / "out", [callback], report_to=["tensorboard"], max_steps=4))
+    key = "bias/small/trans women/excess_shift"
+    expected = [(f"train/{key}", one[key], one["step"]) for one in trainer.state.log_history if key in one]
+    assert [one for one in written if one[0] == f"train/{key}"] == expected
+    assert len(expected) == 2
 
 
 def test_tensorboard_holds_them(base: Path, pair_file: Path, tmp_path: Path) -> None:
