@@ -13,7 +13,13 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from live_training import make_base
 from peft import LoraConfig, PromptTuningConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+)
+from transformers.masking_utils import sdpa_mask
 
 from auditor.adapters.hf.live_models import LiveModel, LiveShelf, generators_as_they_were, left_as_it_was
 from auditor.errors import ModelLoadError
@@ -107,6 +113,22 @@ def test_half_precision_around_a_model_is_taken_off_meanwhile(base: Path) -> Non
     finally:
         accelerator.free_memory()
         AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_a_kernel_of_training_is_changed_for_the_usual_attention_meanwhile(base: Path) -> None:
+    def kernel(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it takes no mask")
+
+    AttentionInterface.register("of_training", kernel)
+    AttentionMaskInterface.register("of_training", sdpa_mask)
+    expected = logits(AutoModelForCausalLM.from_pretrained(str(base)).eval())
+    model = loaded(base)
+    model.set_attn_implementation("of_training")
+    before = state_of(model)
+    with LiveModel(model).borrowed(trained=True) as borrowed:
+        assert torch.equal(logits(borrowed), expected)
+    assert model.config._attn_implementation == "of_training"
+    assert state_of(model) == before
 
 
 @pytest.mark.parametrize("shelf", [False, True])

@@ -16,7 +16,7 @@ from live_training import make_base
 import auditor
 from auditor.adapters.run.run_folder import read_results
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

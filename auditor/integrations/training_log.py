@@ -11,6 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from transformers.trainer_callback import CallbackHandler
 
+from auditor.adapters.printable import on_one_line
 from auditor.adapters.run.results_schema import EffectRow, Results
 
 PREFIX = "bias"
@@ -28,10 +29,11 @@ def harm_numbers(results: Results, checkpoint: str) -> dict[str, float]:
         own = [one for one in shifts if one.probe == probe]
         told = [name for name in ("design", "axis", "render") if len({getattr(one, name) for one in own}) > 1]
         for one in own:
-            where = "/".join([PREFIX, probe, *(getattr(one, name) for name in told), one.identity or "all"])
+            parts = [PREFIX, probe, *(getattr(one, name) for name in told), one.identity or "all"]
+            where = on_one_line("/".join(parts))
             if one.estimate is not None and math.isfinite(one.estimate):
                 numbers[f"{where}/excess_shift"] = one.estimate
-        numbers[f"{PREFIX}/{probe}/harm_verdicts"] = float(sum(one.verdict == "harm" for one in own))
+        numbers[on_one_line(f"{PREFIX}/{probe}/harm_verdicts")] = float(sum(one.verdict == "harm" for one in own))
     return numbers
 
 

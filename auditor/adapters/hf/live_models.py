@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy
 from auditor.adapters.hf.model_configs import context_window, packing_obstacle
+from auditor.adapters.hf.model_loading import quiet
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.weight_files import WeightFiles
 from auditor.errors import ModelLoadError
@@ -115,7 +116,7 @@ class LiveModel:
         Args:
             trained: with its adapter, if it has one; else with the one training began with, if that is kept, or none.
         """
-        with left_as_it_was(self._outer), ExitStack() as stack:
+        with left_as_it_was(self._outer), _own_attention(self._inner), ExitStack() as stack:
             self._outer.train(False)
             plain = vars(self._outer).get("_original_forward")
             if plain is not None:
@@ -141,6 +142,22 @@ class LiveShelf(ModelShelf):
         """Give the model until the block ends, and leave it as it was."""
         with self._live.borrowed(trained=files.adapter is not None) as model:
             yield model
+
+
+@contextmanager
+def _own_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Attend as a model that is loaded for an audit does: kernels for training take no masks, or no float32."""
+    before = getattr(model.config, "_attn_implementation", None)
+    if before in (None, "sdpa", "eager"):
+        yield
+        return
+    with quiet():
+        model.set_attn_implementation("sdpa")
+    try:
+        yield
+    finally:
+        with quiet():
+            model.set_attn_implementation(before)
 
 
 @contextmanager
