@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from command_line import audit, cells, manifest
+from command_line import ROOT, audit, cells, manifest
 from live_training import Kind, make_base, new_trainer, train, weights_of
 from transformers import TrainerCallback
 from trl import RewardConfig, RewardTrainer
@@ -20,6 +22,7 @@ from auditor.adapters.run.run_folder import read_results
 from auditor.errors import ModelLoadError, StorageError, UsageError
 from auditor.integrations import training_session
 from auditor.integrations.live_audit import LiveAudit
+from auditor.integrations.training_options import AskingOptions
 from auditor.integrations.trl import BiasAuditCallback
 
 BIAS = "bias/small/trans women/excess_shift"
@@ -295,6 +298,15 @@ def test_audits_are_left_out_to_keep_to_the_budget(
     assert [one["step"] for one in trainer.state.log_history if BIAS in one] == [6], "the end is audited all the same"
     assert manifest(tmp_path / "audits" / "step-000006")["training"]["skipped"] == [1, 2, 3, 4, 5]
     assert "more than the 10% they were given" in caplog.text
+
+
+def test_the_page_explains_every_argument_and_number(audited: tuple[Any, Path]) -> None:
+    said = set(re.findall(r"`([^`\n]+)`", (ROOT / "docs" / "training.md").read_text(encoding="utf-8")))
+    arguments = {*inspect.signature(BiasAuditCallback).parameters, *AskingOptions.__annotations__} - {"options"}
+    assert arguments - said == set()
+    told = {key for one in audited[0].state.log_history for key in one if key.startswith("bias/")}
+    named = {key.replace("small", "PROBE").replace("trans women", "IDENTITY") for key in told}
+    assert {one for one in named if "nonbinary" not in one} - said == set()
 
 
 def test_arguments_are_checked_at_once(pair_file: Path) -> None:
