@@ -52,7 +52,8 @@ def session_of(
 ) -> TrainingSession:
     options = audit_options(CompareOptions(render="plain"))
     live = LiveModel(AutoModelForCausalLM.from_pretrained(str(base)))
-    return TrainingSession(Settings(2, share, gate, options, tiers, probes), live, Training("t"), out, (), first)
+    settings = Settings(2, share, gate, options, tiers, probes, lambda tier: 2 * len(probes(tier)[0].items))
+    return TrainingSession(settings, live, Training("t"), out, (), first)
 
 
 def events(base: Path, step: int = 0, rows: Any = None, max_steps: int = 100) -> Events:

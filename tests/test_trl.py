@@ -19,6 +19,7 @@ from transformers import TrainerCallback
 from trl import RewardConfig, RewardTrainer
 
 from auditor.adapters.run.run_folder import read_results
+from auditor.cli.options import Tier
 from auditor.errors import ModelLoadError, StorageError, UsageError
 from auditor.integrations import training_session
 from auditor.integrations.live_audit import LiveAudit
@@ -298,6 +299,16 @@ def test_audits_are_left_out_to_keep_to_the_budget(
     assert [one["step"] for one in trainer.state.log_history if BIAS in one] == [6], "the end is audited all the same"
     assert manifest(tmp_path / "audits" / "step-000006")["training"]["skipped"] == [1, 2, 3, 4, 5]
     assert "more than the 10% they were given" in caplog.text
+
+
+def test_tiers_are_weighed_without_being_opened(pair_file: Path) -> None:
+    callback = BiasAuditCallback(["stigma", pair_file], every=2, axis="gender")
+    assert list(callback._opened) == [Tier.quick]
+    weights = [callback._texts(one) for one in Tier]
+    assert list(callback._opened) == [Tier.quick], "the full tier has half a million texts"
+    assert weights[0] < weights[1] < weights[2]
+    alone = [BiasAuditCallback(pair_file, every=2)._texts(one) for one in Tier]
+    assert alone == [48, 48, 48], "a file has no tiers"
 
 
 def test_the_page_explains_every_argument_and_number(audited: tuple[Any, Path]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Settings:
         options: of ``audit compare``, as far as they say what is asked.
         tiers: that may be asked, the cheapest first.
         probes: what a tier asks.
+        texts: about how many texts that are.
     """
 
     every: Every
@@ -44,6 +45,7 @@ class Settings:
     options: AuditOptions
     tiers: Sequence[Tier]
     probes: Callable[[Tier], tuple[Probe, ...]]
+    texts: Callable[[Tier], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +169,9 @@ class TrainingSession:
         if expected is None or share is None:
             return tiers[0]
 
-        def items(tier: Tier) -> int:
-            return sum(len(one.items) for one in self._settings.probes(tier))
-
-        def costs() -> Iterator[tuple[str, float]]:
-            for tier in tiers:
-                yield tier.value, seconds * items(tier) / items(tiers[0])
-
-        return Tier(affordable(costs(), planned_audits(self._settings.every, args, now.state), expected, share))
+        texts = self._settings.texts
+        costs = ((tier.value, seconds * texts(tier) / texts(tiers[0])) for tier in tiers)
+        return Tier(affordable(costs, planned_audits(self._settings.every, args, now.state), expected, share))
 
     def _gate_failed(self, run: Path) -> bool | None:
         """None without a gate."""

@@ -13,7 +13,9 @@ from typing import Any, Unpack, cast
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from auditor.adapters.hf.live_models import LiveModel
-from auditor.cli.asked_probes import asked_probes
+from auditor.adapters.probe_files.probe_sizes import texts_of_tiers
+from auditor.adapters.probe_files.probes import find_folder
+from auditor.cli.asked_probes import DEFAULT_PROBES, asked_probes, opened_probes
 from auditor.cli.options import Tier
 from auditor.core.items import Probe
 from auditor.integrations.live_audit import Training
@@ -87,6 +89,7 @@ class BiasAuditCallback(TrainerCallback):
             self._options,
             tiers,
             self._probes,
+            self._texts,
         )
         self._opened: dict[Tier, tuple[Probe, ...]] = {}
         self._probes(tiers[0])
@@ -168,3 +171,15 @@ class BiasAuditCallback(TrainerCallback):
         if tier not in self._opened:
             self._opened[tier] = asked_probes(replace(self._options, tier=tier))
         return self._opened[tier]
+
+    def _texts(self, tier: Tier) -> int:
+        """About how many texts a tier asks: of folders on their own axes, which need not be opened to know."""
+        count = 0
+        for one in self._options.probe or DEFAULT_PROBES:
+            folder = find_folder(one)
+            if folder is None:
+                (probe,) = opened_probes(replace(self._options, probe=[one], axis=[], tier=tier))
+                count += sum(len(item.candidates) for item in probe.items)
+            else:
+                count += texts_of_tiers(folder)[tier.value]
+        return count
