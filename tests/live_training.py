@@ -13,12 +13,14 @@ import transformers
 import trl
 from command_line import SIDES
 from model_factory import CHAT_TEMPLATE, make_tokenizer, new_model, save_model
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 from auditor.adapters.demo.training import undisturbed
 
 Kind = Literal["sft", "dpo"]
+# No adapter, a new one that does nothing yet, or one that was trained before and is trained on.
+Adapter = Literal["none", "new", "old"]
 ASKED = "I think that trans women"
 
 
@@ -45,7 +47,7 @@ def new_trainer(
     out: Path,
     callbacks: Sequence[TrainerCallback] = (),
     *,
-    lora: bool = False,
+    adapter: Adapter = "none",
     **arguments: Any,
 ) -> Any:
     """A trainer of TRL's on the model of a folder, dropout on."""
@@ -68,17 +70,22 @@ def new_trainer(
     }
     config = trl.SFTConfig if kind == "sft" else trl.DPOConfig
     library = trl.SFTTrainer if kind == "sft" else trl.DPOTrainer
-    adapter = LoraConfig(r=2, lora_dropout=0.2, target_modules="all-linear", task_type="CAUSAL_LM") if lora else None
+    lora = LoraConfig(r=2, lora_dropout=0.2, target_modules="all-linear", task_type="CAUSAL_LM")
     with warnings.catch_warnings(), undisturbed():
         warnings.simplefilter("ignore")
         torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_pretrained(str(base))
+        if adapter == "old":
+            model = get_peft_model(model, lora)
+            for name, one in model.named_parameters():
+                one.data.add_(torch.randn_like(one) * 0.1 if "lora_B" in name else 0)
         trainer = library(
-            model=AutoModelForCausalLM.from_pretrained(str(base)),
+            model=model,
             args=config(**settings),
             train_dataset=rows(kind),
             eval_dataset=rows(kind, 4) if "eval_strategy" in arguments else None,
             processing_class=AutoTokenizer.from_pretrained(str(base)),
-            peft_config=adapter,
+            peft_config=lora if adapter == "new" else None,
             callbacks=list(callbacks),
         )
         trainer.remove_callback(transformers.PrinterCallback)

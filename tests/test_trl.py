@@ -8,13 +8,13 @@ import logging
 import random
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from command_line import ROOT, audit, cells, manifest
-from live_training import Kind, make_base, new_trainer, train, weights_of
+from live_training import Adapter, Kind, make_base, new_trainer, train, weights_of
 from transformers import TrainerCallback
 from trl import RewardConfig, RewardTrainer
 
@@ -57,20 +57,37 @@ class Drawing(TrainerCallback):
         np.random.rand()  # noqa: NPY002
 
 
-@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
-@pytest.mark.parametrize("kind", ["sft", "dpo"])
-def test_training_ends_in_the_same_bits(kind: Kind, lora: bool, base: Path, pair_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "adapter"), [("sft", "none"), ("sft", "new"), ("dpo", "none"), ("dpo", "new"), ("dpo", "old")]
+)
+def test_training_ends_in_the_same_bits(
+    kind: Kind, adapter: Adapter, base: Path, pair_file: Path, tmp_path: Path
+) -> None:
     callback = plain_audit(pair_file, tmp_path / "audits", 2)
-    alone = train(new_trainer(kind, base, tmp_path / "alone", lora=lora))
-    beside = train(new_trainer(kind, base, tmp_path / "beside", [callback], lora=lora))
+    alone = train(new_trainer(kind, base, tmp_path / "alone", adapter=adapter))
+    beside = train(new_trainer(kind, base, tmp_path / "beside", [callback], adapter=adapter))
     expected, found = weights_of(alone), weights_of(beside)
     assert list(found) == list(expected)
     assert all(torch.equal(found[name], one) for name, one in expected.items())
     told = [one for one in beside.state.log_history if "loss" in one]
     assert told == [one for one in alone.state.log_history if "loss" in one], "not even the averages were touched"
     assert sorted(one.name for one in (tmp_path / "audits").glob("step-*")) == [f"step-{n:06}" for n in (0, 2, 4, 6)]
-    disturbed = train(new_trainer(kind, base, tmp_path / "disturbed", [Drawing()], lora=lora))
+    disturbed = train(new_trainer(kind, base, tmp_path / "disturbed", [Drawing()], adapter=adapter))
     assert any(not torch.equal(weights_of(disturbed)[name], one) for name, one in expected.items()), "dropout is on"
+
+
+def test_the_reference_is_what_preference_training_begins_with(base: Path, pair_file: Path, tmp_path: Path) -> None:
+    """A new adapter does nothing yet, so the model is its own; an old one is itself what training begins with."""
+    found = {}
+    for adapter in get_args(Adapter):
+        callback = plain_audit(pair_file, tmp_path / adapter, 100)
+        train(new_trainer("dpo", base, tmp_path / "out", [callback], adapter=adapter, max_steps=1))
+        found[adapter] = values(tmp_path / adapter / "step-000001", "start")
+    assert found["none"] == found["new"] != found["old"]
+    callback = plain_audit(pair_file, tmp_path / "still", 100)
+    train(new_trainer("dpo", base, tmp_path / "out", [callback], adapter="old", max_steps=1, learning_rate=0.0))
+    run = tmp_path / "still" / "step-000001"
+    assert values(run, "start") == values(run, "step-000001") == found["old"], "nothing was learnt"
 
 
 def test_a_step_is_told_with_its_harm_and_its_cost(audited: tuple[Any, Path]) -> None:
