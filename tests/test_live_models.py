@@ -100,6 +100,8 @@ def test_a_borrowed_model_has_no_dropout_and_is_given_back_as_it_was(base: Path)
 def test_half_precision_around_a_model_is_taken_off_meanwhile(base: Path) -> None:
     expected = logits(AutoModelForCausalLM.from_pretrained(str(base)).eval())
     model = loaded(base)
+    # Another test of this process may have made one of another precision.
+    AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(mixed_precision="bf16", cpu=True)
     try:
         wrapped = accelerator.prepare_model(model)

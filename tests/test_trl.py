@@ -90,6 +90,23 @@ def test_the_reference_is_what_preference_training_begins_with(base: Path, pair_
     assert values(run, "start") == values(run, "step-000001") == found["old"], "nothing was learnt"
 
 
+def test_training_in_half_precision_is_audited_in_the_weights_own(
+    base: Path, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "ACCELERATE_MIXED_PRECISION", "no"
+    )  # the trainer's arguments change it, and do not change it back
+    callback = plain_audit(pair_file, tmp_path / "audits", 100)
+    trainer = train(new_trainer("sft", base, tmp_path / "out", [callback], bf16=True))
+    assert "_original_forward" in vars(trainer.model), "accelerate computes in half precision around it"
+    trainer.save_model(str(tmp_path / "saved"))
+    scored = audit("score", tmp_path / "saved", "--probe", pair_file, "--render", "plain", "--out", tmp_path / "run")
+    assert scored.exit_code == 0, scored.stderr
+    run = tmp_path / "audits" / "step-000006"
+    assert values(run, "step-000006") == values(tmp_path / "run", "saved")
+    assert manifest(run)["engine"]["dtype"] == "float32"
+
+
 def test_a_step_is_told_with_its_harm_and_its_cost(audited: tuple[Any, Path]) -> None:
     trainer, out = audited
     told = [one for one in trainer.state.log_history if BIAS in one]
