@@ -114,16 +114,25 @@ def compare(*checkpoints: PathOrText, **options: Unpack[CompareOptions]) -> Audi
     given = _texts(checkpoints)
     if not given:
         raise UsageError("no checkpoint is given", where="compare", fix="Give at least one, such as base=path/to/base.")
-    # None says what leaving an option out says.
-    chosen = {name: value for name, value in options.items() if value is not None}
-    values = {name: _READ[name](value) if name in _READ else value for name, value in chosen.items()}
-    asked = AuditOptions(**{"quiet": True, **values})  # type: ignore[arg-type]
+    asked = audit_options(options)
     from auditor.cli.audit import run_audit
     from auditor.cli.request import command_line
 
     folder = run_audit(given, asked, command_line(given, asked))
     assert folder is not None, "only a dry run leaves nothing"
     return load(folder)
+
+
+def audit_options(options: CompareOptions) -> AuditOptions:
+    """What `compare` was given as the options of the command; it says nothing to a terminal unless told to.
+
+    Raises:
+        UsageError: a value is none of its option's.
+    """
+    # None says what leaving an option out says.
+    chosen = {name: value for name, value in options.items() if value is not None}
+    values = {name: _READ[name](value) if name in _READ else value for name, value in chosen.items()}
+    return AuditOptions(**{"quiet": True, **values})  # type: ignore[arg-type]
 
 
 def _texts(given: PathOrText | Iterable[PathOrText]) -> list[str]:

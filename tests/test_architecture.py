@@ -32,6 +32,8 @@ LAYERS = {
     "cli": {"version", "cli", "adapters", "pipeline", "core", "errors"},
     # The command's work under another front door: the same code, without parsing and printing.
     "python_interface": {"cli", "adapters", "errors"},
+    # Where other programs call the audit: like a command, each puts the pieces together for its caller.
+    "integrations": {"integrations", "python_interface", "cli", "adapters", "pipeline", "core", "errors"},
     "__main__": {"cli"},
 }
 # The libraries of the layers that touch neither files nor models.
@@ -57,6 +59,7 @@ MODEL_ADAPTERS = {
     "auditor.adapters.hf.engine",
     "auditor.adapters.hf.gradient_attributions",
     "auditor.adapters.hf.input_gradients",
+    "auditor.adapters.hf.live_models",
     "auditor.adapters.hf.model_calls",
     "auditor.adapters.hf.scorer",
     "auditor.adapters.hf.shared_settings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -32,6 +33,25 @@ from auditor.errors import UsageError
 _STYLES: dict[Outcome, str] = {"failed": "bold red", "passed": "green"}
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a gate decided.
+
+    Attributes:
+        failing: outcomes that fail the gate.
+        remarks: on the run as a whole, a sentence each.
+    """
+
+    decisions: tuple[Decision, ...]
+    failing: frozenset[Outcome]
+    remarks: tuple[str, ...]
+
+    @property
+    def holding(self) -> tuple[Decision, ...]:
+        """The decisions that hold the release back; the gate passed if there are none."""
+        return tuple(one for one in self.decisions if one.outcome in self.failing)
+
+
 def run_gate(
     run: Path,
     fail_on: Sequence[str],
@@ -51,10 +71,28 @@ def run_gate(
         UsageError: no or a malformed rule, a rule that needs a baseline without one or the other way round, or no
             finished run: an interrupted one may hold the results of an earlier audit, and decides nothing.
     """
-    if not fail_on:
-        raise UsageError("no rule is given", where="--fail-on", fix=f"Give at least one: {FORM}.")
     for path, option in ((junit_file, "--junit"), (markdown_file, "--markdown")):
         writable(path, option)
+    judged = judge(run, fail_on, on_inconclusive, baseline)
+    if junit_file is not None:
+        content = junit(judged.decisions, judged.failing, judged.remarks).encode()
+        replace_file(junit_file, lambda partial: partial.write_bytes(content))
+    if markdown_file is not None:
+        page = markdown(judged.decisions, judged.failing, judged.remarks).encode()
+        replace_file(markdown_file, lambda partial: partial.write_bytes(page))
+    return _say(judged)
+
+
+def judge(
+    run: Path, fail_on: Sequence[str], on_inconclusive: OnInconclusive | None, baseline: Path | None = None
+) -> Judged:
+    """Hold a finished run to rules.
+
+    Raises:
+        UsageError: as for `run_gate`.
+    """
+    if not fail_on:
+        raise UsageError("no rule is given", where="--fail-on", fix=f"Give at least one: {FORM}.")
     rules: Sequence[GateRule] = [parse_rule(text) for text in dict.fromkeys(fail_on)]
     results = read_results(run)
     for folder in (run, *(() if baseline is None else (baseline,))):
@@ -75,14 +113,7 @@ def run_gate(
             cells += increases.cells
             remarks += increases.remarks
     decisions = apply_rules(rules, cells, [branch.leaf for branch in branches_of(results.series)])
-    failing = _failing(on_inconclusive)
-    if junit_file is not None:
-        content = junit(decisions, failing, remarks).encode()
-        replace_file(junit_file, lambda partial: partial.write_bytes(content))
-    if markdown_file is not None:
-        page = markdown(decisions, failing, remarks).encode()
-        replace_file(markdown_file, lambda partial: partial.write_bytes(page))
-    return _say(decisions, failing, remarks)
+    return Judged(tuple(decisions), _failing(on_inconclusive), tuple(remarks))
 
 
 def _refuse_increases(rules: Sequence[GateRule]) -> None:
@@ -103,24 +134,23 @@ def _failing(on_inconclusive: OnInconclusive | None) -> frozenset[Outcome]:
     return frozenset({"failed", "refused", "unmatched"})
 
 
-def _say(decisions: Sequence[Decision], failing: frozenset[Outcome], remarks: Sequence[str]) -> bool:
+def _say(judged: Judged) -> bool:
     console = Console()
-    for remark in remarks:
+    for remark in judged.remarks:
         console.print(Text(on_one_line(remark)), soft_wrap=True)
-    for one in decisions:
-        sign = "FAIL" if one.outcome in failing else "pass" if one.outcome == "passed" else "warn"
+    for one in judged.decisions:
+        sign = "FAIL" if one.outcome in judged.failing else "pass" if one.outcome == "passed" else "warn"
         parts = (subject_of(one), numbers_of(one), f"{one.outcome}: {one.reason}")
         line = f"{sign}  {'; '.join(part for part in parts if part)}"
         console.print(Text(on_one_line(line), style=_STYLES.get(one.outcome, "yellow")), soft_wrap=True)
-    passed = not any(one.outcome in failing for one in decisions)
-    for outcome, count in counts_of(decisions).items():
+    for outcome, count in counts_of(judged.decisions).items():
         console.print(f"{outcome}: {count}")
-    holding = sum(one.outcome in failing for one in decisions)
-    warnings = sum(one.outcome not in (*failing, "passed") for one in decisions)
-    if passed:
+    holding = len(judged.holding)
+    warnings = sum(one.outcome not in (*judged.failing, "passed") for one in judged.decisions)
+    if not holding:
         words = "1 warning" if warnings == 1 else f"{warnings} warnings"
         console.print(f"The gate passed, with {words}." if warnings else "The gate passed.")
     else:
         console.print(f"The gate failed, for {holding} of the above.")
     console.print(WHAT_PASSING_MEANS, soft_wrap=True)
-    return passed
+    return not holding

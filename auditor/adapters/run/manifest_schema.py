@@ -99,6 +99,29 @@ class AttributedWith(_Entry):
     picked: Count
 
 
+class InTraining(_Entry):
+    """What an audit during a training says of it, and what the audits have taken so far; see docs/training.md.
+
+    Attributes:
+        step: updates the model has had.
+        tier: that was asked.
+        budget: largest share of the time of training, null for no limit.
+        beginning_s: seconds of the audit of the model that training began with; ``audits_s``: of all since;
+            ``training_s``: of training, without them.
+        audited: steps that were audited so far; ``skipped``: steps that were not, to keep to the budget.
+    """
+
+    step: Count
+    epoch: float | None
+    tier: str
+    budget: float | None
+    beginning_s: Seconds
+    audits_s: Seconds
+    training_s: Seconds
+    audited: tuple[int, ...]
+    skipped: tuple[int, ...]
+
+
 class Manifest(_Entry):
     """What was asked, with what, and how far it came."""
 
@@ -124,4 +147,5 @@ class Manifest(_Entry):
     tokens_items: int | None = Field(None, ge=0, description="how many items these are")
     package: Sha256 | None = Field(None, description="hash of the package's code and templates")
     files: dict[str, Sha256] = Field({}, description="hashes of tables and results, once the run is complete")
+    training: InTraining | None = Field(None, description="where a model was audited while it was trained")
     attributions: tuple[AttributedWith, ...] = Field((), description="methods that audit attribute was asked for")

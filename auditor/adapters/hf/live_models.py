@@ -1,0 +1,189 @@
+"""A model that somebody else holds and goes on training: scored where it is, and left as it was to the last bit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy
+from auditor.adapters.hf.model_configs import context_window, packing_obstacle
+from auditor.adapters.hf.model_loading import quiet
+from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.weight_files import WeightFiles
+from auditor.errors import ModelLoadError
+
+# The adapter in which TRL's DPOTrainer keeps the one that training began with.
+_REFERENCE = "ref"
+_FORMATS: dict[torch.dtype, Dtype] = {
+    torch.float32: "float32",
+    torch.bfloat16: "bfloat16",
+    torch.float16: "float16",
+}
+
+
+class LiveModel:
+    """A causal language model in training, perhaps with an adapter.
+
+    Args:
+        model: as a trainer holds it, not wrapped for several processes.
+
+    Raises:
+        ModelLoadError: it gives no log-probabilities of tokens, or its adapter does more than change weights.
+    """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._outer = model
+        inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        name, head = type(inner).__name__, getattr(inner, "get_output_embeddings", None)
+        if head is None or head() is None or "SequenceClassification" in name:
+            raise ModelLoadError(
+                f"the model in training ({name}) gives no probabilities of tokens",
+                where="training",
+                fix="Causal language models are audited in training; leave the callback out of any other's.",
+            )
+        if isinstance(model, PeftModel) and any(one.is_prompt_learning for one in model.peft_config.values()):
+            raise ModelLoadError(
+                "the adapter in training changes the prompt, and can't be audited",
+                where="training",
+                fix="Adapters that only change weights work, such as LoRA, DoRA, IA3, LoHa and LoKr.",
+            )
+        self._inner: PreTrainedModel = inner
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether what is trained is an adapter, so that the model it began as is still there."""
+        return isinstance(self._outer, PeftModel)
+
+    @property
+    def dtype(self) -> Dtype:
+        """Number format of the weights.
+
+        Raises:
+            ModelLoadError: it is none that a model is scored in.
+        """
+        try:
+            return _FORMATS[self._inner.dtype]
+        except KeyError as error:
+            raise ModelLoadError(
+                f"the weights are kept as {self._inner.dtype}", where="training", fix="Train in float32 or bfloat16."
+            ) from error
+
+    @property
+    def policy(self) -> LoadPolicy:
+        """How it would have been loaded."""
+        return LoadPolicy(device=str(self._inner.device), dtype=self.dtype)
+
+    def describe(self, name: str, source: str, *, trained: bool) -> CheckpointFiles:
+        """The model as one checkpoint of a series; there are no files.
+
+        Args:
+            source: where it comes from, for people to read.
+            trained: with its adapter, if it has one; else the model that training began with.
+        """
+        config = self._inner.config
+        values = config.to_dict()
+        shapes = {name: tuple(one.shape) for name, one in self._outer.named_parameters()}
+        n_bytes = sum(one.numel() * one.element_size() for one in self._outer.parameters())
+        return CheckpointFiles(
+            name=name,
+            source=source,
+            base=Path(source),
+            adapter=Path(source) if trained and self.has_adapter else None,
+            base_commit=getattr(config, "_commit_hash", None),
+            adapter_commit=None,
+            weights=WeightFiles((), n_bytes, shapes=shapes),
+            adapter_weights=None,
+            model_type=str(config.model_type),
+            context_window=context_window(values),
+            dtype=self.dtype,
+            quantization=values.get("quantization_config"),
+            tags=(),
+            packing_obstacle=packing_obstacle(values),
+        )
+
+    @contextmanager
+    def borrowed(self, *, trained: bool) -> Iterator[PreTrainedModel]:
+        """Give the model, without dropout and in its own number format, until the block ends.
+
+        Args:
+            trained: with its adapter, if it has one; else with the one training began with, if that is kept, or none.
+        """
+        with left_as_it_was(self._outer), _own_attention(self._inner), ExitStack() as stack:
+            self._outer.train(False)
+            plain = vars(self._outer).get("_original_forward")
+            if plain is not None:
+                # What accelerate puts around it computes in half precision, whatever the weights are kept in.
+                vars(self._outer)["forward"] = plain
+            if isinstance(self._outer, PeftModel) and not trained:
+                if _REFERENCE in self._outer.peft_config:
+                    self._outer.set_adapter(_REFERENCE)
+                else:
+                    stack.enter_context(self._outer.disable_adapter())
+            yield self._inner
+
+
+class LiveShelf(ModelShelf):
+    """A shelf of one model, neither loaded nor copied; without its adapter it is the one that training began with."""
+
+    def __init__(self, live: LiveModel) -> None:
+        super().__init__(live.policy)
+        self._live = live
+
+    @contextmanager
+    def take(self, files: CheckpointFiles) -> Iterator[PreTrainedModel]:
+        """Give the model until the block ends, and leave it as it was."""
+        with self._live.borrowed(trained=files.adapter is not None) as model:
+            yield model
+
+
+@contextmanager
+def _own_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Attend as a model that is loaded for an audit does: kernels for training take no masks, or no float32."""
+    before = getattr(model.config, "_attn_implementation", None)
+    if before in (None, "sdpa", "eager"):
+        yield
+        return
+    with quiet():
+        model.set_attn_implementation("sdpa")
+    try:
+        yield
+    finally:
+        with quiet():
+            model.set_attn_implementation(before)
+
+
+@contextmanager
+def left_as_it_was(model: torch.nn.Module) -> Iterator[None]:
+    """Put back every attribute and buffer of every module, and which parameters are trained, after the block."""
+    modules = [(one, dict(vars(one)), dict(one._buffers)) for one in model.modules()]
+    trained = [(one, one.requires_grad) for one in model.parameters()]
+    try:
+        yield
+    finally:
+        for one, attributes, buffers in modules:
+            vars(one).clear()
+            vars(one).update(attributes)
+            one._buffers.clear()
+            one._buffers.update(buffers)
+        for parameter, requires_grad in trained:
+            parameter.requires_grad_(requires_grad)
+
+
+@contextmanager
+def generators_as_they_were() -> Iterator[None]:
+    """Put back the state of every global random generator, of Python, numpy and torch, after the block."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - training draws from the global generator
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -1,0 +1,1 @@
+"""Where other programs call the audit: inside a training loop, so far."""

@@ -1,0 +1,240 @@
+"""The audits of one training, in its main process: how much is asked, when there is time, and what is said of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from auditor.adapters.hf.live_models import LiveModel
+from auditor.adapters.run.run_folder import read_manifest, replace_results
+from auditor.cli.gate import judge
+from auditor.cli.options import AuditOptions, Tier
+from auditor.core.items import Probe
+from auditor.core.scores import CheckpointScores
+from auditor.errors import UsageError
+from auditor.integrations.audit_budget import AuditBudget, affordable, expected_seconds
+from auditor.integrations.live_audit import AuditedStep, LiveAudit, Training, step_name
+from auditor.integrations.training_log import PREFIX, harm_numbers, log_numbers
+from auditor.integrations.training_options import Every, TrainingGate
+
+_log = logging.getLogger(__name__)
+
+_FAILURES_THAT_STOP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the audits of a training are made.
+
+    Attributes:
+        options: of ``audit compare``, as far as they say what is asked.
+        tiers: that may be asked, the cheapest first.
+        probes: what a tier asks.
+        texts: about how many texts that are.
+    """
+
+    every: Every
+    share: float | None
+    gate: TrainingGate | None
+    options: AuditOptions
+    tiers: Sequence[Tier]
+    probes: Callable[[Tier], tuple[Probe, ...]]
+    texts: Callable[[Tier], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What a trainer hands to a callback."""
+
+    args: TrainingArguments
+    state: TrainerState
+    control: TrainerControl
+    held: Mapping[str, Any]
+
+
+class TrainingSession:
+    """The audits of one training.
+
+    Args:
+        out: folder of its run folders.
+        trackers: that are told the numbers.
+        first: the step it begins at, more than 0 where it is resumed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        live: LiveModel,
+        training: Training,
+        out: Path,
+        trackers: Sequence[TrainerCallback],
+        first: int,
+    ) -> None:
+        self._settings, self._live, self._training, self._out = settings, live, training, out
+        self._trackers, self._first = trackers, first
+        self._budget = AuditBudget(settings.share)
+        self._tier = settings.tiers[0]
+        self._audit: LiveAudit | None = None
+        self._made: list[int] = []
+        self._skipped: list[int] = []
+        self._failures = 0
+
+    def begin(self, now: Events) -> None:
+        """Choose how much is asked, score the model as it is, and audit it by itself.
+
+        Raises:
+            AuditError: see `LiveAudit`; or the folder holds the runs of another training.
+        """
+        resumed, tiers, began = self._first > 0, self._settings.tiers, time.perf_counter()
+        if resumed:
+            tiers = _earlier_tier(self._out) or tiers[:1]
+        else:
+            _refuse_earlier(self._out)
+        self._tier = tiers[0]
+        self._audit, found = self._scored(now, resumed=resumed)
+        if len(tiers) > 1:
+            self._tier = self._affordable(now, found, time.perf_counter() - began)
+            if self._tier != tiers[0]:
+                began = time.perf_counter()
+                self._audit, _ = self._scored(now, resumed=False)
+        done = None if resumed else self._audit.audit(0)
+        self._budget.begin(time.perf_counter() - began)
+        if done is not None:
+            self._state_cost(done, now.state)
+
+    def audit(self, step: int, now: Events, *, is_end: bool) -> bool:
+        """Audit the model as it is, log and judge, unless there is no time for it.
+
+        Args:
+            step: updates the model has had.
+            is_end: of training, which is audited whatever it takes.
+
+        Returns:
+            Whether training is to stop.
+
+        Raises:
+            AuditError: see `LiveAudit.audit`.
+        """
+        assert self._audit is not None, "it must begin first"
+        if step in self._made:
+            return False
+        state = now.state
+        progress = (step - self._first) / max(state.max_steps - self._first, 1)
+        if not is_end and not self._budget.allows(progress):
+            self._skipped.append(step)
+            _log.info("step %d: no audit, to keep to %s of the time of training", step, self._settings.share)
+            return False
+        began = time.perf_counter()
+        done = self._audit.audit(step)
+        failed = self._gate_failed(done.run)
+        seconds = time.perf_counter() - began
+        self._budget.spend(seconds)
+        self._made.append(step)
+        numbers = harm_numbers(done.results, done.checkpoint)
+        numbers |= {f"{PREFIX}/audit_seconds": seconds, f"{PREFIX}/audit_share": self._budget.taken}
+        if failed is not None:
+            self._failures = self._failures + 1 if failed else 0
+            numbers[f"{PREFIX}/gate_failed"] = float(failed)
+        self._state_cost(done, state)
+        log_numbers(numbers, self._trackers, now.args, state, now.control)
+        _log.info("step %d: audited in %.1f s: %s", step, seconds, done.run)
+        if is_end:
+            self._say_overspending()
+        return self._stops(step, done.run, is_end=is_end)
+
+    def _scored(self, now: Events, *, resumed: bool) -> tuple[LiveAudit, CheckpointScores]:
+        """An audit of the tier, its beginning scored."""
+        options = replace(self._settings.options, tier=self._tier)
+        probes = self._settings.probes(self._tier)
+        audit = LiveAudit(self._live, now.held.get("processing_class"), self._training, probes, options, self._out)
+        return audit, audit.begin(resumed=resumed)
+
+    def _affordable(self, now: Events, found: CheckpointScores, seconds: float) -> Tier:
+        """The largest tier that the share of this training pays for, as far as its length can be told beforehand.
+
+        Args:
+            found: the beginning scored on the first tier, which took so many seconds.
+        """
+        args, tiers, share = now.args, self._settings.tiers, self._settings.share
+        rows = getattr(now.held.get("train_dataloader"), "dataset", None)
+        rows_a_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
+        forward_s, went = found.timings.get("forward_s", 0.0), float(found.work.get("nodes") or found.work["tokens"])
+        expected = expected_seconds(rows, rows_a_step, now.state.max_steps, went / forward_s) if forward_s else None
+        if expected is None or share is None:
+            return tiers[0]
+
+        texts = self._settings.texts
+        costs = ((tier.value, seconds * texts(tier) / texts(tiers[0])) for tier in tiers)
+        return Tier(affordable(costs, planned_audits(self._settings.every, args, now.state), expected, share))
+
+    def _gate_failed(self, run: Path) -> bool | None:
+        """None without a gate."""
+        gate = self._settings.gate
+        return None if gate is None else bool(judge(run, gate.fail_on, gate.on_inconclusive, gate.baseline).holding)
+
+    def _stops(self, step: int, run: Path, *, is_end: bool) -> bool:
+        stops = self._failures >= _FAILURES_THAT_STOP and not is_end
+        if stops:
+            _log.warning("step %d: the gate failed twice in a row, and training stops; see %s", step, run)
+        return stops
+
+    def _say_overspending(self) -> None:
+        share, taken = self._settings.share, self._budget.taken
+        if share is not None and taken > share:
+            _log.warning(
+                "audits took %.0f%% of the time of training, more than the %.0f%% they were given: ask less (tier, "
+                "limit) or give more (budget)",
+                100 * taken,
+                100 * share,
+            )
+
+    def _state_cost(self, done: AuditedStep, state: TrainerState) -> None:
+        """Say in the manifest what the audits have taken so far."""
+        said = {
+            "step": state.global_step,
+            "epoch": state.epoch,
+            "tier": self._tier.value,
+            "budget": self._settings.share,
+            "beginning_s": self._budget.beginning_s,
+            "audits_s": self._budget.audits_s,
+            "training_s": self._budget.training_s,
+            "audited": list(self._made),
+            "skipped": list(self._skipped),
+        }
+        replace_results(done.run, done.results, training=said)
+
+
+def planned_audits(every: Every, args: TrainingArguments, state: TrainerState) -> int:
+    """About how many audits a training will have, the beginning and the end included."""
+    if isinstance(every, int):
+        between = state.max_steps // every
+    elif every == "save" and args.save_strategy == "steps" and state.save_steps:
+        between = state.max_steps // int(state.save_steps)
+    else:
+        between = state.num_train_epochs
+    return between + 2
+
+
+def _refuse_earlier(out: Path) -> None:
+    """Runs of two trainings in one folder would look like one."""
+    earlier = sorted(one.name for one in out.glob("step-*") if one.name != step_name(0))
+    if earlier:
+        raise UsageError(
+            f"the folder holds the runs of an earlier training, such as {earlier[0]}",
+            where=f"out={str(out)!r}",
+            fix="Give another folder with out=, or remove this one.",
+        )
+
+
+def _earlier_tier(out: Path) -> tuple[Tier, ...] | None:
+    """The tier that a training which is resumed asked before; None where that is not known."""
+    try:
+        return (Tier(read_manifest(out / step_name(0))["training"]["tier"]),)
+    except (UsageError, KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,59 @@
+"""One of several processes that train a model together: ``python -m torch.distributed.run ... BASE PAIRS OUT HOW``.
+
+HOW is ``alone`` (no callback), ``audited``, ``gated`` (the gate always fails) or ``strict`` (the audit itself fails).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from live_training import new_trainer, train, weights_of
+
+from auditor.errors import AuditError, StorageError
+from auditor.integrations.live_audit import LiveAudit
+from auditor.integrations.trl import BiasAuditCallback
+
+
+def main(base: Path, pairs: Path, out: Path, how: str) -> None:
+    """Train, and leave behind how it ended, the weights and the audits."""
+    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    options: dict[str, Any] = {"gate": "no such probe:any > 0"} if how == "gated" else {"strict": how == "strict"}
+    callback = BiasAuditCallback(pairs, every=2, out=out / "audits", budget=None, render="plain", **options)
+    if how == "strict":
+        LiveAudit.audit = failing(LiveAudit.audit)  # type: ignore[method-assign]
+    trainer = new_trainer(
+        "sft",
+        base,
+        out / "training",
+        [] if how == "alone" else [callback],
+        per_device_train_batch_size=4 // processes,
+        **({"ddp_backend": "gloo"} if processes > 1 else {}),
+    )
+    ended = ""
+    try:
+        train(trainer)
+    except AuditError as error:
+        ended = str(error)
+    told = {"step": trainer.state.global_step, "processes": trainer.args.world_size, "error": ended}
+    (out / f"rank-{rank}.json").write_text(json.dumps(told), encoding="utf-8")
+    if rank == 0:
+        torch.save(weights_of(trainer), out / "weights.pt")
+        trainer.save_model(str(out / "model"))
+
+
+def failing(audit: Any) -> Any:
+    def fail(self: LiveAudit, step: int) -> Any:
+        if step:
+            raise StorageError("the disk is full", where="here")
+        return audit(self, step)
+
+    return fail
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:4]), sys.argv[4])  # type: ignore[misc]

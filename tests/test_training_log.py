@@ -1,0 +1,146 @@
+"""Twin of auditor.integrations.training_log."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from live_training import make_base, new_trainer, train
+from run_factory import make_run
+from transformers import TrainerCallback, TrainerControl, TrainerState
+from transformers.integrations import integration_utils
+
+from auditor.adapters.run.run_folder import read_results
+from auditor.integrations.training_log import harm_numbers, log_numbers, trackers_of_caller
+from auditor.integrations.trl import BiasAuditCallback
+
+
+class Tracker(TrainerCallback):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, dict[str, float]]] = []
+
+    def on_log(self, *events: Any, logs: Any = None, **_: Any) -> None:
+        self.told.append((events[1].global_step, dict(logs)))
+        logs.clear()
+
+
+def test_the_excess_shift_of_every_marked_identity(tmp_path: Path) -> None:
+    results = read_results(make_run(tmp_path / "run"))
+    last = results.series[-1].name
+    numbers = harm_numbers(results, last)
+    shifts = [
+        one
+        for one in results.effects
+        if (one.measure, one.contrast, one.checkpoint, one.theme, one.role, one.valence)
+        == ("shift", "excess", last, None, "marked", "harm")
+    ]
+    assert len({one.identity for one in shifts}) > 1
+    for one in shifts:
+        held = [key for key in numbers if f"/{one.identity}/" in key and numbers[key] == one.estimate]
+        assert held or one.estimate is None
+    for probe in {one.probe for one in shifts}:
+        harmed = sum(one.verdict == "harm" for one in shifts if one.probe == probe)
+        assert numbers[f"bias/{probe}/harm_verdicts"] == harmed
+    assert sum(value for key, value in numbers.items() if key.endswith("harm_verdicts")) > 0, "some harm is there"
+    assert harm_numbers(results, "no such checkpoint") == {}
+
+
+def test_designs_axes_and_renderings_are_named_where_there_are_several(tmp_path: Path) -> None:
+    results = read_results(make_run(tmp_path / "run"))
+    last = results.series[-1].name
+    one = next(one for one in results.effects if one.measure == "shift" and one.contrast == "excess" and not one.theme)
+    plain = one.model_copy(
+        update={"identity": "x", "axis": "a", "render": "plain", "checkpoint": last, "estimate": 1.0}
+    )
+    rows = [
+        plain,
+        plain.model_copy(update={"render": "chat"}),
+        plain.model_copy(update={"axis": "b", "estimate": None}),
+    ]
+    numbers = harm_numbers(results.model_copy(update={"effects": tuple(rows)}), last)
+    where = f"bias/{one.probe}"
+    assert list(numbers) == [
+        f"{where}/a/plain/x/excess_shift",
+        f"{where}/a/chat/x/excess_shift",
+        f"{where}/harm_verdicts",
+    ]
+    swapped = plain.model_copy(update={"design": "identity_swap", "contrast": "raw", "estimate": 2.0})
+    numbers = harm_numbers(results.model_copy(update={"effects": (swapped,)}), last)
+    assert numbers[f"{where}/x/excess_shift"] == 2, "of identity swaps the raw shift is the disparity"
+
+
+def test_numbers_go_to_the_history_and_to_every_tracker() -> None:
+    trackers = [Tracker(), Tracker()]
+    state = TrainerState(epoch=0.5, global_step=7)
+    log_numbers({"bias/x": 1.0}, trackers, SimpleNamespace(), state, TrainerControl())  # type: ignore[arg-type]
+    assert state.log_history == [{"bias/x": 1.0, "epoch": 0.5, "step": 7}]
+    assert [one.told for one in trackers] == [[(7, {"bias/x": 1.0})]] * 2, "none empties what the next one is told"
+
+
+def test_nobody_calls_and_there_are_no_trackers() -> None:
+    assert trackers_of_caller() == ()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return make_base(tmp_path / "base")
+
+
+def test_the_trainers_own_trackers_are_told(
+    base: Path, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "ours", Tracker)
+    callback = BiasAuditCallback(pair_file, every=2, out=tmp_path / "audits", budget=None, render="plain")
+    trainer = new_trainer("sft", base, tmp_path / "out", [callback], report_to=["ours"], max_steps=4)
+    (tracker,) = [one for one in trainer.callback_handler.callbacks if isinstance(one, Tracker)]
+    train(trainer)
+    told = {step: numbers for step, numbers in tracker.told if "bias/audit_seconds" in numbers}
+    kept = {one["step"]: one for one in trainer.state.log_history if "bias/audit_seconds" in one}
+    assert list(told) == list(kept) == [2, 4]
+    for step, numbers in told.items():
+        assert numbers == {key: value for key, value in kept[step].items() if key not in ("epoch", "step")}
+    # What the trainer itself logs still comes, whole.
+    assert [step for step, numbers in tracker.told if "loss" in numbers] == [2, 4]
+
+
+def test_transformers_own_callback_writes_them(
+    base: Path, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, float, int]] = []
+
+    class Writer(SimpleNamespace):
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            written.append((name, value, step))
+
+    def writer(**_: Any) -> Writer:
+        return Writer(add_text=lambda *_: None, flush=lambda: None, close=lambda: None)
+
+    monkeypatch.setattr(integration_utils, "is_tensorboard_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=writer))
+    callback = BiasAuditCallback(pair_file, every=2, out=tmp_path / "audits", budget=None, render="plain")
+    trainer = train(new_trainer("sft", base, tmp_path / "out", [callback], report_to=["tensorboard"], max_steps=4))
+    key = "bias/small/trans women/excess_shift"
+    expected = [(f"train/{key}", one[key], one["step"]) for one in trainer.state.log_history if key in one]
+    assert [one for one in written if one[0] == f"train/{key}"] == expected
+    assert len(expected) == 2
+
+
+def test_tensorboard_holds_them(base: Path, pair_file: Path, tmp_path: Path) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    callback = BiasAuditCallback(pair_file, every=2, out=tmp_path / "audits", budget=None, render="plain")
+    trainer = new_trainer("sft", base, tmp_path / "out", [callback], report_to=["tensorboard"], max_steps=4)
+    train(trainer)
+    (folder,) = (tmp_path / "out" / "runs").iterdir()
+    (file,) = folder.iterdir()
+    events = accumulators.EventAccumulator(str(file))
+    events.Reload()
+    key = "bias/small/trans women/excess_shift"
+    expected = [(one["step"], one[key]) for one in trainer.state.log_history if key in one]
+    found = [(one.step, one.value) for one in events.Scalars(f"train/{key}")]
+    assert [step for step, _ in found] == [2, 4]
+    assert found == [(step, pytest.approx(value, rel=1e-6)) for step, value in expected]
