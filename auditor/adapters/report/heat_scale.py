@@ -45,6 +45,42 @@ def ink_on(step: int) -> str:
     return PAPER if abs(step) == len(STEPS) else INK
 
 
+def cell_box(canvas: Canvas, place: tuple[float, float], width: float) -> dict[str, Any]:
+    """A cell's rectangle, a hair smaller than its room.
+
+    Args:
+        place: the room's left edge in inches, and its row.
+        width: of the room, inches.
+    """
+    (x, y), pad = place, 0.01 / canvas.medium.pitch
+    return {"xy": (x + 0.01, y - 0.5 + pad), "width": width - 0.02, "height": 1 - 2 * pad}
+
+
+def draw_cell(
+    canvas: Canvas,
+    axes: Axes,
+    place: tuple[float, float],
+    width: float,
+    value: float,
+    bound: float,
+    *,
+    framed: bool,
+    hatched: bool = False,
+) -> None:
+    """A number on the ground of its step.
+
+    Args:
+        place, width: as in `cell_box`.
+        framed: whether it stands out.
+        hatched: whether it only describes.
+    """
+    box, step = cell_box(canvas, place, width), step_of(value, bound)
+    colour_cell(axes, box, step, hatched=hatched)
+    canvas.put(axes, place[0] + width / 2, place[1], two_digits(value), ha="center", small=True, color=ink_on(step))
+    if framed:
+        axes.add_patch(Rectangle(**box, fc="none", ec=INK, lw=1.1, zorder=2))
+
+
 def frame_key(axes: Axes, x: float, y: float) -> None:
     """What a framed cell looks like, in a key."""
     axes.add_patch(Rectangle((x - 0.07, y - 0.055), 0.14, 0.11, fc="none", ec=INK, lw=1.1))

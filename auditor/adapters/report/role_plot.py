@@ -11,12 +11,12 @@ from matplotlib.patches import Rectangle
 from auditor.adapters.report.figure_tables import Table, Value
 from auditor.adapters.report.figures import (
     BESIDE,
-    MAX_ROWS,
     KeyEntry,
     Mark,
     Panel,
     draw_interval,
     draw_marks,
+    drawn_of,
     identity_rows,
     mark_key,
     people,
@@ -26,6 +26,8 @@ from auditor.adapters.report.figures import (
 )
 from auditor.adapters.report.svg import BAND, HARM, INK, LOWER, RULE, Canvas
 
+# Each row has as many bars as there are roles, and each method a figure: of more identities the page grows too large.
+MAX_PARTED = 12
 TELLING = 0.05
 _HEIGHT = 0.52  # of a bar, in rows
 _SOFT = 0.75
@@ -61,7 +63,7 @@ class RoleRow:
 
 @dataclass(frozen=True, slots=True)
 class RolePlot:
-    """A panel a role, an identity a row; at most 40 rows are drawn.
+    """A panel a role, an identity a row; at most 12 rows are drawn.
 
     Attributes:
         roles: names of the panels.
@@ -76,21 +78,26 @@ class RolePlot:
 
     @property
     def names(self) -> Sequence[str]:
-        return [row.label for row in self.rows[:MAX_ROWS]]
+        return [row.label for row in self._shown]
 
     @property
     def narrow(self) -> bool:
         return len(self.roles) == 1
 
+    @property
+    def _shown(self) -> Sequence[RoleRow]:
+        return self.rows[:MAX_PARTED]
+
     def alternative(self) -> str:
         found = [
             (row, role, part)
-            for row in self.rows
+            for row in self._shown
             for role, part in zip(self.roles, row.parts, strict=True)
             if part and part.mark.estimate is not None
         ]
         count = f"{len(self.roles)} {'role' if len(self.roles) == 1 else 'roles'}"
         said = f"{people(len(self.rows))} by {count}: {', '.join(self.roles)}."
+        said += drawn_of(MAX_PARTED, len(self.rows), "identities")
         if not found:
             return said + " No part has an estimate."
         row, role, part = max(found, key=lambda one: abs(one[2].mark.estimate or 0.0))
@@ -113,7 +120,7 @@ class RolePlot:
         return Table(header, tuple(rows))
 
     def draw(self, canvas: Canvas) -> None:
-        shown = self.rows[:MAX_ROWS]
+        shown = self._shown
         parts = [part for row in shown for part in row.parts if part]
         others = [part.shared for part in parts if part.shared is not None]
         others += [end for span in self.controls if span for end in span]
