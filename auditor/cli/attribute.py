@@ -275,7 +275,7 @@ def _check_path(questions: Sequence[Question], options: AttributeOptions) -> Non
         names = ", ".join(dict.fromkeys(one.checkpoint for one in questions))
         raise UsageError(
             f"no path leads to {names}: the run has no checkpoint that it was trained from",
-            where="--method path",
+            where="method path",
             fix="Leave out path, or name a --checkpoint that was trained from another one.",
         )
 
