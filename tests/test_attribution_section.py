@@ -99,7 +99,7 @@ def test_the_straight_path_and_its_caveat_are_said(html: str, view: ProbeView) -
     words = text_of(section(html))
     assert "allocated along the straight path from the weights of sft to those of dpo<b>" in words
     assert "Another path gives another split." in words
-    assert "the largest part is allocated to layer 1 MLP" in words
+    assert "of single modules the largest part is allocated to layer 1 MLP" in words
     (found,) = view.leaves[0].maps
     assert re.search(r"the parts add up to within \S+ nats of the shift", words)
     assert found.split.identity == HARMED
@@ -182,7 +182,7 @@ def test_no_harm_is_said_where_maps_are_of_others(tmp_path: Path) -> None:
         tmp_path / "run", probes=[controlled_probe()], renders=("plain",), checkpoints=("a", "b"), attributed=True
     )
     words = text_of(section(render_report(run)))
-    assert "No identity shows harm here; shown are the first 2 of 2." in words
+    assert "No identity shows harm here; shown is the first of 2." in words
     assert "carried by" not in words
 
 
@@ -310,12 +310,13 @@ def test_many_identities_are_cut_and_those_who_show_harm_come_first(tmp_path: Pa
         assert len(own) == MAX_PARTED
         assert f"<bdi>{HARMED}</bdi>" in own[0]
     words = text_of(html)
-    assert f"The first {MAX_PARTED} of {len(named)} identities, in the order of every table; the data has all." in words
+    assert f"The first {MAX_PARTED} of {len(named)} identities, in the order of every table; results.json" in words
     assert (
         f"Of each number the first {MAX_PARTED} of at most {len(named)} identities; all stand in results.json" in words
     )
     data = base64.b64decode(found.leaves[0].roles[0].drawn.href.partition("base64,")[2]).decode()
-    assert all(f"\n{who}," in data for who in named)
+    assert data.count("\n") == 1 + sum(len(one.parts) for one in found.leaves[0].roles[0].splits.marked[:MAX_PARTED])
+    assert len(html) < 400_000
 
 
 def test_numbers() -> None:

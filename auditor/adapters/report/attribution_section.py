@@ -18,6 +18,7 @@ from auditor.adapters.report.charts import on_page
 from auditor.adapters.report.contributors import Contributor
 from auditor.adapters.report.figure_tables import file_name
 from auditor.adapters.report.report_data import LeafFindings, ProbeFindings, ReportData
+from auditor.adapters.report.role_plot import MAX_PARTED, RolePlot
 from auditor.adapters.report.svg import Drawn
 from auditor.adapters.run.results_schema import AttributionRow
 from auditor.core.items import HARMFUL
@@ -127,7 +128,16 @@ def _tables(splits: LeafSplits) -> Iterator[tuple[Splits, tuple[Split, ...]]]:
 
 def _drawn(plots: AttributionPlots, probe: ProbeFindings, leaf: LeafFindings, prefix: str) -> list[Drawn]:
     told = [probe.name, probe.design, leaf.branch.leaf]
-    return [on_page(plot, f"{prefix}n{at}", file_name(*told, kind)) for at, (kind, plot) in enumerate(plots.named())]
+    return [
+        # The data of those who are not drawn stand in files alone.
+        on_page(
+            plot,
+            f"{prefix}n{at}",
+            file_name(*told, kind),
+            plot.table(MAX_PARTED) if isinstance(plot, RolePlot) else None,
+        )
+        for at, (kind, plot) in enumerate(plots.named())
+    ]
 
 
 def _role_view(splits: Splits, drawn: Drawn) -> RoleView:

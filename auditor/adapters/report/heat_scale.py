@@ -33,9 +33,9 @@ def colour_cell(axes: Axes, box: dict[str, Any], step: int, *, hatched: bool = F
     """A cell's ground: the colour of its side at the strength of its step, hatched where it only describes."""
     if step:
         colour = HARM if step > 0 else LOWER
-        axes.add_patch(Rectangle(**box, fc=colour, alpha=STEPS[abs(step) - 1], ec="none", lw=0))
+        axes.add_patch(Rectangle(**box, fc=colour, alpha=STEPS[abs(step) - 1], ec="none", lw=0, clip_on=False))
     else:
-        axes.add_patch(Rectangle(**box, fc="none", ec=RULE, lw=0.5))
+        axes.add_patch(Rectangle(**box, fc="none", ec=RULE, lw=0.5, clip_on=False))
     if hatched:
         axes.add_patch(Rectangle(**box, fc="none", ec=(MUTED, 0.4), lw=0, hatch="////"))
 

@@ -105,13 +105,14 @@ class RolePlot:
         said += f", reference rows {two_digits(part.shared)}." if part.shared is not None else "."
         return said + f" Adjusted p below .05: {sum(one.telling for *_, one in found)} of {len(found)}."
 
-    def table(self) -> Table:
+    def table(self, most: int | None = None) -> Table:
+        """As CSV; of the first rows alone where ``most`` says of how many."""
         numbers = ("part", "low", "high", "part in the reference rows")
         ends = ("smallest", "largest")
         header = ("identity", "role", *(f"{one} ({self.unit})" for one in numbers), "adjusted p",
                   *(f"{one} among control identities ({self.unit})" for one in ends))  # fmt: skip
         rows: list[tuple[Value, ...]] = []
-        for row in self.rows:
+        for row in self.rows[:most]:
             for role, part, span in zip(self.roles, row.parts, self.controls, strict=True):
                 if part:
                     mark = part.mark
@@ -128,10 +129,13 @@ class RolePlot:
         panels = [Panel(span, 0.0, role) for role in self.roles]
         for at, axes in enumerate(identity_rows(canvas, [row.label for row in shown], panels, self._key(parts))):
             _controls(axes, self.controls[at], len(shown))
-            for y, row in enumerate(shown):
-                part = row.parts[at]
-                if part:
-                    _part(axes, y, part)
+            here = [(y, part) for y, row in enumerate(shown) if (part := row.parts[at])]
+            for y, part in here:
+                _part(axes, y, part)
+            beside = [
+                (part.shared, y) for y, part in here if part.mark.estimate is not None and part.shared is not None
+            ]
+            draw_marks(axes, beside, BESIDE, 4.5)
 
     def _key(self, parts: Sequence[RolePart]) -> list[KeyEntry]:
         looks = ((True, "part, adjusted p < .05", _full_key), (False, "part, not told from 0", _open_key))
@@ -162,14 +166,12 @@ def _controls(axes: Axes, span: tuple[float, float] | None, count: int) -> None:
 
 
 def _part(axes: Axes, y: float, part: RolePart) -> None:
-    """A bar from 0 with its interval; the reference rows' part as an open circle."""
+    """A bar from 0 with its interval."""
     value = part.mark.estimate
     if value is None:
         return
     _bar(axes, (min(value, 0.0), y - _HEIGHT / 2), abs(value), _HEIGHT, value, part.telling)
     draw_interval(axes, part.mark, y, INK, 1.0)
-    if part.shared is not None:
-        draw_marks(axes, [(part.shared, y)], BESIDE, 4.5)
 
 
 def _bar(axes: Axes, corner: tuple[float, float], width: float, height: float, side: float, full: bool) -> None:
