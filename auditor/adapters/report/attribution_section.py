@@ -63,7 +63,7 @@ class LeafView:
         at: place of the leaf among the branches.
         roles: of each method.
         maps: of identities, with ``modules`` all there are.
-        tables: numbers by role and whose: all identities of those in figures, of others those that show harm.
+        tables: numbers by role and whose: all identities of those in figures, of others the first that show harm.
         contributors: pairs that contribute most.
     """
 
@@ -121,7 +121,7 @@ def _leaves(data: ReportData, probe: ProbeFindings, prefix: str) -> Iterator[Lea
 def _tables(splits: LeafSplits) -> Iterator[tuple[Splits, tuple[Split, ...]]]:
     leading = splits.leading
     for one in splits.roles:
-        marked = one.marked if any(one is other for other in leading) else one.harmed
+        marked = one.marked if any(one is other for other in leading) else one.harmed[:MAX_SAID]
         if marked:
             yield one, marked
 
