@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import resource
 import shutil
 import signal
@@ -101,7 +102,7 @@ def invented(questions: Sequence[Question]) -> Answered:
 
 @pytest.fixture
 def a_second_method(monkeypatch: pytest.MonkeyPatch) -> None:
-    way = Way(invented, lambda questions: Cost(sum(len(one.chosen.all) for one in questions), 150.0))
+    way = Way(invented, lambda questions: Cost(sum(len(one.chosen.all) for one in questions), 150.0, True))
     monkeypatch.setattr("auditor.cli.attribute.WAYS", {**WAYS, "path": lambda *_: way})
 
 
@@ -161,7 +162,7 @@ def test_an_attributed_run_is_a_complete_one(
     assert audit(*command, "--quiet").exit_code == 0
     result = audit("attribute", run, "--method", "path")
     assert result.exit_code == 0, result.stderr
-    assert "attribute 48 items by path: 48 passes through a model, at least 2 minutes" in result.stderr
+    assert "attribute 48 items by path: 48 passes through a model, at least 2 minutes (an estimate)" in result.stderr
     assert "invented: mind the gap\nrefused (tokens_differ): 5 items: no path for <b>" in result.stderr
     told = manifest(run)["files"]
     assert told == {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in told}
@@ -232,6 +233,9 @@ def test_identity_and_checkpoint_choose(run: Path) -> None:
         (["--checkpoint", "ppo"], ("--checkpoint", "no checkpoint 'ppo'", "base, sft, dpo")),
         (["--method", "magic"], ("--method", "no such method: 'magic'", "tokens")),
         (["--method", "tokens,"], ("--method", "no such method: ''", "tokens")),
+        (["--method", "path", "--checkpoint", "base"], ("method path", "no path leads to base", "Leave out path")),
+        (["--neutral", " "], ("--neutral", "no words stand in")),
+        (["--sample", "0", "--top", "0"], ("--sample, --top", "no items are asked for")),
     ],
 )
 def test_what_the_run_does_not_know(finished_run: Path, options: list[str], words: tuple[str, ...]) -> None:
@@ -263,6 +267,73 @@ def test_dry_run_says_the_cost_and_does_nothing(run: Path, monkeypatch: pytest.M
     # The manifest says what was asked, and the report what it says.
     unchanged = ("report.html", "manifest.json")
     assert contents(run, *unchanged) == {name: one for name, one in before.items() if name not in unchanged}
+
+
+def test_a_dry_run_forgets_nothing_that_waits_in_the_folder(run: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        Watch(patch, stop="dpo")
+        assert audit("attribute", run, "--no-cache").exit_code == 130
+    assert (run / STORE_FILE).exists()
+    assert audit("attribute", run, "--no-cache", "--dry-run").exit_code == 0
+    assert (run / STORE_FILE).exists()
+    with pytest.MonkeyPatch.context() as patch:
+        watch = Watch(patch)
+        assert audit("attribute", run, "--no-cache", "--quiet").exit_code == 0
+    assert watch.run == ["dpo"]
+    before = contents(run)
+    assert audit("attribute", run, "--no-cache", "--dry-run").exit_code == 0
+    assert contents(run) == before, "where nothing waits, nothing is left"
+
+
+def test_a_folder_that_cannot_be_written_is_known_before_anything_is_scored(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(monkeypatch)
+    # Root may write wherever the file system lets it.
+    monkeypatch.setattr("auditor.cli.attribute.os.access", lambda path, mode: (path, mode) != (run, os.W_OK))
+    assert_refused(audit("attribute", run), 2, str(run), "cannot be written", "copy it")
+    assert watch.run == []
+    assert audit("attribute", run, "--dry-run").exit_code == 0
+
+
+@pytest.mark.usefixtures("a_second_method")
+def test_methods_are_repeatable_and_say_what_they_took(run: Path) -> None:
+    result = audit("attribute", run, "--method", "tokens", "--method", "path")
+    assert result.exit_code == 0, result.stderr
+    assert "attribute 48 items by tokens, path: 48 passes" in result.stderr
+    tokens, path = manifest(run)["attributions"]
+    assert (tokens["method"], "seconds" in tokens) == ("tokens", False)
+    assert (path["method"], path["passes"]) == ("path", 48)
+    assert path["seconds"] >= 0
+    assert '<th scope="col" class="n">Seconds</th>' in (run / "report.html").read_text(encoding="utf-8")
+    # The next estimate is by what it took this time.
+    manifest_file = run / "manifest.json"
+    said = json.loads(manifest_file.read_text(encoding="utf-8"))
+    said["attributions"][1]["seconds"] = 600.0
+    write(manifest_file, json.dumps(said))
+    again = audit("attribute", run, "--method", "path", "--dry-run", "--sample", 0, "--top", 1)
+    assert again.stdout == "attribute 4 items by path: 4 passes through a model, about 50 seconds (an estimate)\n"
+
+
+def test_a_run_without_pairs_has_nothing_to_attribute(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    lines = [
+        {"candidates": [" red", " blue", " green"], "labels": ["a", "b", "c"], "context": f"Number {at} is", "id": at}
+        for at in range(3)
+    ]
+    probe, run = write(tmp_path / "p.jsonl", "\n".join(map(json.dumps, lines))), tmp_path / "run"
+    made = audit("score", llama_series["sft"], "--probe", probe, "--render", "plain", "--out", run)
+    assert made.exit_code == 0, made.stderr
+    before = contents(run)
+    assert_refused(audit("attribute", run), 3, "no item can be attributed", str(run))
+    assert contents(run) == before
+
+
+def test_a_path_that_leads_to_one_of_two_checkpoints(run: Path) -> None:
+    options = ["--method", "path", "--nodes", 1, "--sample", 0, "--top", 1]
+    result = audit("attribute", run, *options, "--checkpoint", "base", "--checkpoint", "dpo")
+    assert result.exit_code == 0, result.stderr
+    assert "no path leads to base: the run has none that it was trained from" in result.stderr
+    assert {(row["checkpoint"], row["reference"]) for row in cells(run / "attributions.parquet")} == {("dpo", "sft")}
 
 
 def test_without_a_cache(run: Path, attributed: Path) -> None:

@@ -22,7 +22,9 @@ def test_the_help_names_every_method() -> None:
     assert set(WAYS) <= set(ATTRIBUTION_METHODS)
 
 
-@pytest.mark.parametrize("options", [["--top", "-1"], ["--sample", "x"], ["--nodes-of", "1"], []])
+@pytest.mark.parametrize(
+    "options", [["--top", "-1"], ["--sample", "x"], ["--nodes", "0"], ["--permutations", "1"], ["--nodes-of", "1"], []]
+)
 def test_a_command_line_that_is_none(tmp_path: Path, options: list[str]) -> None:
     assert_misused(audit("attribute", *([tmp_path] if options else []), *options))
 
@@ -32,9 +34,14 @@ def test_no_run_folder(tmp_path: Path, options: list[str]) -> None:
     assert_refused(audit("attribute", tmp_path, *options), 2, "no run folder", str(tmp_path))
 
 
-@pytest.mark.parametrize("options", [["--identity", "x"], ["--dry-run"], ["--checkpoint", "a", "--checkpoint", "b"]])
+@pytest.mark.parametrize(
+    "options",
+    [["--identity", "x"], ["--dry-run"], ["--method", "ig"], ["--checkpoint", "a", "--checkpoint", "b"]],
+)
 def test_one_item_is_explained_and_nothing_attributed(tmp_path: Path, options: list[str]) -> None:
-    assert_refused(audit("attribute", tmp_path, "--explain", "1", *options), 2, "--explain", "Leave out --identity")
+    assert_refused(
+        audit("attribute", tmp_path, "--explain", "1", *options), 2, "--explain", "Leave out --method, --identity"
+    )
 
 
 def test_compare_attributes_what_it_found(
@@ -136,7 +143,18 @@ def test_what_cannot_be_attributed_takes_nothing_away(
 
     monkeypatch.setattr("auditor.cli.attribute.WAYS", {**WAYS, "path": fail})
     run = tmp_path / "run"
-    command = ["score", llama_series["sft"], "--probe", pair_file, "--render", "plain", "--out", run, "--quiet"]
+    command = [
+        "compare",
+        llama_series["sft"],
+        llama_series["dpo"],
+        "--probe",
+        pair_file,
+        "--render",
+        "plain",
+        "--out",
+        run,
+        "--quiet",
+    ]
     for _ in range(2):
         # The second time the audit is complete already.
         assert_refused(

@@ -65,7 +65,50 @@ def test_what_a_method_was_asked_with_is_the_manifests(run: Path) -> None:
 def test_a_run_without_the_table_speaks_of_its_means_alone(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", probes=[controlled_probe()], renders=("plain",))
     (only,) = method_notes(read_results(run).attributions, None, [])
-    assert (only.method, only.drawn, only.picked, only.item_error, only.unexplained) == ("tokens", 0, 0, None, None)
+    assert (only.method, only.drawn, only.picked, only.item_error, only.unexplained) == ("tokens", *[None] * 4)
     assert only.mean_error == pytest.approx(0, abs=1e-9)
     assert only.cells
     assert list(method_notes([], None, [{"method": "path"}])) == []
+
+
+def test_an_error_is_the_largest_of_both_renderings(tmp_path: Path) -> None:
+    """In chat a word misses much and its other side little: neither rendering speaks for the other."""
+    run = make_run(tmp_path / "run", probes=[controlled_probe()], attributed=True)
+    table = read_attributions(run)
+    rows = table.to_pylist()
+    chat = next(one for one in rows if (one["method"], one["render"], one["level"]) == ("ig", "chat", "word"))
+    names = ("method", "item", "render", "checkpoint", "reference")
+    for one in rows:
+        if [one[name] for name in names] == [chat[name] for name in names]:
+            one["completeness_error"] = 0.75
+    worse = table.from_pylist(rows, schema=table.schema)
+    (found,) = (one for one in method_notes([], worse, []) if one.method == "ig")
+    assert found.item_error == 0.75
+
+
+def test_every_mean_is_counted_once(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()], attributed=True)
+    rows = [one for one in read_results(run).attributions if one.method == "ig"]
+    # Each mean has one row a role in each cell.
+    first = {json.dumps(one.model_dump(exclude={"unit", "number", "estimate", "low", "high", "p", "p_adjusted"}))
+             for one in rows}  # fmt: skip
+    assert notes(run)["ig"].cells == len(first)
+    assert {one.render for one in rows} == {"plain", "chat"}
+
+
+def test_what_a_method_took_is_no_setting(run: Path) -> None:
+    asked = [
+        {"method": "ig", "passes": 1280, "seconds": 12.5, "steps": "32 to 256"},
+        {"method": "path", "passes": "many<b>", "seconds": float("nan")},
+    ]
+    found = {one.method: one for one in method_notes([], read_attributions(run), asked)}
+    assert (found["ig"].passes, found["ig"].seconds) == (1280, 12.5)
+    assert found["ig"].settings == (("steps", "32 to 256"),)
+    assert (found["path"].passes, found["path"].seconds, found["path"].settings) == (None, None, ())
+
+
+def test_a_number_that_is_none_has_no_size(run: Path) -> None:
+    table = read_attributions(run)
+    rows = [{**one, "completeness_error": None} for one in table.to_pylist() if one["method"] == "path"]
+    (found,) = method_notes([], table.from_pylist(rows, schema=table.schema), [])
+    assert (found.item_error, found.unexplained) == (None, None)

@@ -52,6 +52,8 @@ def test_the_last_stage_leads_and_the_level_comes_last(run: Path) -> None:
     assert named(found.leading) == [(one, "sft", "dpo<b>") for one in ("tokens", "ig", "ablation", "shapley")]
     for own in (found.modules, found.layers, found.heads):
         assert named(own) == [("path", "sft", "dpo<b>")]
+    # Of heads no reference rows are told, and they are parts of an excess all the same.
+    assert found.heads[0].excess
     assert found.any
     assert not LeafSplits().any
 

@@ -205,3 +205,21 @@ def test_metrics_over_all_rows_have_a_table_where_training_ended() -> None:
     rows = [line.split() for line in stream.getvalue().splitlines() if "CrowS" in line]
     assert rows == [["CrowS-Pairs,", "shared", "tokens", "62.5", "%", "none", "1,508"]]
     assert "mine at dpo, plain rendering: metrics over all rows" in stream.getvalue()
+
+
+def test_off_a_terminal_a_long_task_says_once_a_minute_how_long_it_still_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("auditor.cli.console.time.monotonic", lambda: now[0])
+    for quiet in (True, False):
+        progress = RichProgress(Console(stderr=True, quiet=quiet), quiet=quiet)
+        with progress.task("path a to b", 400, "passes"):
+            for _ in range(4):
+                now[0] += 45
+                progress.advance(100)
+        progress.advance(1)
+        told = capsys.readouterr().err.splitlines()
+        # Nothing before a minute is over, and nothing of what is done.
+        line = "path a to b: 200 of 400 passes, about 90 seconds left"
+        assert told == ([] if quiet else ["path a to b: 400 passes", line])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command_line import audit, environment
 from rich.console import Console
-from run_factory import HARMED, make_run, text_swap_probe
+from run_factory import HARMED, identity_swap_probe, make_run, strip_manifest, text_swap_probe
 
 from auditor.adapters.run.attribution_tables import write_attributions
 from auditor.cli.explain import print_item
@@ -138,6 +138,30 @@ def test_a_private_run_shows_numbers_and_ids(tmp_path: Path, run: Path) -> None:
     assert re.search(r"^predicate +\+1\.00", shown, flags=re.MULTILINE)
     margins = [re.findall(r"^margin .*", text, flags=re.MULTILINE)[0].split() for text in (shown, explain(run, ITEM))]
     assert margins[0] == margins[1]
+
+
+def test_what_is_no_number_has_no_shade(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = (Unit(0, "layer 0"), Unit(1, "layer 1"))
+    one = Attribution("small", ITEM, "plain", "dpo<b>", "sft", "path", "layer", layers, np.array([np.nan, 1.0]), 1.0)
+    write_attributions(run, [one], private=False)
+    try:
+        shown = on_a_terminal(run, ITEM, monkeypatch)
+    finally:
+        (run / "attributions.parquet").unlink()
+    assert re.search(r"layer 0 +n/a", re.sub(r"\x1b\[[\d;]*m", "", shown))
+
+
+def test_sides_of_one_sentence_about_two_groups(tmp_path: Path) -> None:
+    swapped = make_run(tmp_path / "run", probes=[identity_swap_probe()], renders=("plain",))
+    shown = explain(swapped, "0")
+    assert "pushes to the marked group side, - (blue) to the other group one" in shown
+    assert "affirming" not in shown
+
+
+def test_a_manifest_that_names_no_probe(tmp_path: Path) -> None:
+    odd = make_run(tmp_path / "run", probes=[text_swap_probe()], renders=("plain",))
+    strip_manifest(odd, probes=7, request=["private"])
+    assert "parts add up to" in explain(odd, ITEM)
 
 
 def test_no_model_library_is_read(run: Path) -> None:

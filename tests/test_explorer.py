@@ -181,6 +181,18 @@ def test_no_more_pairs_than_fit(run: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert set(tokens.column("row")) == set(range(some.pairs))
 
 
+def test_attributions_take_room_from_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attributed = make_run(tmp_path / "run", attributed=True)
+    whole = packed(attributed)
+    monkeypatch.setattr(explorer, "ITEMS_BUDGET", 2 * len(whole.items))
+    monkeypatch.setattr(explorer, "ATTRIBUTIONS_BUDGET", 5 * len(whole.items) // 4)
+    page = render_report(attributed)
+    assert len(packs_of(page)["items"].head["ids"]) < whole.pairs
+    assert f"The page holds {len(packs_of(page)['items'].head['ids'])} of the pairs" in page
+    bare = render_report(make_run(tmp_path / "bare"))
+    assert len(packs_of(bare)["items"].head["ids"]) == whole.pairs
+
+
 def test_a_branch_has_its_own_stages(tmp_path: Path) -> None:
     found = unpacked(packed(make_run(tmp_path / "run", **BRANCHED)).items)
     assert found.head["checkpoints"] == ["base", "sft", "dpo<b>", "dpo2"]

@@ -126,6 +126,11 @@ def test_edits_say_what_the_number_becomes(page: Page, run: Path) -> None:
         )
         assert number_of(becomes) == pytest.approx(row["total"] - row["value"], abs=0.011)
         assert number_of(by) == pytest.approx(-row["value"], abs=0.006)
+    cells = page.locator("#x-item .x-edits").first.locator("tbody td:nth-child(3)")
+    # A change that takes harm away has the colour of what is shown with a minus.
+    kinds = cells.evaluate_all("all => all.map(one => [one.className.split(' ')[1] || '', one.textContent])")
+    assert any(kind for kind, _ in kinds)
+    assert all(kind[0] == ("p" if number_of(by) > 0 else "q") for kind, by in kinds if kind)
 
 
 def test_the_margin_stands_folded_below_the_shift(page: Page) -> None:

@@ -6,7 +6,16 @@ import math
 
 import pytest
 
-from auditor.adapters.report.heat_scale import STEPS, bound_for, colour_cell, draw_scale, frame_key, ink_on, step_of
+from auditor.adapters.report.heat_scale import (
+    STEPS,
+    bound_for,
+    colour_cell,
+    draw_cell,
+    draw_scale,
+    frame_key,
+    ink_on,
+    step_of,
+)
 from auditor.adapters.report.svg import INK, PAGE, PAPER, drawing, inline_svg
 
 BOUND = math.log(1.25)
@@ -43,3 +52,20 @@ def test_cells_scale_and_key_are_drawn() -> None:
     for text in (">+0.25<", ">\u22122.00<", ">d<", ">\u2212d<"):
         assert text in svg
     assert "fill: url(#f-h" in svg
+
+
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_cell_is_its_ground_its_number_and_a_frame_where_it_stands_out(framed: bool) -> None:
+    with drawing(PAGE) as canvas:
+        canvas.figure.set_figheight(1.0)
+        axes = canvas.axes(0, 0, 1, 1)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0.5, -0.5)
+        draw_cell(canvas, axes, (0.2, 0), 0.5, -1.0, 0.25, framed=framed)
+        svg = inline_svg(canvas, prefix="f", title="cell", description="cell")
+    # The figure's own ground is one, too.
+    assert svg.count("<path") == 2 + framed
+    assert "fill: var(--lower" in svg
+    # In the middle of its room, 0.2 to 0.7 inches.
+    assert 'x="32.40"' in svg.replace('32.4"', '32.40"')
+    assert ">\u22121.00<" in svg

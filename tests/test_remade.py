@@ -130,6 +130,12 @@ def test_a_damaged_request_is_said(run: Path, place: str, name: str, value: obje
     assert caught.value.where == str(run)
 
 
+@pytest.mark.parametrize("finished", [7, ["base"], [{"fingerprint": "0"}], {}])
+def test_a_record_of_scores_that_is_none_is_another_model(run: Path, finished: object) -> None:
+    with pytest.raises(UsageError, match="base has other weights"):
+        again(edit(run, finished=finished))
+
+
 def test_a_request_of_other_options_is_another_one(run: Path) -> None:
     told = manifest(run)
     with pytest.raises(UsageError, match="another one today"):

@@ -11,8 +11,8 @@ import pytest
 from drawn_figures import assert_only_drawing, assert_tidy, labels, marks, row_of, svg_of, value_at, words
 from run_factory import HOSTILE
 
-from auditor.adapters.report.figures import MAX_ROWS, Mark
-from auditor.adapters.report.role_plot import RolePart, RolePlot, RoleRow
+from auditor.adapters.report.figures import Mark
+from auditor.adapters.report.role_plot import MAX_PARTED, RolePart, RolePlot, RoleRow
 from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
 
 TOLD = RolePart(Mark(1.63, 1.26, 2.0), -0.42, 0.0004)
@@ -109,8 +109,13 @@ def test_words_and_data() -> None:
 
 def test_many_identities_are_cut_in_the_figure_alone() -> None:
     found = many(50, 2)
-    assert len(found.names) == MAX_ROWS
+    assert len(found.names) == MAX_PARTED
     assert len(found.table().rows) == 100
+    said = found.alternative()
+    assert f"50 identities by 2 roles: identity, predicate. Drawn are the first {MAX_PARTED} of 50 identities." in said
+    # What is said of parts is said of those that are drawn.
+    assert f"of {2 * MAX_PARTED}." in said
+    assert sum(one.startswith("people of") for one in words(svg_of(found))) == MAX_PARTED
 
 
 @pytest.mark.parametrize("text", HOSTILE)

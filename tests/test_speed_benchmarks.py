@@ -322,3 +322,22 @@ def test_figures_of_the_report_are_of_all_pairs() -> None:
         f"in it after {browser['interactive_s']:.1f} s",
     ):
         assert text in " ".join(said[:500].split())
+
+
+def test_a_small_report_with_all_methods_is_measured(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    script_path = ROOT / "benchmarks" / "attributed_report.py"
+    command = [sys.executable, str(script_path), "--predicates", "2", "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert (found["pairs"], found["identities"]) == (792, 36)
+    assert 200_000 < found["bytes_of_attribution"] < 650_000
+    assert not any(one["judged"] for one in found["checks"])
+
+
+def test_figures_of_the_report_with_all_methods_are_of_all_pairs() -> None:
+    path = ROOT / "benchmarks" / "results" / "attributed_report.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert (found["pairs"], found["identities"]) == (45_540, 36)
+    assert [one["name"] for one in found["checks"]][2] == "megabytes of the page"
+    assert all(one["judged"] and one["held"] for one in found["checks"])

@@ -12,6 +12,8 @@ def test_costs_add_up_and_what_is_not_known_stays_unknown() -> None:
     assert Cost(2, 1.5) + Cost(3, 2.0) == Cost(5, 3.5)
     assert Cost(2, 1.5) + Cost(3, None) == Cost(5, None)
     assert sum([Cost(1, None), Cost()], Cost()) == Cost(1, None)
+    # What holds a bound from below is one.
+    assert Cost(2, 1.5) + Cost(3, 2.0, least=True) == Cost(5, 3.5, least=True)
 
 
 @pytest.mark.parametrize(
@@ -19,10 +21,9 @@ def test_costs_add_up_and_what_is_not_known_stays_unknown() -> None:
     [
         (Cost(), "no pass through a model"),
         (Cost(1200, None), "1,200 passes through a model, for how long is not known"),
-        (Cost(7, 0.2), "7 passes through a model, at least a second"),
-        (Cost(7, 119.0), "7 passes through a model, at least 119 seconds"),
-        (Cost(7, 180.0), "7 passes through a model, at least 3 minutes"),
-        (Cost(7, 9000.0), "7 passes through a model, at least 2 hours"),
+        (Cost(7, 0.2), "7 passes through a model, about a second (an estimate)"),
+        (Cost(7, 119.0), "7 passes through a model, about 119 seconds (an estimate)"),
+        (Cost(7, 180.0, least=True), "7 passes through a model, at least 3 minutes (an estimate)"),
     ],
 )
 def test_one_line_says_items_methods_passes_and_time(cost: Cost, said: str) -> None:

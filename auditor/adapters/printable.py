@@ -34,6 +34,14 @@ def signed(value: float | None, digits: int = 2) -> str:
     return shown if float(shown) else shown[1:]
 
 
+def duration(seconds: float) -> str:
+    """So long, in the largest unit of which there are two at least."""
+    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return "a second" if seconds < 1.5 else f"{seconds:,.0f} seconds"
+
+
 def span(low: float | None, high: float | None, digits: int = 2) -> str:
     """An interval; an end of which nothing is known is left open."""
     known = [end is not None and math.isfinite(end) for end in (low, high)]

@@ -2,93 +2,62 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from rich.console import Console
 from rich.text import Text
 
-from auditor.adapters.attribution.coalitions import PERMUTATIONS, WordMethod
+from auditor.adapters.attribution.coalitions import WordMethod
 from auditor.adapters.attribution.questions import Question, marked, output_attributions, questions_of
 from auditor.adapters.attribution.ways import Answered, Cost, Way, cost_line
-from auditor.adapters.attribution.word_attributions import WordSettings
-from auditor.adapters.attribution.word_edits import NEUTRAL
 from auditor.adapters.cache.audit_stores import AuditStores
+from auditor.adapters.cache.score_store import STORE_FILE
 from auditor.adapters.cache.weight_hashes import WeightHashes
 from auditor.adapters.cache_folder import cache_folder
-from auditor.adapters.hf.input_gradients import MOST_STEPS, STEPS
-from auditor.adapters.hf.parameter_path import DEFAULT_NODES
 from auditor.adapters.printable import on_one_line
 from auditor.adapters.report.page import render_report
-from auditor.adapters.report.report_data import records
 from auditor.adapters.run.attribution_tables import read_attributions, rows_without, write_attributions
 from auditor.adapters.run.results import attribution_rows
 from auditor.adapters.run.results_schema import Results
-from auditor.adapters.run.run_folder import REPORT, read_manifest, read_results, replace_file, replace_results
+from auditor.adapters.run.run_folder import (
+    REPORT,
+    read_results,
+    replace_file,
+    replace_results,
+)
+from auditor.cli.attribute_options import AttributeOptions, asked_with, recorded
 from auditor.cli.console import RichProgress
 from auditor.cli.model_ways import gradient_way, path_way, word_way
 from auditor.cli.open_audit import OpenAudit, open_audit
 from auditor.cli.remade import remake
 from auditor.cli.understanding import scorer_of
 from auditor.core.attributed import AttributedCell, attributed_cells, parts_of
-from auditor.core.attributions import ATTRIBUTION_METHODS, Attribution, AttributionMethod
+from auditor.core.attributions import Attribution, AttributionMethod
 from auditor.core.contrasts import match_items
 from auditor.core.refusals import Refusal
 from auditor.core.scores import CheckpointScores
 from auditor.core.series import Series
 from auditor.core.tables import ScoreTable, line_up
-from auditor.errors import AuditInterruptedError, UsageError
+from auditor.errors import AuditInterruptedError, NotComparableError, UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeOptions:
-    """What a user may say about an attribution.
-
-    Attributes:
-        methods: as `methods_in` reads them.
-        identities: marked ones to look at; all if there are none.
-        checkpoints: whose margins and shifts; those where training ends if there are none.
-        top: items picked for their size; ``sample``: clusters drawn on each axis.
-        nodes: of the path between two checkpoints' weights.
-        permutations: drawn for Shapley values.
-        neutral: words in place of an identity without a reference row.
-    """
-
-    methods: tuple[AttributionMethod, ...]
-    identities: tuple[str, ...] = ()
-    checkpoints: tuple[str, ...] = ()
-    top: int = 50
-    sample: int = 12
-    nodes: int = DEFAULT_NODES
-    permutations: int = PERMUTATIONS
-    neutral: str = NEUTRAL
-
-    def words(self, method: WordMethod, opened: OpenAudit) -> WordSettings:
-        """How words are asked about; orders are drawn with the audit's seed."""
-        return WordSettings(method, self.neutral, self.permutations, opened.options.seed)
+def _words(method: WordMethod, opened: OpenAudit, scores: Sequence[CheckpointScores], options: AttributeOptions) -> Way:
+    return word_way(opened, scores, options.words(method, opened.options.seed))
 
 
 # How each method is made ready for an audit and its scores.
 WAYS: Mapping[AttributionMethod, Callable[[OpenAudit, Sequence[CheckpointScores], AttributeOptions], Way]] = {
     "tokens": lambda *_: Way(lambda asked: Answered(tuple(output_attributions(asked))), lambda _: Cost()),
     "ig": lambda opened, scores, _: gradient_way(opened, scores),
-    "ablation": lambda opened, scores, options: word_way(opened, scores, options.words("ablation", opened)),
-    "shapley": lambda opened, scores, options: word_way(opened, scores, options.words("shapley", opened)),
+    "ablation": lambda *asked: _words("ablation", *asked),
+    "shapley": lambda *asked: _words("shapley", *asked),
     "path": lambda opened, _, options: path_way(opened, options.nodes),
-}
-
-
-# What each method is asked with besides items.
-_SETTINGS: Mapping[AttributionMethod, Callable[[AttributeOptions], Mapping[str, Any]]] = {
-    "tokens": lambda _: {},
-    "ig": lambda _: {"baseline": "mean embedding", "steps": f"{STEPS} to {MOST_STEPS}"},
-    "ablation": lambda options: {"neutral": options.neutral},
-    "shapley": lambda options: {"permutations": options.permutations, "neutral": options.neutral},
-    "path": lambda options: {"nodes": options.nodes},
 }
 
 
@@ -126,15 +95,21 @@ def run_attribute(
         AuditInterruptedError: it was interrupted; what was computed is kept.
     """
     progress = RichProgress(Console(stderr=True, quiet=quiet), quiet=quiet)
-    # Broken files are known before anything is computed.
+    # What is wrong with options and files is known before anything is computed.
+    options.check()
     read_results(run), read_attributions(run)
+    if not dry_run and not os.access(run, os.W_OK):
+        fix = "Attribution writes its parts into the run: copy it to where you may write."
+        raise UsageError("the run folder cannot be written", where=str(run), fix=fix)
     cache = None if no_cache else cache_folder()
     hashes = WeightHashes(cache, rehash=False)
     remade = remake(run, progress, hashes.digest, no_cache=no_cache)
     scorer = scorer_of(remade.audit, remade.options, progress, hashes)
     asked = remade.audit, remade.request, remade.options
+    kept = (run / STORE_FILE).exists()
     opened = open_audit(*asked, scorer, hashes, progress, cache=cache)
-    with _closing(opened.stores, run):
+    # What an interrupted attribution without a cache kept in the run folder is not a dry run's to forget.
+    with _closing(opened.stores, run, forget=not (dry_run and kept)):
         if dry_run:
             Console().print(Text(on_one_line(_cost_of(opened, options))), soft_wrap=True)
             return None
@@ -156,10 +131,15 @@ def attribute_audit(opened: OpenAudit, options: AttributeOptions) -> Results:
     scores = opened.scores()
     tables, questions = _asked(opened, options, scores)
     ways = _ways(opened, options, scores)
-    opened.progress.note(cost_line(questions, options.methods, _sum_of(ways, questions)))
+    costs = _costs(run, ways, questions)
+    opened.progress.note(cost_line(questions, options.methods, sum(costs.values(), Cost())))
     found: list[Attribution] = []
-    for way in ways:
+    spent: dict[AttributionMethod, Mapping[str, Any]] = {}
+    for method, way in ways.items():
+        began = time.perf_counter()
         answered = way.attribute(questions)
+        if costs[method].passes:
+            spent[method] = {"passes": costs[method].passes, "seconds": round(time.perf_counter() - began, 1)}
         found += marked(questions, answered.attributions)
         for line in (*answered.notes, *_refused(answered.refusals)):
             opened.progress.note(line)
@@ -169,26 +149,31 @@ def attribute_audit(opened: OpenAudit, options: AttributeOptions) -> Results:
     # The tokens' own cells stand on all items, and stay.
     stay = tuple(one for one in results.attributions if one.method == "tokens" or one.method not in options.methods)
     results = results.model_copy(update={"attributions": (*stay, *attribution_rows(cells))})
-    replace_results(run, results, attributions=_asked_with(run, options))
+    replace_results(run, results, attributions=asked_with(run, options, spent))
     page = render_report(run)
     replace_file(run / REPORT, lambda partial: partial.write_bytes(page.encode()))
     return results
 
 
-def _asked_with(run: Path, options: AttributeOptions) -> list[Mapping[str, Any]]:
-    """What the manifest says of every method whose parts the run folder holds."""
-    known = {one.get("method"): one for one in records(read_manifest(run), "attributions")}
-    items = {"clusters": options.sample, "picked": options.top}
-    known |= {method: {"method": method, **items, **_SETTINGS[method](options)} for method in options.methods}
-    return [known[method] for method in ATTRIBUTION_METHODS if method in known]
+def _ways(
+    opened: OpenAudit, options: AttributeOptions, scores: Sequence[CheckpointScores]
+) -> Mapping[AttributionMethod, Way]:
+    return {method: WAYS[method](opened, scores, options) for method in options.methods}
 
 
-def _ways(opened: OpenAudit, options: AttributeOptions, scores: Sequence[CheckpointScores]) -> list[Way]:
-    return [WAYS[method](opened, scores, options) for method in options.methods]
-
-
-def _sum_of(ways: Sequence[Way], questions: Sequence[Question]) -> Cost:
-    return sum((one.cost(questions) for one in ways), Cost())
+def _costs(
+    run: Path, ways: Mapping[AttributionMethod, Way], questions: Sequence[Question]
+) -> Mapping[AttributionMethod, Cost]:
+    """What each method would take, by what it took the last time where that is known."""
+    known, found = recorded(run), {}
+    for method, way in ways.items():
+        cost = way.cost(questions)
+        earlier = known.get(method, {})
+        passes, seconds = earlier.get("passes"), earlier.get("seconds")
+        if isinstance(passes, int) and isinstance(seconds, int | float) and passes > 0 and seconds > 0:
+            cost = Cost(cost.passes, cost.passes * seconds / passes)
+        found[method] = cost
+    return found
 
 
 def _refused(refusals: Sequence[Refusal]) -> Iterator[str]:
@@ -205,23 +190,33 @@ def _asked(
     """The audit's tables, and what is asked of them.
 
     Raises:
-        UsageError: the audit knows no such checkpoint or identity.
+        UsageError: the audit knows no such checkpoint or identity, or a path is asked for where there is none.
+        NotComparableError: nothing in it can be attributed.
     """
     series, probes = opened.audit.series, opened.audit.probes
     checkpoints = _checkpoints(series, options)
     lined_up = [line_up(probe, render, scores) for probe in probes for render in opened.audit.rendering.renders]
     tables = [table for table in lined_up if table.items]
     _check_identities(tables, options.identities)
-    questions = questions_of(
-        tables,
-        series,
-        checkpoints,
-        identities=options.identities,
-        clusters=options.sample,
-        top=options.top,
-        seed=opened.options.seed,
+    questions = list(
+        questions_of(
+            tables,
+            series,
+            checkpoints,
+            identities=options.identities,
+            clusters=options.sample,
+            top=options.top,
+            seed=opened.options.seed,
+        )
     )
-    return tables, list(questions)
+    if not questions:
+        raise NotComparableError(
+            "no item can be attributed: none is a pair about a marked identity that was scored at every checkpoint",
+            where=str(opened.request.out),
+            fix="Attribute a run of a probe that has such pairs.",
+        )
+    _check_path(questions, options)
+    return tables, questions
 
 
 def _cost_of(opened: OpenAudit, options: AttributeOptions) -> str:
@@ -234,16 +229,21 @@ def _cost_of(opened: OpenAudit, options: AttributeOptions) -> str:
         )
     scores = opened.scores()
     questions = _asked(opened, options, scores)[1]
-    return cost_line(questions, options.methods, _sum_of(_ways(opened, options, scores), questions))
+    costs = _costs(opened.request.out, _ways(opened, options, scores), questions)
+    return cost_line(questions, options.methods, sum(costs.values(), Cost()))
 
 
 @contextmanager
-def _closing(stores: AuditStores, run: Path) -> Iterator[None]:
-    """Close stores in the end, which forget what was kept in the run folder alone only when all is done."""
+def _closing(stores: AuditStores, run: Path, *, forget: bool) -> Iterator[None]:
+    """Close stores in the end, which forget what was kept in the run folder alone only when all is done.
+
+    Args:
+        forget: whether all is done by then.
+    """
     finished = False
     try:
         yield
-        finished = True
+        finished = forget
     except KeyboardInterrupt as error:
         raise AuditInterruptedError(
             "interrupted; everything that was computed is kept",
@@ -268,6 +268,16 @@ def _checkpoints(series: Series, options: AttributeOptions) -> tuple[str, ...]:
                 f"there is no checkpoint {name!r} in the run", where="--checkpoint", fix=f"Known: {known}."
             )
     return options.checkpoints or series.leaves
+
+
+def _check_path(questions: Sequence[Question], options: AttributeOptions) -> None:
+    if "path" in options.methods and not any(one.reference for one in questions):
+        names = ", ".join(dict.fromkeys(one.checkpoint for one in questions))
+        raise UsageError(
+            f"no path leads to {names}: the run has no checkpoint that it was trained from",
+            where="method path",
+            fix="Leave out path, or name a --checkpoint that was trained from another one.",
+        )
 
 
 def _check_identities(tables: Sequence[ScoreTable], identities: Sequence[str]) -> None:

@@ -23,8 +23,9 @@ _NEUTRAL = Annotated[str, typer.Option("--neutral", help="Words in place of an i
 def attribute(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a finished audit.")],
     method: Annotated[
-        str, typer.Option("--method", metavar="METHOD,...", help=f"Some of {METHODS}, or several.")
-    ] = "tokens",
+        list[str] | None,
+        typer.Option("--method", metavar="METHOD,...", help=f"Some of {METHODS}; repeatable. Default: tokens."),
+    ] = None,
     identity: Annotated[
         list[str] | None, typer.Option("--identity", help="A marked identity to look at; repeatable. Default: all.")
     ] = None,
@@ -59,12 +60,13 @@ def attribute(
     """Attribute what a run found to words, tokens and parts of the model, and write its report again."""
     with errors_as_exit_codes(debug=debug):
         if explain is not None:
-            _explain(run, explain, tuple(checkpoint or ()), attributes=bool(identity or dry_run))
+            _explain(run, explain, tuple(checkpoint or ()), attributes=bool(identity or dry_run or method))
             return
         from auditor.adapters.printable import printable
-        from auditor.cli.attribute import AttributeOptions, methods_in, run_attribute
+        from auditor.cli.attribute import methods_in, run_attribute
+        from auditor.cli.attribute_options import AttributeOptions
 
-        chosen = methods_in(method), tuple(identity or ()), tuple(checkpoint or ()), top, sample
+        chosen = methods_in(",".join(method or ["tokens"])), tuple(identity or ()), tuple(checkpoint or ()), top, sample
         options = AttributeOptions(*chosen, nodes, permutations, neutral)
         report = run_attribute(run, options, no_cache=no_cache, quiet=quiet, dry_run=dry_run)
         if report is not None and not quiet:
@@ -78,6 +80,6 @@ def _explain(run: Path, item: str, checkpoints: tuple[str, ...], *, attributes: 
         raise UsageError(
             "one item is explained at one checkpoint, and nothing is attributed",
             where="--explain",
-            fix="Leave out --identity, --dry-run and all but one --checkpoint.",
+            fix="Leave out --method, --identity, --dry-run and all but one --checkpoint.",
         )
     print_item(run, item, *checkpoints)

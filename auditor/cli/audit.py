@@ -16,7 +16,8 @@ from auditor.adapters.run.lost_items import lost_items
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import REPORT, RunFolder, read_results
 from auditor.cli import request as asked
-from auditor.cli.attribute import AttributeOptions, attribute_audit, methods_in
+from auditor.cli.attribute import attribute_audit, methods_in
+from auditor.cli.attribute_options import AttributeOptions
 from auditor.cli.console import RichProgress, print_results
 from auditor.cli.dry_run import print_dry_run
 from auditor.cli.manifest import describe_files, environment, manifest_of

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -22,7 +24,7 @@ from rich.progress import Task as RichTask
 from rich.table import Table
 from rich.text import Text
 
-from auditor.adapters.printable import on_one_line, printable, signed, span
+from auditor.adapters.printable import duration, on_one_line, printable, signed, span
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.results_schema import EffectRow, Results
 from auditor.adapters.summaries.run_summary import summary_of
@@ -31,6 +33,7 @@ from auditor.core.metrics import METRICS
 # What tells apart the effects of one measure.
 Subject = tuple[object, ...]
 
+_MINUTE = 60.0
 _STYLES = {
     "harm": "bold red",
     "lower_than_reference": "cyan",
@@ -52,14 +55,36 @@ class _Rate(TextColumn):
         return Text(f"{speed:,.0f} {task.fields['unit']}/s" if speed else "", style="progress.data.speed")
 
 
+@dataclass
+class _Lines:
+    """A task where nobody sees a bar: how far it came, said once a minute."""
+
+    label: str
+    total: int
+    unit: str
+    began: float
+    said: float
+    done: int = 0
+
+    def advance(self, amount: int, now: float) -> str:
+        """The line that is due, "" for none."""
+        self.done += amount
+        if now - self.said < _MINUTE or not 0 < self.done < self.total:
+            return ""
+        self.said = now
+        left = duration((now - self.began) / self.done * (self.total - self.done))
+        return f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, about {left} left"
+
+
 class RichProgress:
-    """Progress bars with rate and time left; off a terminal one line a task, and silent when asked."""
+    """Progress bars with rate and time left; off a terminal a line a task and minute, and silent when asked."""
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
         self._console = console
         self._quiet = quiet
         self._bars: Progress | None = None
         self._task: TaskID | None = None
+        self._lines: _Lines | None = None
         self._steps: Progress | None = None
         self._step_label = ""
 
@@ -73,7 +98,12 @@ class RichProgress:
         """Show one bar until the block ends."""
         if self._quiet or not self._console.is_terminal:
             self.note(f"{label}: {total:,} {unit}")
-            yield
+            now = time.monotonic()
+            self._lines = _Lines(label, total, unit, now, now)
+            try:
+                yield
+            finally:
+                self._lines = None
             return
         self._close_steps()
         with Progress(*self._columns(), console=self._console, transient=True) as bars:
@@ -87,6 +117,8 @@ class RichProgress:
         """Move the open bar."""
         if self._bars is not None and self._task is not None:
             self._bars.advance(self._task, amount)
+        elif self._lines is not None and (line := self._lines.advance(amount, time.monotonic())):
+            self.note(line)
 
     def step(self, label: str, done: int, total: int) -> None:
         """Show work that reports by callback: a bar that opens at its first step and closes at its last."""

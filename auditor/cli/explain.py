@@ -6,6 +6,7 @@ stands there in numbers too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -61,7 +62,8 @@ def _parts(one: ExplainedItem, width: int) -> Iterator[RenderableType]:
         yield Text(printable(shown))
     yield Text()
     yield from _sides(one, width)
-    yield Text("nats; + (orange) pushes to the harmful side, - (blue) to the affirming one", "dim")
+    sides = _side_names(one)
+    yield Text(f"nats; + (orange) pushes to the {sides[0]} side, - (blue) to the {sides[1]} one", "dim")
     yield Text()
     yield _margins(one)
     if one.beside is None:
@@ -107,7 +109,13 @@ def _sides(one: ExplainedItem, width: int) -> Iterator[RenderableType]:
 
 def _labels(one: ExplainedItem) -> list[str]:
     numbers = ["  margin", *(["  shift"] if one.shift else [])]
-    return [HARMFUL, *numbers, AFFIRMING, *numbers]
+    harmful, affirming = _side_names(one)
+    return [harmful, *numbers, affirming, *numbers]
+
+
+def _side_names(one: ExplainedItem) -> tuple[str, str]:
+    """Where one sentence is about two groups, nobody calls a side affirming."""
+    return ("marked group", "other group") if one.item.design == "identity_swap" else (HARMFUL, AFFIRMING)
 
 
 def _block(labels: Sequence[str], columns: Sequence[Sequence[Text]]) -> Table:
@@ -252,6 +260,8 @@ def _explained(one: Attribution) -> str:
 
 def _shade(value: float) -> Style:
     """A background between white and orange (+) or blue (-), by the size of a part, and ink that can be read on it."""
+    if not math.isfinite(value):
+        return Style()
     amount = min(abs(value) / _FULL, 1.0)
     end = _HARM if value > 0 else _LOWER
     red, green, blue = (round(start + (stop - start) * amount) for start, stop in zip(_NONE, end, strict=True))

@@ -20,11 +20,16 @@ from auditor.adapters.hf.parameter_path import path_attributions, path_record
 from auditor.adapters.hf.path_costs import path_cost
 from auditor.adapters.hf.sequences import Sequences
 from auditor.adapters.hf.tokens import Encoder
+from auditor.adapters.run.run_folder import read_manifest
+from auditor.adapters.run.scoring_speed import ScoringSpeed, scoring_speed
 from auditor.cli.open_audit import OpenAudit
 from auditor.core.attributions import Attribution, by_role
 from auditor.core.items import Item, Probe
 from auditor.core.refusals import Refusal
 from auditor.core.scores import CheckpointScores
+
+# What a text takes forward and back again, in texts forward alone: twice as much arithmetic on the way back.
+_BACK = 3
 
 
 def word_way(opened: OpenAudit, scores: Sequence[CheckpointScores], settings: WordSettings) -> Way:
@@ -57,7 +62,8 @@ def word_way(opened: OpenAudit, scores: Sequence[CheckpointScores], settings: Wo
         probes = plan(questions).probes
         series = opened.audit.series
         passes = sum(opened.scorer.unknown_texts(series[name], probes) for name in _checkpoints(questions))
-        return Cost(passes, None if passes else 0.0)
+        speed = _speed(opened)
+        return Cost(passes, passes * speed.shared if speed else None) if passes else Cost()
 
     return Way(attribute, cost)
 
@@ -102,7 +108,8 @@ def gradient_way(opened: OpenAudit, scores: Sequence[CheckpointScores]) -> Way:
         names = _checkpoints(questions)
         pairs = sum(unknown_pairs(plan(questions, name).texts, kept, scope(name)) for name in names)
         # Two sides, at least so many nodes each.
-        return Cost(2 * STEPS * pairs, None if pairs else 0.0)
+        passes, speed = 2 * STEPS * pairs, _speed(opened)
+        return Cost(passes, passes * _BACK * speed.alone if speed else None) if passes else Cost()
 
     return Way(attribute, cost)
 
@@ -116,6 +123,8 @@ def path_way(opened: OpenAudit, nodes: int) -> Way:
     def attribute(questions: Sequence[Question]) -> Answered:
         attributions: list[Attribution] = []
         refusals: list[Refusal] = []
+        first = dict.fromkeys(one.checkpoint for one in questions if one.reference is None)
+        notes = tuple(f"no path leads to {name}: the run has none that it was trained from" for name in first)
         for (checkpoint, reference), own in _stages(questions).items():
             pairs, places = path_pairs(sequences(checkpoint), own)
             ends = opened.audit.files[reference], opened.audit.files[checkpoint]
@@ -135,7 +144,7 @@ def path_way(opened: OpenAudit, nodes: int) -> Way:
                 answers, left_out = path_answers(question, levels, places, totals)
                 attributions += answers
                 refusals += left_out
-        return Answered(tuple(attributions), tuple(refusals))
+        return Answered(tuple(attributions), tuple(refusals), notes)
 
     def cost(questions: Sequence[Question]) -> Cost:
         total = Cost()
@@ -145,12 +154,20 @@ def path_way(opened: OpenAudit, nodes: int) -> Way:
             kept, digest = KeptVectors(opened.stores.stores), opened.hashes.digest
             left = path_cost(*ends, pairs, path_record(*ends, opened.scorer.shelf, pairs, nodes, kept, digest))
             if left.passes:
-                rate = matmul_rate(opened.audit.policy.device, "float32")
-                # Forward and back.
-                total += Cost(2 * left.passes, left.seconds(rate))
+                # Two sides.
+                passes = 2 * left.passes
+                arithmetic = left.seconds(matmul_rate(opened.audit.policy.device, "float32"))
+                as_scored = passes * _BACK * speed.alone if (speed := _speed(opened)) else None
+                # Each reads all weights and writes all gradients besides, so the larger bound is one still.
+                total += Cost(passes, max(filter(None, (arithmetic, as_scored)), default=None), least=True)
         return total
 
     return Way(attribute, cost)
+
+
+def _speed(opened: OpenAudit) -> ScoringSpeed | None:
+    """How fast the run itself was scored."""
+    return scoring_speed(read_manifest(opened.request.out))
 
 
 def _stages(questions: Sequence[Question]) -> Mapping[tuple[str, str], list[Question]]:

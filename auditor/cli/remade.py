@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from auditor.adapters.hf.checkpoints import fingerprint
-from auditor.adapters.run.run_folder import read_manifest
+from auditor.adapters.run.run_folder import read_manifest, records
 from auditor.adapters.run.validation import first_problem
 from auditor.cli.console import RichProgress
 from auditor.cli.options import AuditOptions
@@ -70,7 +70,7 @@ def remake(run: Path, progress: RichProgress, digest: Callable[[Path], str], *, 
             where=str(run),
             fix=f"Run it again first: {manifest.get('command', 'audit compare')}",
         )
-    scored = {one.get("name"): one.get("fingerprint") for one in manifest.get("finished", ())}
+    scored = {one.get("name"): one.get("fingerprint") for one in records(manifest, "finished")}
     for name, files in audit.files.items():
         if fingerprint(files, digest) != scored.get(name):
             raise UsageError(

@@ -13,7 +13,8 @@ const explorerParts = (() => {
     return step ? `${value > 0 ? "p" : "q"}${step}` : "";
   }
 
-  const largestOf = (values) => Math.max(...values.map(Math.abs), 1e-9);
+  // What has no number has no size.
+  const largestOf = (values) => Math.max(...values.filter(Number.isFinite).map(Math.abs), 1e-9);
 
   function legend() {
     const step = (kind, words) => made("span", kind, words);
@@ -104,7 +105,7 @@ const explorerParts = (() => {
       const change = word.instead ? ["replace ", ...quoted(word.text), " by ", ...quoted(word.instead)]
         : ["leave out ", ...quoted(word.text)];
       return made("tr", "", header("row", ...change), made("td", "n", signed(one.total - word.value, 2)),
-        made("td", `n ${shade(word.value, largest)}`, signed(-word.value, 2)),
+        made("td", `n ${shade(-word.value, largest)}`, signed(-word.value, 2)),
         made("td", "dim", [word.role, word.side ? labels[word.side - 1].toLowerCase() : "context"].filter(Boolean).join(", ")));
     });
     const more = words.length > MOST_EDITS ? ` The ${MOST_EDITS} largest of ${words.length}.` : "";

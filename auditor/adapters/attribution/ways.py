@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from auditor.adapters.attribution.questions import Question
+from auditor.adapters.printable import duration
 from auditor.core.attributions import Attribution, AttributionMethod
 from auditor.core.refusals import Refusal
 
@@ -15,17 +16,19 @@ class Cost:
     """What is left to do.
 
     Attributes:
-        passes: of texts through a model, forward or forward and back.
-        seconds: the least they may take; None where nothing is known of it.
+        passes: of texts through a model, forward or forward and back; it may turn out that more are needed.
+        seconds: an estimate of what they take; None where nothing is known of it.
+        least: whether that is a bound from below, which short texts and large models stay far above.
     """
 
     passes: int = 0
     seconds: float | None = 0.0
+    least: bool = False
 
     def __add__(self, other: Cost) -> Cost:
         known = self.seconds is not None and other.seconds is not None
         seconds = (self.seconds or 0.0) + (other.seconds or 0.0) if known else None
-        return Cost(self.passes + other.passes, seconds)
+        return Cost(self.passes + other.passes, seconds, self.least or other.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Way:
 
 
 def cost_line(questions: Sequence[Question], methods: Sequence[AttributionMethod], cost: Cost) -> str:
-    """What is about to be done, in one line: ``attribute 62 items by tokens, ig: 1,240 passes, at least 3 minutes``.
+    """What is about to be done, in one line: ``attribute 62 items by ig: 1,240 passes, about 3 minutes``.
 
     An item counts once for each rendering and checkpoint it is asked in.
     """
@@ -64,13 +67,7 @@ def cost_line(questions: Sequence[Question], methods: Sequence[AttributionMethod
     said = f"attribute {items:,} items by {', '.join(methods)}: "
     if not cost.passes:
         return said + "no pass through a model"
-    return said + f"{cost.passes:,} passes through a model, {_duration(cost.seconds)}"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "for how long is not known"
-    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * size:
-            return f"at least {seconds / size:,.0f} {unit}"
-    return f"at least {seconds:,.0f} seconds" if seconds >= 1 else "at least a second"
+    said += f"{cost.passes:,} passes through a model, "
+    if cost.seconds is None:
+        return said + "for how long is not known"
+    return said + f"{'at least' if cost.least else 'about'} {duration(cost.seconds)} (an estimate)"

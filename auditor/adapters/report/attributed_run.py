@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,11 @@ from auditor.core.attributions import ATTRIBUTION_METHODS, AttributionMethod
 
 # The same items at every level: one of them is counted, the first that is there.
 _LEVELS = ("token", "word", "tensor", "head", "module", "layer", "role")
-_SAME = ["probe", "item", "checkpoint", "reference"]
+_SAME = ["probe", "item", "render", "checkpoint", "reference"]
+# What tells one mean from another; it is parted at several levels.
+_CELL = ("probe", "identity", "axis", "theme", "render", "role", "design", "contrast", "checkpoint", "reference")
+# Keys of a record that are no setting.
+_ELSEWHERE = ("method", "passes", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,13 @@ class MethodNote:
     """One method in one run.
 
     Attributes:
-        clusters: that the means stand on, of the cell with the most; ``cells``: how many means there are.
+        clusters: that the means stand on, of the cell with the most; ``cells``: how many numbers are means in parts.
         mean_error: largest difference between the sum of a mean's parts and the mean, nats; None without means.
-        drawn: items that were drawn to stand for all; ``picked``: others, picked for their size. 0 where the run keeps
-            none one by one.
+        drawn: items that were drawn to stand for all; ``picked``: others, picked for their size. None where the run
+            keeps none one by one.
         item_error: largest difference of one item's parts from its number, nats; None without items.
         unexplained: summed size of these differences over the summed size of the numbers, None likewise.
+        passes: texts that went through a model for it, ``seconds``: in so many; None where the manifest tells of none.
         settings: what it was asked with, as the run's manifest records it.
     """
 
@@ -38,10 +44,12 @@ class MethodNote:
     clusters: int
     cells: int
     mean_error: float | None
-    drawn: int
-    picked: int
+    drawn: int | None
+    picked: int | None
     item_error: float | None
     unexplained: float | None
+    passes: float | None
+    seconds: float | None
     settings: tuple[tuple[str, object], ...]
 
 
@@ -84,21 +92,28 @@ def method_notes(
             continue
         errors = [abs(one.completeness_error) for one in own if one.completeness_error is not None]
         settings = next((one for one in records if one.get("method") == method), {})
-        drawn, picked, item_error, unexplained = (0, 0, None, None) if items is None else items
+        drawn, picked, item_error, unexplained = (None, None, None, None) if items is None else items
         yield MethodNote(
             method,
             max((one.clusters for one in own), default=0),
-            len({(one.probe, one.identity, one.axis, one.theme, one.contrast, one.checkpoint) for one in own}),
+            len({tuple(getattr(one, name) for name in _CELL) for one in own}),
             max(errors, default=None),
             drawn,
             picked,
             item_error,
             unexplained,
-            tuple((str(key).replace("_", " "), value) for key, value in settings.items() if key != "method"),
+            _number(settings.get("passes")),
+            _number(settings.get("seconds")),
+            tuple((str(key).replace("_", " "), value) for key, value in settings.items() if key not in _ELSEWHERE),
         )
 
 
-def _items(table: pa.Table) -> tuple[int, int, float, float | None] | None:
+def _number(value: object) -> float | None:
+    """A finite number, None for anything else."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _items(table: pa.Table) -> tuple[int, int, float | None, float | None] | None:
     """Drawn and picked items, largest error of one, and the share that is not explained; None for no items."""
     there = set(table["level"].unique().to_pylist())
     level = next((one for one in _LEVELS if one in there), None)
@@ -113,6 +128,6 @@ def _items(table: pa.Table) -> tuple[int, int, float, float | None] | None:
     return (
         count,
         len(np.unique(names)) - count,
-        float(np.abs(errors).max()),
-        float(np.abs(errors).sum()) / whole if whole else None,
+        _number(float(np.abs(errors).max())),
+        _number(float(np.abs(errors).sum()) / whole) if whole else None,
     )

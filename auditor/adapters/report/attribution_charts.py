@@ -15,7 +15,7 @@ from auditor.adapters.run.results_schema import AttributionRow
 from auditor.core.attributions import BASELINE_UNIT
 
 # Maps of so many identities that show harm; where none does, of so many of all.
-MAX_MAPS, MAX_MAPS_WITHOUT_HARM = 4, 2
+MAX_MAPS, MAX_MAPS_WITHOUT_HARM = 2, 1
 _ROLE_NAMES = {"end": "end of turn", BASELINE_UNIT: "no words"}
 
 

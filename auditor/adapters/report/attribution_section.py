@@ -18,8 +18,10 @@ from auditor.adapters.report.charts import on_page
 from auditor.adapters.report.contributors import Contributor
 from auditor.adapters.report.figure_tables import file_name
 from auditor.adapters.report.report_data import LeafFindings, ProbeFindings, ReportData
+from auditor.adapters.report.role_plot import MAX_PARTED, RolePlot
 from auditor.adapters.report.svg import Drawn
 from auditor.adapters.run.results_schema import AttributionRow
+from auditor.core.items import HARMFUL
 
 MAX_HEADS = 8
 
@@ -61,7 +63,7 @@ class LeafView:
         at: place of the leaf among the branches.
         roles: of each method.
         maps: of identities, with ``modules`` all there are.
-        tables: numbers by role and whose: all identities of those in figures, of others those that show harm.
+        tables: numbers by role and whose: all identities of those in figures, of others the first that show harm.
         contributors: pairs that contribute most.
     """
 
@@ -78,13 +80,17 @@ class ProbeView:
     """One probe, at the leaves where something of it was attributed."""
 
     title: str
+    design: str
     leaves: tuple[LeafView, ...]
 
 
 def probe_views(data: ReportData) -> tuple[ProbeView, ...]:
     """What the section shows; empty where nothing was attributed."""
-    views = ((probe.title, tuple(_leaves(data, probe, f"a{at}"))) for at, probe in enumerate(data.probes))
-    return tuple(ProbeView(title, leaves) for title, leaves in views if leaves)
+    views = (
+        ProbeView(probe.title, probe.design, tuple(_leaves(data, probe, f"a{at}")))
+        for at, probe in enumerate(data.probes)
+    )
+    return tuple(one for one in views if one.leaves)
 
 
 def _leaves(data: ReportData, probe: ProbeFindings, prefix: str) -> Iterator[LeafView]:
@@ -115,14 +121,23 @@ def _leaves(data: ReportData, probe: ProbeFindings, prefix: str) -> Iterator[Lea
 def _tables(splits: LeafSplits) -> Iterator[tuple[Splits, tuple[Split, ...]]]:
     leading = splits.leading
     for one in splits.roles:
-        marked = one.marked if any(one is other for other in leading) else one.harmed
+        marked = one.marked if any(one is other for other in leading) else one.harmed[:MAX_SAID]
         if marked:
             yield one, marked
 
 
 def _drawn(plots: AttributionPlots, probe: ProbeFindings, leaf: LeafFindings, prefix: str) -> list[Drawn]:
     told = [probe.name, probe.design, leaf.branch.leaf]
-    return [on_page(plot, f"{prefix}n{at}", file_name(*told, kind)) for at, (kind, plot) in enumerate(plots.named())]
+    return [
+        # The data of those who are not drawn stand in files alone.
+        on_page(
+            plot,
+            f"{prefix}n{at}",
+            file_name(*told, kind),
+            plot.table(MAX_PARTED) if isinstance(plot, RolePlot) else None,
+        )
+        for at, (kind, plot) in enumerate(plots.named())
+    ]
 
 
 def _role_view(splits: Splits, drawn: Drawn) -> RoleView:
@@ -158,13 +173,28 @@ def error(value: float | None) -> str:
     """The size of an error, with two digits whatever its power; a dash where there is none."""
     if value is None:
         return "\u2013"
-    return f"{value:.1e}".replace("-", "\u2212") if 0 < value < 0.01 else f"{value:.2f}"
+    size = abs(value)
+    return f"{size:.1e}".replace("-", "\u2212") if 0 < size < 0.01 else f"{size:.2f}"
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something, in words."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def side_words(side: str, design: str) -> str:
+    """A side of a pair: where one sentence is about two groups, neither side is harmful or affirming."""
+    if design != "identity_swap":
+        return f"{side} text"
+    return f"sentence about the {'marked' if side == HARMFUL else 'other'} group"
 
 
 # How templates write what this section shows.
 FILTERS: dict[str, Callable[..., str]] = {
     "adjusted_p": adjusted_p,
+    "counted": counted,
     "error": error,
     "number_words": number_words,
     "role_name": role_name,
+    "side_words": side_words,
 }

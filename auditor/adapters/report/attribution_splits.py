@@ -165,14 +165,14 @@ def _splits(rows: Sequence[AttributionRow], cells: Sequence[Cell]) -> Splits | N
     marked = tuple(_marked(index, cells))
     if not marked:
         return None
-    excess = any(one.shared for one in marked)
-    contrast = "excess" if excess else "raw"
+    contrast = marked[0].any.contrast
     controls = tuple(
         Split(*who, "", parts, {}) for (role, own, who), parts in index.items() if role == "control" and own == contrast
     )
     first, there = rows[0], {unit for one in marked for unit in one.parts}
     units = _units(there, first.level, rows)
-    return Splits(first.method, first.level, first.checkpoint, first.reference, excess, units, marked, controls)
+    about = (first.method, first.level, first.checkpoint, first.reference)
+    return Splits(*about, contrast == "excess", units, marked, controls)
 
 
 def _marked(

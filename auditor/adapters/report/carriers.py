@@ -43,6 +43,11 @@ class Carrier:
     controls: tuple[float, float] | None
 
     @property
+    def opposed(self) -> bool:
+        """Whether it has the other sign than the whole."""
+        return (self.part.estimate or 0.0) * (self.part.total or 0.0) < 0
+
+    @property
     def specific(self) -> bool:
         """Whether more of the unit's movement is the identity's own than is shared with its reference rows."""
         return abs(self.part.estimate or 0.0) > abs(self.shared or 0.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from auditor.adapters.report.against_plot import AgainstPlot, AgainstRow
 from auditor.adapters.report.cells import Cell, Stage
 from auditor.adapters.report.curve_plot import CurvePlot, CurvePoint, CurveRow
-from auditor.adapters.report.figure_tables import file_name
+from auditor.adapters.report.figure_tables import Table, file_name
 from auditor.adapters.report.figures import Mark, Plot
 from auditor.adapters.report.forest_plot import ForestPlot, ForestRow
 from auditor.adapters.report.heat_map import HeatCell, HeatMap, HeatRow
@@ -80,18 +80,19 @@ def figures_of(probe: ProbeFindings, bound: float, prefix: str, unit: str = "nat
     return tuple(found)
 
 
-def on_page(plot: Plot, prefix: str, name: str) -> Drawn:
+def on_page(plot: Plot, prefix: str, name: str, table: Table | None = None) -> Drawn:
     """A figure drawn for a page.
 
     Args:
         prefix: of ids, so that they are unique there.
         name: of its data as a download, without an ending.
+        table: that data; None for all of the figure's.
     """
     words = plot.alternative()
     with drawing(PAGE) as canvas:
         plot.draw(canvas)
         svg = inline_svg(canvas, prefix=prefix, title=plot.title, description=words)
-    return Drawn(svg, words, plot.table().csv(), f"{name}.csv")
+    return Drawn(svg, words, (table or plot.table()).csv(), f"{name}.csv")
 
 
 def plots_of(probe: ProbeFindings, bound: float, unit: str = "nats") -> tuple[LeafPlots, ...]:

@@ -25,6 +25,8 @@ from auditor.core.scores import FloatArray, IntArray
 
 # Margins the page holds, and characters for ids, margins and who they are about; of more pairs it holds a sample.
 MAX_NUMBERS, ITEMS_BUDGET = 240_000, 1_250_000
+# What attributions take of the page is not there for pairs.
+ATTRIBUTIONS_BUDGET = 650_000
 # How many pairs count as the strongest.
 STRONGEST = 60
 SEED = 0
@@ -108,7 +110,8 @@ def explorer_of(
     def pack(count: int) -> str:
         return _items_pack(head, margins, references, np.sort(order[:count]), marks, told)
 
-    order = order[: fitting(pack, len(order), ITEMS_BUDGET)[1]]
+    room = ITEMS_BUDGET - (0 if attributions is None else ATTRIBUTIONS_BUDGET)
+    order = order[: fitting(pack, len(order), room)[1]]
     asked = Asked(run, render, margins, np.sort(order), order, steps)
     sides, with_text = sides_pack(asked, private)
     tokens, glossed = ("", order[:0]) if private else tokens_pack(asked)

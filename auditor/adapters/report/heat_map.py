@@ -24,10 +24,9 @@ from auditor.adapters.report.figures import (
     mark_key,
     people,
     side_room,
-    two_digits,
     with_interval,
 )
-from auditor.adapters.report.heat_scale import bound_for, colour_cell, draw_scale, frame_key, ink_on, step_of
+from auditor.adapters.report.heat_scale import bound_for, cell_box, colour_cell, draw_cell, draw_scale, frame_key
 from auditor.adapters.report.svg import INK, MUTED, RULE, Canvas, text_width
 from auditor.core.effects import MIN_THEME_CLUSTERS
 
@@ -178,22 +177,16 @@ def _head(canvas: Canvas, grid: _Grid, at: int, theme: str) -> None:
 
 def _cell(canvas: Canvas, grid: _Grid, place: tuple[float, float], cell: HeatCell | None, bound: float) -> None:
     """Colour and number; a cross in an empty frame where it was refused, a dash where it was not asked."""
-    (x, y), row = place, canvas.medium.pitch
-    width, pad = grid.column - 0.02, 0.01 / row
-    middle = x + 0.01 + width / 2
+    middle, y = place[0] + grid.column / 2, place[1]
     if cell is None:
         canvas.put(grid.axes, middle, y, "\u2013", ha="center", small=True, color=MUTED)
-        return
-    box: dict[str, Any] = {"xy": (x + 0.01, y - 0.5 + pad), "width": width, "height": 1 - 2 * pad}
-    if cell.mark.estimate is None:
+    elif cell.mark.estimate is None:
+        box = cell_box(canvas, place, grid.column)
         grid.axes.add_patch(Rectangle(**box, fc="none", ec=RULE, lw=0.6, ls=(0, (2, 2))))
         draw_marks(grid.axes, [(middle, y)], look_of("refused"), 4)
-        return
-    step = step_of(cell.mark.estimate, bound)
-    colour_cell(grid.axes, box, step, hatched=cell.descriptive)
-    canvas.put(grid.axes, middle, y, two_digits(cell.mark.estimate), ha="center", small=True, color=ink_on(step))
-    if cell.verdict in STRONG:
-        grid.axes.add_patch(Rectangle(**box, fc="none", ec=INK, lw=1.1, zorder=2))
+    else:
+        framed, hatched = cell.verdict in STRONG, cell.descriptive
+        draw_cell(canvas, grid.axes, place, grid.column, cell.mark.estimate, bound, framed=framed, hatched=hatched)
 
 
 def _key(canvas: Canvas, grid: _Grid, plot: HeatMap) -> None:

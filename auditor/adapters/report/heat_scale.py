@@ -33,9 +33,9 @@ def colour_cell(axes: Axes, box: dict[str, Any], step: int, *, hatched: bool = F
     """A cell's ground: the colour of its side at the strength of its step, hatched where it only describes."""
     if step:
         colour = HARM if step > 0 else LOWER
-        axes.add_patch(Rectangle(**box, fc=colour, alpha=STEPS[abs(step) - 1], ec="none", lw=0))
+        axes.add_patch(Rectangle(**box, fc=colour, alpha=STEPS[abs(step) - 1], ec="none", lw=0, clip_on=False))
     else:
-        axes.add_patch(Rectangle(**box, fc="none", ec=RULE, lw=0.5))
+        axes.add_patch(Rectangle(**box, fc="none", ec=RULE, lw=0.5, clip_on=False))
     if hatched:
         axes.add_patch(Rectangle(**box, fc="none", ec=(MUTED, 0.4), lw=0, hatch="////"))
 
@@ -43,6 +43,42 @@ def colour_cell(axes: Axes, box: dict[str, Any], step: int, *, hatched: bool = F
 def ink_on(step: int) -> str:
     """The colour of a number on a cell."""
     return PAPER if abs(step) == len(STEPS) else INK
+
+
+def cell_box(canvas: Canvas, place: tuple[float, float], width: float) -> dict[str, Any]:
+    """A cell's rectangle, a hair smaller than its room.
+
+    Args:
+        place: the room's left edge in inches, and its row.
+        width: of the room, inches.
+    """
+    (x, y), pad = place, 0.01 / canvas.medium.pitch
+    return {"xy": (x + 0.01, y - 0.5 + pad), "width": width - 0.02, "height": 1 - 2 * pad}
+
+
+def draw_cell(
+    canvas: Canvas,
+    axes: Axes,
+    place: tuple[float, float],
+    width: float,
+    value: float,
+    bound: float,
+    *,
+    framed: bool,
+    hatched: bool = False,
+) -> None:
+    """A number on the ground of its step.
+
+    Args:
+        place, width: as in `cell_box`.
+        framed: whether it stands out.
+        hatched: whether it only describes.
+    """
+    box, step = cell_box(canvas, place, width), step_of(value, bound)
+    colour_cell(axes, box, step, hatched=hatched)
+    canvas.put(axes, place[0] + width / 2, place[1], two_digits(value), ha="center", small=True, color=ink_on(step))
+    if framed:
+        axes.add_patch(Rectangle(**box, fc="none", ec=INK, lw=1.1, zorder=2))
 
 
 def frame_key(axes: Axes, x: float, y: float) -> None:

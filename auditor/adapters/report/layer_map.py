@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from auditor.adapters.report.figure_tables import Table, Value
 from auditor.adapters.report.figures import KeyEntry, draw_key, key_lines, side_room, two_digits
-from auditor.adapters.report.heat_scale import bound_for, colour_cell, draw_scale, frame_key, ink_on, step_of
-from auditor.adapters.report.svg import INK, MUTED, Canvas
+from auditor.adapters.report.heat_scale import bound_for, draw_cell, draw_scale, frame_key
+from auditor.adapters.report.svg import MUTED, Canvas
 
 # Rows of layers; those of deeper models are drawn together.
 MAX_LAYERS = 32
@@ -127,14 +123,4 @@ def _panel(
             canvas.put(axes, -0.1, y, name, room=left - 0.14, ha="right")
         for start, own in zip(starts, _COLUMNS, strict=True):
             if (cell := panel.cells.get((name, own))) is not None:
-                _cell(canvas, axes, (start, y), column, cell, bound)
-
-
-def _cell(canvas: Canvas, axes: Axes, place: tuple[float, float], column: float, cell: LayerCell, bound: float) -> None:
-    (start, y), pad = place, 0.01 / canvas.medium.pitch
-    box: dict[str, Any] = {"xy": (start + 0.01, y - 0.5 + pad), "width": column - 0.02, "height": 1 - 2 * pad}
-    step = step_of(cell.value, bound)
-    colour_cell(axes, box, step)
-    canvas.put(axes, start + column / 2, y, two_digits(cell.value), ha="center", small=True, color=ink_on(step))
-    if cell.telling:
-        axes.add_patch(Rectangle(**box, fc="none", ec=INK, lw=1.1, zorder=2))
+                draw_cell(canvas, axes, (start, y), column, cell.value, bound, framed=bool(cell.telling))

@@ -29,8 +29,10 @@ from auditor.adapters.report.citations import bibtex
 from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
 from auditor.adapters.report.glosses import SCALE
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
-from auditor.adapters.report.report_data import ReportData, read_report, records
+from auditor.adapters.report.report_data import ReportData, read_report
+from auditor.adapters.report.role_plot import MAX_PARTED
 from auditor.adapters.run.results_schema import EffectRow
+from auditor.adapters.run.run_folder import records
 from auditor.adapters.run.run_status import INTERRUPTED
 from auditor.adapters.summaries.headlines import WHAT_AN_AUDIT_SAYS, headline_parts
 from auditor.adapters.summaries.run_summary import summary_of
@@ -123,6 +125,7 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         first_rendered={} if data.private else _texts(data.manifest.get("first_rendered")),
         metrics=METRICS,
         max_rows=MAX_ROWS,
+        max_parted=MAX_PARTED,
         max_labels=MAX_LABELS,
         scale=SCALE,
         script=script,

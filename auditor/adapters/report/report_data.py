@@ -27,7 +27,7 @@ from auditor.adapters.report.wordings import Wordings, wordings_of
 from auditor.adapters.run.branches import Branch, branches_of
 from auditor.adapters.run.lost_items import OF_ITEMS, lost_items
 from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, NoiseFloorRow, Results
-from auditor.adapters.run.run_folder import ITEMS_FILE, RESULTS, read_manifest, read_results
+from auditor.adapters.run.run_folder import ITEMS_FILE, RESULTS, is_private, read_manifest, read_results, records
 from auditor.core.cohens_d import PAIRED, POOLED
 from auditor.core.scores import Render
 from auditor.core.verdicts import DEFAULT_SESOI
@@ -205,7 +205,7 @@ def read_report(run: Path) -> ReportData:
             f"{RESULTS} names no checkpoint", where=str(run), fix="Run the same audit again: it replaces the file."
         )
     render = headline_render(results.effects)
-    private = manifest.get("private") is True or _mapping(manifest.get("request")).get("private") is True
+    private = is_private(manifest)
     checkpoints = [one.name for one in results.series]
     branches = branches_of(results.series)
     references = reference_names(run / ITEMS_FILE, render, branches[0].leaf)
@@ -238,12 +238,6 @@ def read_report(run: Path) -> ReportData:
     )
 
 
-def records(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """A list of objects in a manifest, empty where it is missing or something else."""
-    value = manifest.get(key)
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
 def _titles(probes: Iterable[ProbeFindings]) -> Mapping[str, str]:
     return {probe.name: title_of_all(probe.title) for probe in probes}
 
@@ -255,10 +249,6 @@ def _verdicts(probes: Iterable[ProbeFindings]) -> Mapping[Who, str]:
         for cell in (*(cell for leaf in probe.leaves for cell in leaf.headline), *probe.judged):
             found[probe.name, probe.design, cell.identity, cell.axis] = cell.last.verdict or ""
     return found
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def headline_render(effects: Sequence[EffectRow]) -> Render:

@@ -11,12 +11,12 @@ from matplotlib.patches import Rectangle
 from auditor.adapters.report.figure_tables import Table, Value
 from auditor.adapters.report.figures import (
     BESIDE,
-    MAX_ROWS,
     KeyEntry,
     Mark,
     Panel,
     draw_interval,
     draw_marks,
+    drawn_of,
     identity_rows,
     mark_key,
     people,
@@ -26,6 +26,8 @@ from auditor.adapters.report.figures import (
 )
 from auditor.adapters.report.svg import BAND, HARM, INK, LOWER, RULE, Canvas
 
+# Each row has as many bars as there are roles, and each method a figure: of more identities the page grows too large.
+MAX_PARTED = 12
 TELLING = 0.05
 _HEIGHT = 0.52  # of a bar, in rows
 _SOFT = 0.75
@@ -61,7 +63,7 @@ class RoleRow:
 
 @dataclass(frozen=True, slots=True)
 class RolePlot:
-    """A panel a role, an identity a row; at most 40 rows are drawn.
+    """A panel a role, an identity a row; at most 12 rows are drawn.
 
     Attributes:
         roles: names of the panels.
@@ -76,21 +78,26 @@ class RolePlot:
 
     @property
     def names(self) -> Sequence[str]:
-        return [row.label for row in self.rows[:MAX_ROWS]]
+        return [row.label for row in self._shown]
 
     @property
     def narrow(self) -> bool:
         return len(self.roles) == 1
 
+    @property
+    def _shown(self) -> Sequence[RoleRow]:
+        return self.rows[:MAX_PARTED]
+
     def alternative(self) -> str:
         found = [
             (row, role, part)
-            for row in self.rows
+            for row in self._shown
             for role, part in zip(self.roles, row.parts, strict=True)
             if part and part.mark.estimate is not None
         ]
         count = f"{len(self.roles)} {'role' if len(self.roles) == 1 else 'roles'}"
         said = f"{people(len(self.rows))} by {count}: {', '.join(self.roles)}."
+        said += drawn_of(MAX_PARTED, len(self.rows), "identities")
         if not found:
             return said + " No part has an estimate."
         row, role, part = max(found, key=lambda one: abs(one[2].mark.estimate or 0.0))
@@ -98,13 +105,14 @@ class RolePlot:
         said += f", reference rows {two_digits(part.shared)}." if part.shared is not None else "."
         return said + f" Adjusted p below .05: {sum(one.telling for *_, one in found)} of {len(found)}."
 
-    def table(self) -> Table:
+    def table(self, most: int | None = None) -> Table:
+        """As CSV; of the first rows alone where ``most`` says of how many."""
         numbers = ("part", "low", "high", "part in the reference rows")
         ends = ("smallest", "largest")
         header = ("identity", "role", *(f"{one} ({self.unit})" for one in numbers), "adjusted p",
                   *(f"{one} among control identities ({self.unit})" for one in ends))  # fmt: skip
         rows: list[tuple[Value, ...]] = []
-        for row in self.rows:
+        for row in self.rows[:most]:
             for role, part, span in zip(self.roles, row.parts, self.controls, strict=True):
                 if part:
                     mark = part.mark
@@ -113,7 +121,7 @@ class RolePlot:
         return Table(header, tuple(rows))
 
     def draw(self, canvas: Canvas) -> None:
-        shown = self.rows[:MAX_ROWS]
+        shown = self._shown
         parts = [part for row in shown for part in row.parts if part]
         others = [part.shared for part in parts if part.shared is not None]
         others += [end for span in self.controls if span for end in span]
@@ -121,10 +129,13 @@ class RolePlot:
         panels = [Panel(span, 0.0, role) for role in self.roles]
         for at, axes in enumerate(identity_rows(canvas, [row.label for row in shown], panels, self._key(parts))):
             _controls(axes, self.controls[at], len(shown))
-            for y, row in enumerate(shown):
-                part = row.parts[at]
-                if part:
-                    _part(axes, y, part)
+            here = [(y, part) for y, row in enumerate(shown) if (part := row.parts[at])]
+            for y, part in here:
+                _part(axes, y, part)
+            beside = [
+                (part.shared, y) for y, part in here if part.mark.estimate is not None and part.shared is not None
+            ]
+            draw_marks(axes, beside, BESIDE, 4.5)
 
     def _key(self, parts: Sequence[RolePart]) -> list[KeyEntry]:
         looks = ((True, "part, adjusted p < .05", _full_key), (False, "part, not told from 0", _open_key))
@@ -155,14 +166,12 @@ def _controls(axes: Axes, span: tuple[float, float] | None, count: int) -> None:
 
 
 def _part(axes: Axes, y: float, part: RolePart) -> None:
-    """A bar from 0 with its interval; the reference rows' part as an open circle."""
+    """A bar from 0 with its interval."""
     value = part.mark.estimate
     if value is None:
         return
     _bar(axes, (min(value, 0.0), y - _HEIGHT / 2), abs(value), _HEIGHT, value, part.telling)
     draw_interval(axes, part.mark, y, INK, 1.0)
-    if part.shared is not None:
-        draw_marks(axes, [(part.shared, y)], BESIDE, 4.5)
 
 
 def _bar(axes: Axes, corner: tuple[float, float], width: float, height: float, side: float, full: bool) -> None:

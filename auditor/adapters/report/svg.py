@@ -57,6 +57,8 @@ _STYLE: Any = {
 }
 # Marks that follow each other and look alike.
 _ALIKE = re.compile(r'(<use [^>]*? style="([^"]*)"/>)(?: <use [^>]*? style="\2"/>)+')
+# What matplotlib puts around each thing drawn, for whoever edits the file.
+_WRAPPED = re.compile(r'<g id="[^"]*-(?:patch|text|line2d)_\d+"> (<path [^>]*/>|<text [^>]*>[^<]*</text>) </g>')
 _FAMILY = "'DejaVu Sans', Verdana, sans-serif"
 
 
@@ -238,6 +240,7 @@ def _body(canvas: Canvas, prefix: str) -> str:
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = svg.replace('href="#', f'href="#{prefix}-').replace("url(#", f"url(#{prefix}-")
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", re.sub(r"\s+", " ", svg))
+    svg = re.sub(_WRAPPED, r"\1", svg)
     svg = re.sub(_ALIKE, _one_style, svg)
     svg = re.sub(r"\d+\.\d{3,}", lambda one: f"{float(one[0]):.2f}", svg)
     return svg[svg.index(">") + 1 :].strip()

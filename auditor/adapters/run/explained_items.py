@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from auditor.adapters.run.attribution_tables import find_attributions
 from auditor.adapters.run.results_schema import Results
-from auditor.adapters.run.run_folder import ITEMS_FILE, read_manifest, read_results
+from auditor.adapters.run.run_folder import ITEMS_FILE, is_private, read_manifest, read_results, records
 from auditor.adapters.run.stored_scores import items_with_tokens, read_items
 from auditor.core.attributions import Attribution, Unit, by_role, minus
 from auditor.core.contrasts import Matching, match_items
@@ -104,7 +104,7 @@ def explain_item(run: Path, name: str, checkpoint: str | None = None) -> tuple[E
         )
     row = _find(run, name)
     probe, item = row["probe"], row["item"]
-    private = bool((manifest.get("request") or {}).get("private"))
+    private = is_private(manifest)
     references = {} if private else {one["item"]: one for one in _reference_rows(run, row)}
     why = "a private run keeps nothing to find comparable reference rows by" if private else ""
     if manifest.get("tokens", "all") != "all" and not set(references) <= items_with_tokens(run, probe, references):
@@ -183,8 +183,8 @@ def _read(run: Path, chosen: pc.Expression) -> list[dict[str, Any]]:
 
 def _language(manifest: Mapping[str, Any], probe: str) -> str:
     """The language of a probe's items, "" where it has none or several: the tables do not say it row by row."""
-    languages = next((one.get("languages") or [] for one in manifest["probes"] if one["name"] == probe), [])
-    return languages[0] if len(languages) == 1 else ""
+    known = next((one.get("languages") for one in records(manifest, "probes") if one.get("name") == probe), None)
+    return str(known[0]) if isinstance(known, list) and len(known) == 1 else ""
 
 
 def _tables(run: Path, results: Results, probe: str, ids: Collection[str], language: str) -> list[ScoreTable]:

@@ -92,11 +92,17 @@ class AttributedWith(_Entry):
     Attributes:
         clusters: drawn on each axis, whose items the means stand on (those of ``tokens`` on all items).
         picked: how many items were picked for their size.
+        identities, checkpoints: that alone were looked at; empty for all, and where training ends.
+        passes: texts that went through a model the last time one was asked, or more; ``seconds`` that took.
     """
 
     method: AttributionMethod
     clusters: Count
     picked: Count
+    identities: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    passes: Count | None = None
+    seconds: Seconds | None = None
 
 
 class InTraining(_Entry):

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -268,6 +268,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise _broken_manifest(folder, "does not hold a JSON object")
     return manifest
+
+
+def records(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """A list of objects in a manifest, empty where it is missing or something else."""
+    value = manifest.get(key)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def is_private(manifest: Mapping[str, Any]) -> bool:
+    """Whether a run keeps its texts out of what it writes."""
+    request = manifest.get("request")
+    return manifest.get("private") is True or (isinstance(request, dict) and request.get("private") is True)
 
 
 def _broken_manifest(folder: Path, problem: str) -> UsageError:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from auditor.adapters.report.cells import Cell, Stage, cells_of
-from auditor.adapters.report.report_data import MEASURES, headline_render, records
+from auditor.adapters.report.report_data import MEASURES, headline_render
 from auditor.adapters.run.branches import Branch, branch_to, branches_of
 from auditor.adapters.run.results_schema import EffectRow, Results
+from auditor.adapters.run.run_folder import records
 from auditor.adapters.run.run_status import status_of
 from auditor.adapters.summaries.attribution_lines import largest_parts
 from auditor.adapters.summaries.headlines import basis_of, headline_parts
