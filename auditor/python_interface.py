@@ -37,6 +37,7 @@ class CompareOptions(TypedDict, total=False):
         objective: checkpoint -> ``dpo``, ``dpo-norm`` or ``none``.
         beta: of the preference objective, for all, or by checkpoint.
         sesoi: d, the smallest effect size of interest, nats.
+        reward_sesoi: the same of reward models, in their own unit; ``sesoi`` if there is none.
         attribute: methods by which what was found is then attributed, one or several; none if there is none.
         quiet: print neither progress nor the summary, which is what happens unless it is False.
     """
@@ -58,6 +59,7 @@ class CompareOptions(TypedDict, total=False):
     objective: Mapping[str, str]
     beta: float | Mapping[str, float]
     sesoi: float | None
+    reward_sesoi: float | None
     device: str
     device_map: str | None
     dtype: str
@@ -183,13 +185,16 @@ def _at_least(least: int, name: str) -> Callable[[SupportsIndex], int]:
     return read
 
 
-def _real(given: float) -> float:
-    try:
-        return float(given)
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"must be a number of nats, got {given!r}", where="sesoi", fix="Such as sesoi=0.22."
-        ) from error
+def _real(name: str, unit: str) -> Callable[[float], float]:
+    def read(given: float) -> float:
+        try:
+            return float(given)
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"must be a number of {unit}, got {given!r}", where=name, fix=f"Such as {name}=0.22."
+            ) from error
+
+    return read
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -204,7 +209,8 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "beta": _betas,
     "template_arg": _yaml_pairs,
     "batch_size": str,
-    "sesoi": _real,
+    "sesoi": _real("sesoi", "nats"),
+    "reward_sesoi": _real("reward_sesoi", "units of the reward"),
     "limit": _at_least(1, "limit"),
     "seed": _at_least(0, "seed"),
     "tier": _one_of(Tier, "tier"),

@@ -205,3 +205,14 @@ def test_metrics_over_all_rows_have_a_table_where_training_ended() -> None:
     rows = [line.split() for line in stream.getvalue().splitlines() if "CrowS" in line]
     assert rows == [["CrowS-Pairs,", "shared", "tokens", "62.5", "%", "none", "1,508"]]
     assert "mine at dpo, plain rendering: metrics over all rows" in stream.getvalue()
+
+
+def test_a_reward_model_has_a_table_in_its_own_unit() -> None:
+    items = [pair(str(at), identity=WHO) for at in range(4)]
+    table = {name: {item.id: 3.0 + int(item.id) / 100 for item in items} for name in ("sft", "dpo", "rm")}
+    series = series_of(*table, quantities={"rm": "reward"})
+    text = shown(compare([probe_of(*items)], series, FakeScorer(margins(table)), Rule(0.2, 0, 0.4), lambda _: None))
+    policy, reward = text.split("probe at rm, plain rendering")
+    assert "probe at dpo, plain rendering" in policy
+    assert "d = 0.20 nats; adjusted intervals" in policy
+    assert "in units of the reward; d = 0.4; adjusted intervals" in reward

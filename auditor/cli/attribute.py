@@ -24,11 +24,11 @@ from auditor.adapters.hf.input_gradients import MOST_STEPS, STEPS
 from auditor.adapters.hf.parameter_path import DEFAULT_NODES
 from auditor.adapters.printable import on_one_line
 from auditor.adapters.report.page import render_report
-from auditor.adapters.report.report_data import records
 from auditor.adapters.run.attribution_tables import read_attributions, rows_without, write_attributions
 from auditor.adapters.run.results import attribution_rows
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import REPORT, read_manifest, read_results, replace_file, replace_results
+from auditor.adapters.run.run_status import records
 from auditor.cli.console import RichProgress
 from auditor.cli.model_ways import gradient_way, path_way, word_way
 from auditor.cli.open_audit import OpenAudit, open_audit

@@ -185,6 +185,10 @@ class AuditOptions:
         float | None,
         option("--sesoi", "Smallest effect size of interest, nats. Default: ln 1.25 = 0.22.", WHAT),
     ] = None
+    reward_sesoi: Annotated[
+        float | None,
+        option("--reward-sesoi", "The same of reward models, in their own unit. Default: --sesoi.", WHAT),
+    ] = None
     device: Annotated[str, option("--device", "auto, cpu, cuda, cuda:N or mps.", HOW)] = "auto"
     device_map: Annotated[
         DeviceMap | None, option("--device-map", "auto: let accelerate spread a model over devices and disk.", HOW)

@@ -128,8 +128,8 @@ def batch_size(text: str) -> int | None:
     return int(text)
 
 
-def bound(sesoi: float | None, default: float) -> float:
-    """The smallest effect size of interest, nats.
+def bound(sesoi: float | None, default: float, option: str = "--sesoi", unit: str = "nats") -> float:
+    """The smallest effect size of interest, nats or units of the reward.
 
     Raises:
         UsageError: not a positive number.
@@ -137,7 +137,7 @@ def bound(sesoi: float | None, default: float) -> float:
     if sesoi is None:
         return default
     if not 0 < sesoi < float("inf"):
-        raise UsageError(f"must be a positive number of nats, got {sesoi}", where="--sesoi", fix="Such as 0.22.")
+        raise UsageError(f"must be a positive number of {unit}, got {sesoi}", where=option, fix="Such as 0.22.")
     return sesoi
 
 

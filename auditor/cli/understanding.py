@@ -65,7 +65,7 @@ class Request:
 
 def understand(checkpoints: Sequence[str], options: AuditOptions, progress: RichProgress) -> Audit:
     """Everything that can go wrong before a weight is read goes wrong here."""
-    rule = Rule(asked.bound(options.sesoi, DEFAULT_SESOI), options.seed)
+    rule = _rule(options)
     batch_size = asked.batch_size(options.batch_size)
     template_arguments = asked.template_arguments(options.template_arg)
     betas = asked.betas(options.beta)
@@ -95,6 +95,13 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
     cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), asked.idle_beta(betas, series))))
     forward = choose_forward(list(files.values()), batch_size)
     return Audit(probes, series, files, tokenizers, policy, rendering, rule, *forward, batch_size, cautions)
+
+
+def _rule(options: AuditOptions) -> Rule:
+    sesoi, of_rewards = asked.bound(options.sesoi, DEFAULT_SESOI), options.reward_sesoi
+    if of_rewards is None:
+        return Rule(sesoi, options.seed)
+    return Rule(sesoi, options.seed, asked.bound(of_rewards, sesoi, "--reward-sesoi", "units of the reward"))
 
 
 def _access(options: AuditOptions, device: str) -> LoadPolicy:

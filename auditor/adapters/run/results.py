@@ -8,23 +8,27 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import TypeVar
 
-from auditor.adapters.run.results_schema import (
+from auditor.adapters.run.effect_parts import (
     AgreementRow,
+    ControlsRow,
+    FormsRow,
+    PlausibleRow,
+    PooledRow,
+    Row,
+    ScalesRow,
+)
+from auditor.adapters.run.results_schema import (
     AttributionRow,
     CheckpointRow,
     ContributionRow,
-    ControlsRow,
     EffectRow,
-    FormsRow,
     NoiseFloorRow,
     PersistenceRow,
-    PlausibleRow,
-    PooledRow,
     RefusalRow,
     ReliabilityRow,
     Results,
-    Row,
-    ScalesRow,
+    RewardAgreementRow,
+    RewardHarmRow,
     ScoringRow,
     SpecificationRow,
     TransitionsRow,
@@ -72,6 +76,11 @@ _PERSISTENCE_PATHS = {
     "disattenuated_low": "disattenuated_interval.low",
     "disattenuated_high": "disattenuated_interval.high",
 }
+_SIGNS_PATHS = {
+    **_ENDS,
+    "equal_signs_low": "equal_signs_interval.low",
+    "equal_signs_high": "equal_signs_interval.high",
+}
 _Any = TypeVar("_Any", bound=Row)
 
 
@@ -91,6 +100,8 @@ def results_of(findings: Findings) -> Results:
         scorings=tuple(_row(ScoringRow, one) for one in findings.scorings),
         noise_floors=tuple(_row(NoiseFloorRow, one) for one in findings.noise_floors),
         attributions=attribution_rows(findings.attributions),
+        agreements=tuple(_row(RewardAgreementRow, one, _SIGNS_PATHS) for one in findings.agreements),
+        reward_harms=tuple(_row(RewardHarmRow, one, _ENDS) for one in findings.reward_harms),
     )
 
 
