@@ -22,6 +22,7 @@ from auditor.core.noise import Rounding
 from auditor.core.origins import name_origins
 from auditor.core.persistence import persistences_of
 from auditor.core.pooling import pool_identities
+from auditor.core.reference_sensitivity import sensitivities_of
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.reliability import reliabilities_of, scoring_agreements
 from auditor.core.reward_agreement import reward_agreements
@@ -133,6 +134,7 @@ def _analyse_part(part: _Part, rule: Rule) -> Findings:
         scorings=tuple(one for pair in matched for one in scoring_agreements(*pair)),
         noise_floors=floors,
         attributions=tuple(one for pair in matched for one in attribute_outputs(*pair, series, own.seed)),
+        sensitivities=tuple(one for pair in matched for one in sensitivities_of(*pair, series, own.seed)),
     )
 
 

@@ -33,7 +33,7 @@ class CompareOptions(TypedDict, total=False):
         map: name of a column here -> its name in the probe's file.
         axis: one or several.
         template_arg: arguments of the chat template.
-        reference: checkpoint -> what it was trained from.
+        reference: checkpoint -> what it was trained from; of several, the first, and the others for comparison.
         objective: checkpoint -> ``dpo``, ``dpo-norm`` or ``none``.
         beta: of the preference objective, for all, or by checkpoint.
         sesoi: d, the smallest effect size of interest, nats.
@@ -55,7 +55,7 @@ class CompareOptions(TypedDict, total=False):
     system: str | None
     template_arg: Mapping[str, Any]
     end: str
-    reference: Mapping[str, str]
+    reference: Mapping[str, str | Iterable[str]]
     objective: Mapping[str, str]
     beta: float | Mapping[str, float]
     sesoi: float | None
@@ -151,6 +151,10 @@ def _pairs(given: Mapping[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in given.items()]
 
 
+def _references(given: Mapping[str, str | Iterable[str]]) -> list[str]:
+    return [f"{name}={own}" for name, one in given.items() for own in _texts(one)]
+
+
 def _yaml_pairs(given: Mapping[str, Any]) -> list[str]:
     """The command reads the values of a template's arguments as YAML, of which JSON is a part."""
     return _pairs({name: json.dumps(value) for name, value in given.items()})
@@ -204,7 +208,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "out": _path,
     "chat_template": _path,
     "map": _pairs,
-    "reference": _pairs,
+    "reference": _references,
     "objective": _pairs,
     "beta": _betas,
     "template_arg": _yaml_pairs,

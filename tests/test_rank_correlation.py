@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from auditor.core.rank_correlation import spearman
+from auditor.core.bootstrap import Bootstrap
+from auditor.core.rank_correlation import drawn_items, item_weights, resampled_spearman, spearman
 
 
 @pytest.mark.parametrize("levels", [3, 1000])
@@ -31,3 +32,35 @@ def test_orders_are_all_that_counts() -> None:
     ones = np.ones((1, 4))
     assert spearman(x, np.exp(x), ones)[0] == pytest.approx(1.0)
     assert spearman(x, -(x**3), ones)[0] == pytest.approx(-1.0)
+
+
+def test_resamples_are_of_clusters() -> None:
+    cluster = np.array([0, 0, 1, 2, 2, 2, 3, 4])
+    weights = np.concatenate(list(item_weights(Bootstrap(1), cluster)))
+    counts = np.concatenate(list(Bootstrap(1).resamples(5)))
+    assert np.array_equal(weights, counts[:, cluster])
+
+
+def test_an_interval_needs_five_clusters() -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(2, 30))
+    value, interval = resampled_spearman(x, y, np.arange(30) % 6 * 10, Bootstrap(0))
+    assert value == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert interval.low < value < interval.high
+    value, interval = resampled_spearman(x, y, np.arange(30) % 4, Bootstrap(0))
+    assert np.isfinite(value)
+    assert np.isnan([interval.low, interval.high]).all()
+    nothing = np.array([])
+    value, interval = resampled_spearman(nothing, nothing, nothing.astype(int), Bootstrap(0))
+    assert np.isnan([value, interval.low]).all()
+
+
+def test_of_too_many_items_whole_clusters_are_drawn() -> None:
+    cluster = np.repeat(np.arange(50), 4)
+    assert drawn_items(cluster, 1000, 0).tolist() == list(range(200))
+    drawn = drawn_items(cluster, 41, 0)
+    # The cluster that reaches the number is still whole.
+    assert len(drawn) == 44
+    assert set(np.bincount(cluster[drawn]).tolist()) == {0, 4}
+    assert not np.array_equal(drawn, drawn_items(cluster, 41, 1))
+    assert len(drawn_items(cluster, 1, 0)) == 4

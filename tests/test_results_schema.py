@@ -29,6 +29,7 @@ def test_keys_added_since_the_first_version_may_be_missing() -> None:
         "attributions",
         "agreements",
         "reward_harms",
+        "sensitivities",
     }
 
 

@@ -9,9 +9,9 @@ import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from scipy import stats
 
-from auditor.core import reward_agreement
-from auditor.core.bootstrap import Bootstrap
+from auditor.core.bootstrap import Bootstrap, percentiles
 from auditor.core.findings import Findings
+from auditor.core.rank_correlation import item_weights, spearman
 from auditor.core.reward_agreement import RewardAgreement, RewardHarm
 from auditor.core.verdicts import Rule
 from auditor.pipeline import compare
@@ -182,8 +182,8 @@ def test_resampled_intervals_cover() -> None:
         x = rng.normal(size=40)
         y = rho * x + math.sqrt(1 - rho**2) * rng.normal(size=40)
         cluster = np.repeat(np.arange(40), 2)
-        weights = np.concatenate(list(reward_agreement._weights(Bootstrap(run), cluster, 40)))
-        found = reward_agreement.spearman(np.repeat(x, 2), np.repeat(y, 2), weights)
-        low, high = reward_agreement.percentiles(found)
+        weights = np.concatenate(list(item_weights(Bootstrap(run), cluster)))
+        found = spearman(np.repeat(x, 2), np.repeat(y, 2), weights)
+        low, high = percentiles(found)
         covered += low <= truth <= high
     assert 0.88 <= covered / runs <= 0.98

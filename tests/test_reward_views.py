@@ -74,3 +74,17 @@ def test_words() -> None:
         "implicit reward",
         "preference",
     ]
+
+
+def test_what_an_implicit_reward_is_counted_from_is_a_table_of_its_checkpoint(
+    data: ReportData, views: tuple[RewardView, ...]
+) -> None:
+    (table,) = views[0].references
+    assert (table.checkpoint, table.own.variant) == ("dpo<b>", "own")
+    assert table.variants == (("own", "sft"), ("summed", None), ("per_token", None))
+    names = [next(one for one in row if one).identity for row in table.rows]
+    assert names == sorted(names, key=str.casefold)
+    for row in table.rows:
+        for one, (variant, before) in zip(row, table.variants, strict=True):
+            assert one is None or (one.variant, one.measure_from) == (variant, before)
+            assert one is None or one in data.results.sensitivities

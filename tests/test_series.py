@@ -69,6 +69,29 @@ def test_bad_options_are_named(options: dict[str, object], match: str) -> None:
         series_of("base", "sft", "dpo", **options)
 
 
+def test_further_references_are_kept_beside_the_first() -> None:
+    series = series_of("base", "sft", "dpo", references={"dpo": "sft"}, other_references={"dpo": ("base",)})
+    assert (series["dpo"].reference, series["dpo"].other_references) == ("sft", ("base",))
+    assert series.paths == (("base", "sft", "dpo"),)
+    assert [one.other_references for one in series.checkpoints[:2]] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"other_references": {"sft": ("base",)}}, "'sft' has no preference objective"),
+        ({"other_references": {"dpo": ("sft",)}}, "the reference 'sft' of 'dpo' is given twice"),
+        ({"other_references": {"dpo": ("base", "base")}}, "the reference 'base' of 'dpo' is given twice"),
+        ({"other_references": {"dpo": ("later",)}}, "'later' of 'dpo' does not stand before it"),
+        ({"other_references": {"nobody": ("base",)}}, "no checkpoint 'nobody'"),
+        ({"other_references": {"dpo": ("rm",)}}, "'dpo' is a policy and its reference 'rm' is a reward model"),
+    ],
+)
+def test_further_references_follow_the_rules_of_the_first(options: dict[str, object], match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        series_of("base", "sft", "rm", "dpo", "later", quantities={"rm": "reward"}, **options)
+
+
 MIXED = {"quantities": {"rm": "reward", "rm2": "reward"}}
 
 

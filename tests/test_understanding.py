@@ -38,6 +38,12 @@ def test_what_is_asked_is_understood(models: list[str], options: AuditOptions) -
     assert not any(options.out.parent.iterdir()), "nothing is written yet"  # type: ignore[union-attr]
 
 
+def test_a_second_reference_is_for_comparison(models: list[str], options: AuditOptions) -> None:
+    several = [models[0], f"mid={models[1]}", f"dpo={models[1]}"]
+    audit = understand(several, replace(options, reference=["dpo=mid", "dpo=sft"], objective=["dpo=dpo"]), QUIET)
+    assert (audit.series["dpo"].reference, audit.series["dpo"].other_references) == ("mid", ("sft",))
+
+
 def test_equal_questions_have_one_request_and_others_another(models: list[str], options: AuditOptions) -> None:
     def identity(asked: AuditOptions) -> str:
         return request_of(models, asked, understand(models, asked, QUIET)).identity

@@ -204,12 +204,14 @@ def _series(
 ) -> tuple[Series, Iterator[str]]:
     """The series, and the caution that a beta has nobody to apply to."""
     betas = asked.betas(options.beta)
+    references, others = asked.references(options.reference)
     series = build_series(
         sources,
-        references=asked.named_values("--reference", options.reference),
+        references=references,
         objectives=asked.objectives(options.objective),
         betas=betas,
         tags=tags,
+        other_references=others,
     )
     return series, filter(None, [asked.idle_beta(betas, series)])
 
@@ -221,9 +223,17 @@ def _reward_series(sources: Sequence[tuple[str, str]], options: AnalyseOptions) 
             raise UsageError(
                 "the scores are rewards already, so there is no implicit one", where=option, fix="Leave it out."
             )
-    references = asked.named_values("--reference", options.reference)
+    references, others = asked.references(options.reference)
     quantities: dict[str, Quantity] = {name: "reward" for name, _ in sources}
-    chained = build_series(sources, references=references, objectives={}, betas={}, tags={}, quantities=quantities)
+    chained = build_series(
+        sources,
+        references=references,
+        objectives={},
+        betas={},
+        tags={},
+        quantities=quantities,
+        other_references=others,
+    )
     own = (one if one.name in references else replace(one, reference=None) for one in chained.checkpoints)
     return Series(tuple(own)), iter(())
 

@@ -80,6 +80,7 @@ def _checkpoint(series: Series, name: str) -> dict[str, Any]:
         "objective_source": one.objective_source,
         "beta": one.beta,
         "quantity": one.quantity,
+        "other_references": list(one.other_references),
     }
 
 

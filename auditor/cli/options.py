@@ -177,7 +177,12 @@ class AuditOptions:
     ] = End.auto
     reference: Annotated[
         list[str],
-        option("--reference", "NAME=NAME: what a checkpoint was trained from; default the one before.", WHAT),
+        option(
+            "--reference",
+            "NAME=NAME: what a checkpoint was trained from, default the one before; a second one shows how far its "
+            "implicit reward depends on that.",
+            WHAT,
+        ),
     ] = field(default_factory=list)
     objective: Objectives = field(default_factory=list)
     beta: Betas = field(default_factory=list)

@@ -53,6 +53,19 @@ def named_values(option: str, values: Sequence[str], *, anonymous: bool = False)
     return parsed
 
 
+def references(values: Sequence[str]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Parse ``NAME=NAME``: what each checkpoint was trained from, and further ones to count its implicit reward from.
+
+    Raises:
+        UsageError: a value has no name.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for text in values:
+        ((name, value),) = named_values("--reference", [text]).items()
+        found[name] = (*found.get(name, ()), value)
+    return {name: own[0] for name, own in found.items()}, {name: own[1:] for name, own in found.items() if own[1:]}
+
+
 def betas(values: Sequence[str]) -> dict[str, float]:
     """Parse ``[NAME=]BETA``.
 

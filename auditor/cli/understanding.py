@@ -74,12 +74,14 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
     device = pick_device(options.device)
     access = _access(options, device)
     files = {spec.name: resolve(spec, access, progress.step) for spec in specs}
+    references, others = asked.references(options.reference)
     series = build_series(
         [(spec.name, spec.text) for spec in specs],
-        references=asked.named_values("--reference", options.reference),
+        references=references,
         objectives=asked.objectives(options.objective),
         betas=betas,
         tags={name: one.tags for name, one in files.items()},
+        other_references=others,
     )
     caution = check_precision(list(files.values()), allow_mixed=options.allow_mixed_precision)
     policy = replace(access, dtype=choose_dtype(options.dtype.value, list(files.values()), device))

@@ -12,6 +12,7 @@ from auditor.core.contributions import Contribution
 from auditor.core.effects import NOISE_FACTOR, Effect
 from auditor.core.noise import NoiseFloor
 from auditor.core.persistence import Persistence
+from auditor.core.reference_sensitivity import Sensitivity
 from auditor.core.refusals import Refusal
 from auditor.core.reliability import Reliability, ScoringAgreement
 from auditor.core.reward_agreement import RewardAgreement, RewardHarm
@@ -41,6 +42,7 @@ class Findings:
         attributions: of levels and shifts to the roles of the scored tokens.
         agreements: of explicit rewards, implicit rewards and preferences, two at a time.
         reward_harms: what each of these says of each identity.
+        sensitivities: of implicit rewards to the reference they are counted from.
     """
 
     series: Series
@@ -56,6 +58,7 @@ class Findings:
     attributions: tuple[AttributedCell, ...] = ()
     agreements: tuple[RewardAgreement, ...] = ()
     reward_harms: tuple[RewardHarm, ...] = ()
+    sensitivities: tuple[Sensitivity, ...] = ()
 
 
 def joined(series: Series, parts: Sequence[Findings]) -> Findings:

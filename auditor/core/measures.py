@@ -64,7 +64,7 @@ def measures_of(series: Series) -> tuple[Measure, ...]:
         *(Measure("level", {one.name: 1.0}, one.name, unit=_unit(one)) for one in series.checkpoints),
         *(_shift(checkpoint) for checkpoint in stages),
         *(difference(one, other) for one, other in combinations(ends, 2)),
-        *(_implicit_reward(checkpoint) for checkpoint in stages if checkpoint.objective != "none"),
+        *(implicit_reward(one, one.reference or "") for one in stages if one.objective != "none"),
     )
 
 
@@ -83,16 +83,16 @@ def difference(one: str, other: str) -> Measure:
     return Measure("difference", {other: 1.0, one: -1.0}, other, one)
 
 
-def _implicit_reward(checkpoint: Checkpoint) -> Measure:
-    assert checkpoint.reference is not None
+def implicit_reward(checkpoint: Checkpoint, reference: str) -> Measure:
+    """Beta times what the checkpoint adds to a reference's margin, by its preference objective."""
     scale = 1.0 if checkpoint.beta is None else checkpoint.beta
     per_token = checkpoint.objective == "dpo-norm"
     unit: Literal["nats", "nats/token"] = "nats/token" if per_token else "nats"
     return Measure(
         "implicit_reward",
-        {checkpoint.name: scale, checkpoint.reference: -scale},
+        {checkpoint.name: scale, reference: -scale},
         checkpoint.name,
-        checkpoint.reference,
+        reference,
         unit=unit if checkpoint.beta is None else "reward",
         beta=checkpoint.beta,
         per_token=per_token,

@@ -6,9 +6,15 @@ correlation of the ranks weighs each item by w (Spearman 1904; midranks: Kendall
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from auditor.core.statistics import FloatArray, IntArray
+from auditor.core.bootstrap import Bootstrap, percentiles
+from auditor.core.statistics import NO_INTERVAL, FloatArray, IntArray, Interval
+
+# Fewer clusters say nothing of how much a correlation may differ.
+MIN_CLUSTERS = 5
 
 
 def spearman(one: FloatArray, other: FloatArray, weights: FloatArray) -> FloatArray:
@@ -29,6 +35,53 @@ def spearman(one: FloatArray, other: FloatArray, weights: FloatArray) -> FloatAr
     # Ranks are multiples of a half: what is smaller than this is rounding error of a spread that is none.
     np.divide((weights * x * y).sum(axis=1), spread, out=found, where=spread > 1e-6)
     return found
+
+
+def resampled_spearman(
+    one: FloatArray, other: FloatArray, cluster: IntArray, bootstrap: Bootstrap
+) -> tuple[float, Interval]:
+    """Rank correlation of items with its 95% interval from resampled clusters; NaN under `MIN_CLUSTERS`, or of nothing.
+
+    Args:
+        one, other: shape (n,).
+        cluster: a code of each item's, shape (n,).
+    """
+    if not len(one):
+        return float("nan"), NO_INTERVAL
+    value = float(spearman(one, other, np.ones((1, len(one))))[0])
+    codes = np.unique(cluster, return_inverse=True)[1]
+    if int(codes.max()) + 1 < MIN_CLUSTERS:
+        return value, NO_INTERVAL
+    found = [spearman(one, other, weights) for weights in item_weights(bootstrap, codes)]
+    return value, Interval(*percentiles(np.concatenate(found)))
+
+
+def drawn_items(cluster: IntArray, most: int, seed: int) -> IntArray:
+    """Places of all items, or of those of whole clusters at random until there are so many; at least one cluster.
+
+    Args:
+        cluster: a code of each item's, at least 0, shape (n,).
+    """
+    sizes = np.bincount(cluster)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    kept = order[np.cumsum(sizes[order]) - sizes[order] < most]
+    return np.flatnonzero(np.isin(cluster, kept))
+
+
+def item_weights(bootstrap: Bootstrap, cluster: IntArray) -> Iterator[FloatArray]:
+    """How often each item counts in each resample of its clusters, a few resamples at a time.
+
+    Args:
+        cluster: a code of each item's, each from 0 on at least once, shape (n,).
+
+    Yields:
+        Whole numbers, shape (part, n).
+    """
+    clusters = int(cluster.max()) + 1
+    for counts in bootstrap.resamples(clusters):
+        at_once = max(1, len(counts) * clusters // len(cluster))
+        for first in range(0, len(counts), at_once):
+            yield counts[first : first + at_once][:, cluster]
 
 
 def _midranks(codes: IntArray, weights: FloatArray) -> FloatArray:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import cast
 
 import numpy as np
 
@@ -20,18 +19,16 @@ from auditor.core.bootstrap import Bootstrap, percentiles
 from auditor.core.contrasts import Contrast, Mask, Matching
 from auditor.core.effects import Effect, VerdictName
 from auditor.core.items import Design
-from auditor.core.rank_correlation import spearman
+from auditor.core.rank_correlation import MIN_CLUSTERS, drawn_items, item_weights, spearman
 from auditor.core.reward_signals import Heard, SignalKind, hear
 from auditor.core.row_groups import Cell
 from auditor.core.scores import FloatArray, Render
 from auditor.core.series import Series
-from auditor.core.statistics import NO_INTERVAL, IntArray, Interval
+from auditor.core.statistics import NO_INTERVAL, Interval
 from auditor.core.tables import ScoreTable
 
-# Fewer clusters say nothing of how much a correlation may differ.
-MIN_CLUSTERS = 5
 # Items of one probe that are ranked: so many give as good a correlation, and ranking resamples of more is slow.
-_MOST_ITEMS = 20_000
+_MOST_ITEMS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +123,7 @@ _Where = tuple[str, Design, Render]
 def _agreement(where: _Where, one: Heard, other: Heard, bootstrap: Bootstrap, seed: int) -> Iterator[RewardAgreement]:
     _, here, there = np.intersect1d(one.items, other.items, assume_unique=True, return_indices=True)
     cluster = np.unique(one.cluster[here], return_inverse=True)[1]
-    drawn = _drawn(cluster, seed)
+    drawn = drawn_items(cluster, _MOST_ITEMS, seed)
     x, y, cluster = one.values[here][drawn], other.values[there][drawn], cluster[drawn]
     if not len(x):
         return
@@ -137,7 +134,7 @@ def _agreement(where: _Where, one: Heard, other: Heard, bootstrap: Bootstrap, se
     clusters = int(cluster.max()) + 1
     intervals = [NO_INTERVAL, NO_INTERVAL]
     if clusters >= MIN_CLUSTERS:
-        parts = [_both(x, y, equal, leaning, own) for own in _weights(bootstrap, cluster, clusters)]
+        parts = [_both(x, y, equal, leaning, own) for own in item_weights(bootstrap, cluster)]
         intervals = [Interval(*percentiles(np.concatenate(values))) for values in zip(*parts, strict=True)]
     yield RewardAgreement(
         *where,
@@ -164,22 +161,6 @@ def _both(
     share = np.full(len(weights), np.nan)
     np.divide(weights @ equal, count, out=share, where=count > 0)
     return spearman(x, y, weights), share
-
-
-def _weights(bootstrap: Bootstrap, cluster: IntArray, clusters: int) -> Iterator[FloatArray]:
-    """How often each item counts in each resample of its clusters, a few resamples at a time."""
-    for counts in bootstrap.resamples(clusters):
-        at_once = max(1, len(counts) * clusters // max(len(cluster), clusters))
-        for first in range(0, len(counts), at_once):
-            yield counts[first : first + at_once][:, cluster]
-
-
-def _drawn(cluster: IntArray, seed: int) -> IntArray:
-    """All items, or whole clusters at random until there are so many; at least one cluster."""
-    sizes = np.bincount(cluster)
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    kept = order[np.cumsum(sizes[order]) - sizes[order] < _MOST_ITEMS]
-    return cast(IntArray, np.flatnonzero(np.isin(cluster, kept)))
 
 
 def _harm(

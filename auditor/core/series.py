@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -28,6 +28,7 @@ class Checkpoint:
         objective_source: where the objective was read: option, model card, name, or nowhere.
         beta: of the preference objective, None where unknown; implicit rewards are then in nats.
         quantity: ``logprob`` of a policy, ``reward`` of a reward model.
+        other_references: earlier checkpoints that its implicit reward is also counted from, for comparison.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Checkpoint:
     objective_source: str = ""
     beta: float | None = None
     quantity: Quantity = "logprob"
+    other_references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def build_series(
     betas: Mapping[str, float],
     tags: Mapping[str, Sequence[str]],
     quantities: Mapping[str, Quantity] = MappingProxyType({}),
+    other_references: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Series:
     """Link checkpoints to their references and find each one's preference objective.
 
@@ -95,13 +98,14 @@ def build_series(
         betas: beta by name; a key "" applies to all.
         tags: model-card tags by name.
         quantities: by name; log-probabilities where it names none.
+        other_references: by name, further checkpoints to count an implicit reward from.
 
     Raises:
         UsageError: an option names an unknown checkpoint or would have no effect on the one it names, a
             reference does not stand before its checkpoint or gives another quantity, or a beta is not positive.
     """
     names = [name for name, _ in sources]
-    _refuse_unknown(names, references, objectives, betas)
+    _refuse_unknown(names, {**references, **other_references}, objectives, betas)
     checkpoints: list[Checkpoint] = []
     for name, source in sources:
         quantity = quantities.get(name, "logprob")
@@ -117,12 +121,37 @@ def build_series(
                 else f"Say how it was trained with --objective {name}=dpo, or leave its beta out.",
             )
         known_beta = betas.get(name, betas.get("")) if objective != "none" else None
-        checkpoints.append(Checkpoint(name, source, reference, objective, objective_source, known_beta, quantity))
+        one = Checkpoint(name, source, reference, objective, objective_source, known_beta, quantity)
+        checkpoints.append(_with_others(one, checkpoints, other_references.get(name, ())))
     return Series(tuple(checkpoints))
 
 
+def _with_others(one: Checkpoint, before: Sequence[Checkpoint], others: Sequence[str]) -> Checkpoint:
+    """The checkpoint with further references, each of which stands before it and is named once."""
+    if not others:
+        return one
+    if one.objective == "none":
+        raise UsageError(
+            f"{one.name!r} has no preference objective, so no implicit reward can be counted from several references",
+            where="--reference",
+            fix=f"Give it one reference, or say how it was trained with --objective {one.name}=dpo.",
+        )
+    named = [one.reference]
+    for other in others:
+        _check_reference(one.name, other, one.quantity, before)
+        if other in named:
+            raise UsageError(
+                f"the reference {other!r} of {one.name!r} is given twice", where="--reference", fix="Leave one out."
+            )
+        named.append(other)
+    return replace(one, other_references=tuple(others))
+
+
 def _refuse_unknown(
-    names: Sequence[str], references: Mapping[str, str], objectives: Mapping[str, Objective], betas: Mapping[str, float]
+    names: Sequence[str],
+    references: Mapping[str, object],
+    objectives: Mapping[str, Objective],
+    betas: Mapping[str, float],
 ) -> None:
     for option, named in (("--reference", references), ("--objective", objectives), ("--beta", betas)):
         for name in named:
@@ -156,10 +185,15 @@ def _refuse_implicit(
 def _reference(
     name: str, quantity: Quantity, before: Sequence[Checkpoint], references: Mapping[str, str]
 ) -> str | None:
+    if name in references:
+        _check_reference(name, references[name], quantity, before)
+        return references[name]
     alike = [one.name for one in before if one.quantity == quantity]
-    if name not in references:
-        return alike[-1] if alike else None
-    reference = references[name]
+    return alike[-1] if alike else None
+
+
+def _check_reference(name: str, reference: str, quantity: Quantity, before: Sequence[Checkpoint]) -> None:
+    alike = [one.name for one in before if one.quantity == quantity]
     if reference not in [one.name for one in before]:
         raise UsageError(
             f"the reference {reference!r} of {name!r} does not stand before it in the series",
@@ -174,7 +208,6 @@ def _reference(
             where="--reference",
             fix=f"Choose one of: {', '.join(alike) or 'none, it is the first of its kind'}.",
         )
-    return reference
 
 
 def _objective(

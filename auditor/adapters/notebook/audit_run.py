@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from auditor.adapters.notebook.run_figures import FigureName, RunFigure, find_figure, leading_figures
 from auditor.adapters.notebook.run_html import run_html
 from auditor.adapters.run.attribution_tables import read_attributions
-from auditor.adapters.run.results_schema import AttributionRow, EffectRow, Results, RewardAgreementRow, RewardHarmRow
+from auditor.adapters.run.results_schema import AttributionRow, EffectRow, Results
+from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow
 from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, file_hash, read_manifest, read_results
 from auditor.adapters.run.run_status import INTERRUPTED, status_of
 from auditor.adapters.summaries.run_summary import summary_of

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from auditor.adapters.report.probe_findings import ProbeFindings
-from auditor.adapters.run.results_schema import Results, RewardAgreementRow, RewardHarmRow
+from auditor.adapters.run.results_schema import Results
+from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow, SensitivityRow
+from auditor.core.reference_sensitivity import Variant
 from auditor.core.reward_signals import SignalKind
 
 # A kind of signal and the checkpoint whose it is.
@@ -38,6 +40,25 @@ class SignalsOfIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceTable:
+    """The implicit reward of one checkpoint in every variant.
+
+    Attributes:
+        variants: name and reference of each; the series' own first.
+        rows: of each identity, by name, in the order of the variants; None where one says nothing of it.
+    """
+
+    checkpoint: str
+    variants: tuple[tuple[Variant, str | None], ...]
+    rows: tuple[tuple[SensitivityRow | None, ...], ...]
+
+    @property
+    def own(self) -> SensitivityRow:
+        """The first identity's in the series' own variant."""
+        return next(one for row in self.rows for one in row if one is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class RewardView:
     """One probe in the headline rendering, in one design of its rows.
 
@@ -45,12 +66,14 @@ class RewardView:
         signals: all there are, explicit rewards first.
         pairs: every two of them on the items that both have.
         identities: those that some signal harms first, then by name.
+        references: what each implicit reward is counted from.
     """
 
     title: str
     signals: tuple[Name, ...]
     pairs: tuple[RewardAgreementRow, ...]
     identities: tuple[SignalsOfIdentity, ...]
+    references: tuple[ReferenceTable, ...]
 
     @property
     def carried(self) -> tuple[SignalsOfIdentity, ...]:
@@ -78,7 +101,25 @@ def reward_views(results: Results, probes: Iterable[ProbeFindings], render: str)
                 if (one.probe, one.design, one.render) == (probe.name, probe.design, render)
             ]
             signals = tuple(dict.fromkeys((one.kind, one.checkpoint) for one in harms))
-            yield RewardView(probe.title, signals, pairs, tuple(_identities(harms, signals)))
+            sensitivities = [
+                one
+                for one in results.sensitivities
+                if (one.probe, one.design, one.render) == (probe.name, probe.design, render)
+            ]
+            identities = tuple(_identities(harms, signals))
+            yield RewardView(probe.title, signals, pairs, identities, tuple(_references(sensitivities)))
+
+
+def _references(sensitivities: Iterable[SensitivityRow]) -> Iterator[ReferenceTable]:
+    by_checkpoint: dict[str, list[SensitivityRow]] = {}
+    for one in sensitivities:
+        by_checkpoint.setdefault(one.checkpoint, []).append(one)
+    for checkpoint, own in by_checkpoint.items():
+        variants = tuple(dict.fromkeys((one.variant, one.measure_from) for one in own))
+        rows: dict[tuple[str, str], dict[tuple[Variant, str | None], SensitivityRow]] = {}
+        for one in sorted(own, key=lambda row: (row.identity.casefold(), row.identity, row.axis)):
+            rows.setdefault((one.identity, one.axis), {})[one.variant, one.measure_from] = one
+        yield ReferenceTable(checkpoint, variants, tuple(tuple(map(row.get, variants)) for row in rows.values()))
 
 
 def _identities(harms: Iterable[RewardHarmRow], signals: tuple[Name, ...]) -> list[SignalsOfIdentity]:

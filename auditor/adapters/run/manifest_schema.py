@@ -30,6 +30,7 @@ class SeriesEntry(_Entry):
     objective_source: str
     beta: float | None
     quantity: Quantity = "logprob"
+    other_references: tuple[str, ...] = ()
 
 
 class ProbeEntry(_Entry):

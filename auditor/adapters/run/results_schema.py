@@ -19,13 +19,13 @@ from auditor.adapters.run.effect_parts import (
     Row,
     ScalesRow,
 )
+from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow, SensitivityRow
 from auditor.core.attributions import AttributionLevel, AttributionMethod
 from auditor.core.contrasts import Contrast
 from auditor.core.effects import Controls, Origin, VerdictName
 from auditor.core.items import Design, Role, Valence
 from auditor.core.refusals import Reason
 from auditor.core.reliability import Facet
-from auditor.core.reward_signals import SignalKind
 from auditor.core.scores import Render
 from auditor.core.series import Objective, Quantity
 from auditor.core.sides import Scoring
@@ -43,6 +43,7 @@ class CheckpointRow(Row):
     objective_source: str
     beta: float | None
     quantity: Quantity = "logprob"
+    other_references: tuple[str, ...] = ()
 
 
 class RefusalRow(Row):
@@ -252,47 +253,6 @@ class AttributionRow(Row):
     completeness_error: Number
 
 
-class RewardAgreementRow(Row):
-    """Explicit reward, implicit reward, preference, two of them on the same items; `auditor.core.reward_agreement`."""
-
-    probe: str
-    design: Design
-    render: Render
-    contrast: Contrast
-    kind: SignalKind
-    checkpoint: str
-    other_kind: SignalKind
-    other_checkpoint: str
-    correlation: Number
-    low: Number
-    high: Number
-    equal_signs: Number
-    equal_signs_low: Number
-    equal_signs_high: Number
-    items: int
-    ties: int
-    clusters: int
-
-
-class RewardHarmRow(Row):
-    """What one of these says of one identity, in standard deviations, beside its verdict."""
-
-    probe: str
-    identity: str
-    axis: str
-    design: Design
-    render: Render
-    contrast: Contrast
-    kind: SignalKind
-    checkpoint: str
-    standardised: Number
-    low: Number
-    high: Number
-    verdict: VerdictName | None
-    items: int
-    clusters: int
-
-
 class Results(Row):
     """The whole file."""
 
@@ -311,6 +271,7 @@ class Results(Row):
     attributions: tuple[AttributionRow, ...] = ()
     agreements: tuple[RewardAgreementRow, ...] = ()
     reward_harms: tuple[RewardHarmRow, ...] = ()
+    sensitivities: tuple[SensitivityRow, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from auditor.adapters.printable import signed
 from auditor.adapters.report.reward_views import signal_words
-from auditor.adapters.run.results_schema import RewardAgreementRow, RewardHarmRow
+from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow
 from auditor.adapters.summaries.markdown_text import folded, markdown_text, table
 from auditor.adapters.summaries.summary_schema import RunSummary
 from auditor.adapters.summaries.verdict_tables import NAME, TITLE

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from auditor.adapters.run.effect_parts import Number, Row
-from auditor.adapters.run.results_schema import RewardAgreementRow, RewardHarmRow
+from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow
 from auditor.adapters.run.run_status import Status
 from auditor.core.attributions import AttributionMethod
 from auditor.core.effects import Controls, Origin, VerdictName
