@@ -8,25 +8,28 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from auditor.core.attributed import attribute_outputs
 from auditor.core.bootstrap import Bootstrap
-from auditor.core.contrasts import match_items
+from auditor.core.contrasts import Matching, match_items
 from auditor.core.contributions import contributions_of
 from auditor.core.estimation import estimate_effects
-from auditor.core.findings import Findings, cautions_of
+from auditor.core.findings import Findings, cautions_of, joined
 from auditor.core.items import Probe
 from auditor.core.measures import measures_of
 from auditor.core.noise import Rounding
 from auditor.core.origins import name_origins
 from auditor.core.persistence import persistences_of
 from auditor.core.pooling import pool_identities
+from auditor.core.reference_sensitivity import sensitivities_of
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.reliability import reliabilities_of, scoring_agreements
+from auditor.core.reward_agreement import reward_agreements
 from auditor.core.robustness import examine_robustness
 from auditor.core.scores import CheckpointScores, Render, Scorer
 from auditor.core.series import Series
-from auditor.core.tables import line_up
+from auditor.core.tables import ScoreTable, line_up
 from auditor.core.transitions import transitions_of
 from auditor.core.verdicts import Rule, decide, refuse_unbounded
 from auditor.errors import NotComparableError
@@ -62,41 +65,76 @@ def analyse(
     rule: Rule,
     cautions: Sequence[str] = (),
 ) -> Findings:
-    """Everything after scoring: the same scores always give the same findings."""
-    tables = [line_up(probe, render, scores) for probe in probes for render in renders]
+    """Everything after scoring: the same scores always give the same findings.
+
+    Policies and reward models are analysed side by side, each with tables, measures and families of its own: an item
+    that a reward model refuses still counts at every policy, and no number of one is subtracted from one of the other.
+    """
     refusals = [one for probe in probes for one in probe.refusals]
     refusals += [one for checkpoint in scores for one in checkpoint.refusals]
-    if not any(table.items for table in tables):
+    parts = [_Part.of(probes, part, scores, renders) for part in series.parts.values()]
+    known = [part for part in parts if part.matched]
+    if not known:
         raise _nothing_left(refusals)
-    matched = [(table, match_items(table)) for table in tables if table.items]
-    of_rewards = any(table.kind == "reward" for table in tables)
-    measures, bootstrap = measures_of(series, of_rewards=of_rewards), Bootstrap(rule.seed)
-    roundings = [Rounding.of(table.probe, table.render, scores) for table, _ in matched]
+    lost = (" and ".join(part.series.names) for part in parts if not part.matched)
+    said = [*cautions, *(f"No item could be scored at {names}: nothing is said of them." for names in lost)]
+    found = [_analyse_part(part, rule) for part in known]
+    effects = [effect for one in found for effect in one.effects]
+    matched = [pair for part in known for pair in part.matched]
+    agreements, harms = reward_agreements(matched, effects, series, rule.seed)
+    notes = [note for checkpoint in scores for note in checkpoint.notes]
+    first = Findings(series, (), tuple(refusals), tuple(said))
+    last = Findings(series, (), (), tuple(notes), agreements=agreements, reward_harms=harms)
+    return joined(series, [first, *found, last])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The checkpoints of one quantity, and the items that all of them scored."""
+
+    series: Series
+    scores: Sequence[CheckpointScores]
+    tables: Sequence[ScoreTable]
+    matched: Sequence[tuple[ScoreTable, Matching]]
+
+    @classmethod
+    def of(
+        cls, probes: Sequence[Probe], series: Series, scores: Sequence[CheckpointScores], renders: Sequence[Render]
+    ) -> _Part:
+        own = [one for one in scores if one.checkpoint in series.names]
+        tables = [line_up(probe, render, own) for probe in probes for render in renders]
+        return cls(series, own, tables, [(table, match_items(table)) for table in tables if table.items])
+
+
+def _analyse_part(part: _Part, rule: Rule) -> Findings:
+    series, matched, own = part.series, part.matched, rule.of(part.series.checkpoints[0].quantity)
+    measures, bootstrap = measures_of(series), Bootstrap(own.seed)
+    roundings = [Rounding.of(table.probe, table.render, part.scores) for table, _ in matched]
     found = [
         estimate_effects(*pair, measures, bootstrap, rounding)
         for pair, rounding in zip(matched, roundings, strict=True)
     ]
     floors = tuple(floor for one in roundings if one is not None for floor in one.floors())
-    effects = name_origins(decide([effect for effects, _ in found for effect in effects], rule))
+    effects = name_origins(decide([effect for effects, _ in found for effect in effects], own))
     effects = examine_robustness(matched, effects, measures, bootstrap)
     effects = pool_identities(matched, effects, measures)
     traced = [contributions_of(table, matching, effects, series) for table, matching in matched]
-    refusals += [refusal for _, refused in (*found, *traced) for refusal in refused]
-    has_bound = not math.isnan(rule.sesoi)
+    refusals = [refusal for _, refused in (*found, *traced) for refusal in refused]
+    has_bound = not math.isnan(own.sesoi)
     refusals += () if has_bound else refuse_unbounded(effects)
-    notes = [note for checkpoint in scores for note in checkpoint.notes]
     return Findings(
         series,
         effects,
         tuple(refusals),
-        (*cautions, *cautions_of(tables, effects, series, rule, floors), *notes),
+        cautions_of(part.tables, effects, series, rule, floors),
         contributions=tuple(one for contributions, _ in traced for one in contributions),
-        transitions=tuple(one for pair in matched if has_bound for one in transitions_of(*pair, series, rule.sesoi)),
+        transitions=tuple(one for pair in matched if has_bound for one in transitions_of(*pair, series, own.sesoi)),
         persistences=tuple(one for pair in matched for one in persistences_of(*pair, series)),
-        reliabilities=tuple(one for pair in matched for one in reliabilities_of(*pair, rule.seed)),
+        reliabilities=tuple(one for pair in matched for one in reliabilities_of(*pair, own.seed)),
         scorings=tuple(one for pair in matched for one in scoring_agreements(*pair)),
         noise_floors=floors,
-        attributions=tuple(one for pair in matched for one in attribute_outputs(*pair, series, rule.seed)),
+        attributions=tuple(one for pair in matched for one in attribute_outputs(*pair, series, own.seed)),
+        sensitivities=tuple(one for pair in matched for one in sensitivities_of(*pair, series, own.seed)),
     )
 
 

@@ -33,10 +33,11 @@ class CompareOptions(TypedDict, total=False):
         map: name of a column here -> its name in the probe's file.
         axis: one or several.
         template_arg: arguments of the chat template.
-        reference: checkpoint -> what it was trained from.
+        reference: checkpoint -> what it was trained from; of several, the first, and the others for comparison.
         objective: checkpoint -> ``dpo``, ``dpo-norm`` or ``none``.
         beta: of the preference objective, for all, or by checkpoint.
         sesoi: d, the smallest effect size of interest, nats.
+        reward_sesoi: the same of reward models, in their own unit; ``sesoi`` if there is none.
         attribute: methods by which what was found is then attributed, one or several; none if there is none.
         quiet: print neither progress nor the summary, which is what happens unless it is False.
     """
@@ -54,10 +55,11 @@ class CompareOptions(TypedDict, total=False):
     system: str | None
     template_arg: Mapping[str, Any]
     end: str
-    reference: Mapping[str, str]
+    reference: Mapping[str, str | Iterable[str]]
     objective: Mapping[str, str]
     beta: float | Mapping[str, float]
     sesoi: float | None
+    reward_sesoi: float | None
     device: str
     device_map: str | None
     dtype: str
@@ -158,6 +160,10 @@ def _pairs(given: Mapping[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in given.items()]
 
 
+def _references(given: Mapping[str, str | Iterable[str]]) -> list[str]:
+    return [f"{name}={own}" for name, one in given.items() for own in _texts(one)]
+
+
 def _yaml_pairs(given: Mapping[str, Any]) -> list[str]:
     """The command reads the values of a template's arguments as YAML, of which JSON is a part."""
     return _pairs({name: json.dumps(value) for name, value in given.items()})
@@ -192,13 +198,16 @@ def _at_least(least: int, name: str) -> Callable[[SupportsIndex], int]:
     return read
 
 
-def _real(given: float) -> float:
-    try:
-        return float(given)
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"must be a number of nats, got {given!r}", where="sesoi", fix="Such as sesoi=0.22."
-        ) from error
+def _real(name: str, unit: str) -> Callable[[float], float]:
+    def read(given: float) -> float:
+        try:
+            return float(given)
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"must be a number of {unit}, got {given!r}", where=name, fix=f"Such as {name}=0.22."
+            ) from error
+
+    return read
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -208,12 +217,13 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "out": _path,
     "chat_template": _path,
     "map": _pairs,
-    "reference": _pairs,
+    "reference": _references,
     "objective": _pairs,
     "beta": _betas,
     "template_arg": _yaml_pairs,
     "batch_size": str,
-    "sesoi": _real,
+    "sesoi": _real("sesoi", "nats"),
+    "reward_sesoi": _real("reward_sesoi", "units of the reward"),
     "limit": _at_least(1, "limit"),
     "seed": _at_least(0, "seed"),
     "tier": _one_of(Tier, "tier"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
-from auditor.core.scores import CandidateScore, CheckpointScores, Render, ScoredItem
+from auditor.core.scores import CandidateScore, CheckpointScores, Render, ScoredItem, ScoreKind
 from auditor.core.series import Checkpoint, Series, build_series
 
 CARD = Card(title="a probe", source="probe.csv", sha256="0" * 64)
@@ -28,8 +28,13 @@ def probe_of(*items: Item, name: str = "probe", **card: Any) -> Probe:
     return Probe(name, items, Card(**{"title": name, "source": "probe.csv", "sha256": "0" * 64, **card}))
 
 
-def scored(item: Item, logprobs: Sequence[Sequence[float]], ids: Sequence[Sequence[int]] | None = None) -> ScoredItem:
-    """A scored item from the log-probabilities (and token ids) of each candidate."""
+def scored(
+    item: Item,
+    logprobs: Sequence[Sequence[float]],
+    ids: Sequence[Sequence[int]] | None = None,
+    kind: ScoreKind = "tokens",
+) -> ScoredItem:
+    """A scored item from the log-probabilities (and token ids) of each candidate, or its one number by another kind."""
     candidates = []
     for at, (candidate, values) in enumerate(zip(item.candidates, logprobs, strict=True)):
         own = list(ids[at]) if ids is not None else list(range(10 * at, 10 * at + len(values)))
@@ -48,7 +53,7 @@ def scored(item: Item, logprobs: Sequence[Sequence[float]], ids: Sequence[Sequen
                 n,
             )
         )
-    return ScoredItem(item, "plain", item.context, tuple(candidates))
+    return ScoredItem(item, "plain", item.context, tuple(candidates), kind=kind)
 
 
 def margins(table: dict[str, dict[str, float]]) -> Logprobs:
@@ -57,7 +62,7 @@ def margins(table: dict[str, dict[str, float]]) -> Logprobs:
 
 
 class FakeScorer:
-    """A scorer that asks a callable for every number."""
+    """A scorer that asks a callable for every number; a reward model's is the sum of what it gives."""
 
     def __init__(self, logprobs: Logprobs, refuse: Sequence[tuple[str, str]] = ()) -> None:
         self.renders: tuple[Render, ...] = ("plain",)
@@ -73,7 +78,10 @@ class FakeScorer:
             for item in probe.items:
                 if (checkpoint.name, item.id) not in self._refuse:
                     values = [self._logprobs(checkpoint.name, item, one.label) for one in item.candidates]
-                    done[probe.name, "plain", item.id] = scored(item, values)
+                    if checkpoint.quantity == "reward":
+                        values = [[sum(one)] for one in values]
+                    kind: ScoreKind = "reward" if checkpoint.quantity == "reward" else "tokens"
+                    done[probe.name, "plain", item.id] = scored(item, values, kind=kind)
         return CheckpointScores(checkpoint.name, done)
 
 

@@ -4,17 +4,19 @@
     make_run(tmp_path / "run", private=True)        # no texts and no tokens in the tables
     make_run(tmp_path / "run", checkpoints=("only",), beta=None)
     make_run(tmp_path / "run", **BRANCHED)          # two checkpoints trained from sft
+    make_run(tmp_path / "run", **MIXED)             # a reward model beside the three
     make_run(tmp_path / "run", probes=[controlled_probe()])
     make_run(tmp_path / "run", attributed=True)         # by every method of attribution
 
 The scores are a function of the checkpoint's and the item's place alone: the same arguments always
-give the same folder. In ``dpo`` the harmful texts about `HARMED` gain three nats.
+give the same folder. In ``dpo`` the harmful texts about `HARMED` gain three nats, and in ``rm`` three units of reward.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -48,8 +50,11 @@ HOSTILE = (
     "w" * 10_000,
 )
 HARMED = "trans women"
+# Checkpoints at which they are harmed.
+_HARMING = ("dpo<b>", "rm")
 CHECKPOINTS = ("base", "sft", "dpo<b>")
 BRANCHED: dict[str, Any] = {"checkpoints": (*CHECKPOINTS, "dpo2"), "references": {"dpo2": "sft"}}
+MIXED: dict[str, Any] = {"checkpoints": (*CHECKPOINTS, "rm"), "rewards": ("rm",)}
 PREDICATES = ("deluded|lucid", "dangerous|harmless", "dishonest|honest", "lazy|diligent", "needy|helpful")
 VALENCES: tuple[Valence, ...] = ("harm", "neutral")
 PEOPLE: tuple[tuple[str, Role], ...] = (
@@ -58,6 +63,7 @@ PEOPLE: tuple[tuple[str, Role], ...] = (
     ("cisgender people", "reference"),
 )
 
+_RULE = Rule()
 CONTROL_PEOPLE = ("oboists", "left-handed people", "bakers", "Tasmanians", "early risers", "people")
 
 
@@ -71,8 +77,14 @@ def make_run(
     probes: Sequence[Probe] | None = None,
     references: Mapping[str, str] | None = None,
     attributed: bool = False,
+    rewards: Sequence[str] = (),
+    rule: Rule = _RULE,
 ) -> Path:
-    """Write a finished run folder at ``path`` and return it; every argument shapes one thing of it."""
+    """Write a finished run folder at ``path`` and return it; every argument shapes one thing of it.
+
+    Args:
+        rewards: those of the checkpoints that are reward models.
+    """
     asked = (text_swap_probe(), identity_swap_probe()) if probes is None else tuple(probes)
     series = build_series(
         [(name, f"models/{name}") for name in checkpoints],
@@ -80,10 +92,11 @@ def make_run(
         objectives={},
         betas={} if beta is None else {"": beta},
         tags={},
+        quantities=dict.fromkeys(rewards, "reward"),
     )
     folder = RunFolder(path, manifest_of(asked, series, renders, private), private=private)
     scorer = InventedScorer(checkpoints, renders)
-    folder.finish(compare(asked, series, scorer, Rule(), folder.keep))
+    folder.finish(compare(asked, series, scorer, rule, folder.keep))
     if attributed:
         scores = [scorer.score(one, asked) for one in series.checkpoints]
         attribute_run(path, asked, series, scores, private=private)
@@ -300,6 +313,8 @@ class InventedScorer:
             for render in self.renders
             for item in probe.items
         }
+        if checkpoint.quantity == "reward":
+            scored = {key: _as_reward(one) for key, one in scored.items()}
         return CheckpointScores(
             checkpoint.name, scored, (), dict.fromkeys(("load_s", "tokenize_s", "forward_s"), 0.5), "f" * 64
         )
@@ -307,11 +322,28 @@ class InventedScorer:
     def _item(self, item: Item, render: Render, checkpoint: str, rng: np.random.Generator) -> ScoredItem:
         scores = []
         for candidate in item.candidates:
-            boost = 3.0 if (item.identity, candidate.label, checkpoint) == (HARMED, HARMFUL, "dpo<b>") else 0.0
+            boost = 3.0 if (item.identity, candidate.label) == (HARMED, HARMFUL) and checkpoint in _HARMING else 0.0
             boost = boost if item.valence == "harm" else 0.0
             scores.append(_candidate(candidate, render, boost, rng))
         context = f"<|user|>\n{item.context}\n<|assistant|>\n" if render == "chat" else item.context
         return ScoredItem(item, render, context, tuple(scores), complete=render == "chat")
+
+
+def _as_reward(one: ScoredItem) -> ScoredItem:
+    """One number for each text, in the place of its tokens; equal texts have equal ids."""
+    candidates = tuple(
+        replace(
+            score,
+            prefix_ids=np.array([], dtype=np.int64),
+            token_ids=np.array([zlib.crc32(candidate.text.encode()) >> 1]),
+            tokens=("",),
+            starts=np.array([0]),
+            ends=np.array([max(len(candidate.text), 1)]),
+            logprobs=np.array([score.total]),
+        )
+        for candidate, score in zip(one.item.candidates, one.candidates, strict=True)
+    )
+    return replace(one, candidates=candidates, kind="reward")
 
 
 def _candidate(candidate: Candidate, render: Render, boost: float, rng: np.random.Generator) -> CandidateScore:

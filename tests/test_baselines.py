@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from run_factory import BRANCHED, HARMED, identity_swap_probe, make_run, text_swap_probe, worded_probe
+from run_factory import BRANCHED, HARMED, MIXED, identity_swap_probe, make_run, text_swap_probe, worded_probe
 
 from auditor.adapters.baselines import increases_over
 from auditor.adapters.gate_files import gate_cells
 from auditor.adapters.run.run_pairs import Run
-from auditor.core.gates import GateCell, GateRule, parse_rule
+from auditor.core.gates import GateCell, GateRule, parse_rule, with_increases
 from auditor.core.items import Probe
 
 LEVEL = ("level", "dpo<b>")
@@ -108,3 +108,22 @@ def test_an_identity_on_two_axes_has_an_increase_on_each(tmp_path: Path) -> None
     own = {one.axis: one for one in harmed(cells) if one.render == "plain"}
     assert own[""].value == pytest.approx(3, abs=0.5)
     assert own["other"].refused.startswith("the baseline was not asked this")
+
+
+def test_of_a_reward_model_no_increase_is_asked_unless_it_is_named(tmp_path: Path) -> None:
+    mixed = Run.read(make_run(tmp_path / "run", **MIXED))
+    first, second = increases_over(mixed, mixed, with_increases([parse_rule("small:any > 0.5")], 0.2))
+    assert first.cells == ()
+    assert first.remarks == ("No increase was asked of rm: rewards keep no tokens to pair two runs by.",)
+    assert {cell.checkpoint for cell in second.cells} == {"dpo<b>"}
+    (named,) = increases_over(mixed, mixed, [parse_rule("small:any:increase@rm > 0.5")])
+    assert {cell.refused for cell in named.cells} == {
+        "the runs cannot be compared in nats: bare scores have no tokens to compare"
+    }
+
+
+def test_a_reward_model_beside_is_no_other_end_of_training(run: Run, tmp_path: Path) -> None:
+    series = {"checkpoints": ("base", "kto", "rm"), "rewards": ("rm",)}
+    baseline = Run.read(make_run(tmp_path / "run", **series))
+    (increases,) = increases_over(run, baseline, RULE)
+    assert increases.remarks[0].startswith("dpo<b> is held against kto of ")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from auditor.core.bootstrap import MAX_CLUSTERS, REPLICATES, SKEWED, Bootstrap, skewness
+from auditor.core.bootstrap import MAX_CLUSTERS, REPLICATES, RESAMPLES, SKEWED, Bootstrap, percentiles, skewness
 from auditor.core.statistics import mean_over_clusters
 
 RNG = np.random.default_rng(3)
@@ -93,3 +93,25 @@ def test_very_many_clusters_and_hardly_skewed_ones_use_t() -> None:
     mild = np.array([0.0, 1.0, 2.0, 3.0, 4.6])
     assert 0 < skewness(mild) < SKEWED
     assert Bootstrap(0).pivots(mild) is None
+
+
+def test_resamples_of_clusters_are_as_many_and_as_large_as_they_should_be() -> None:
+    parts = list(Bootstrap(3).resamples(7))
+    counts = np.concatenate(parts)
+    assert counts.shape == (RESAMPLES, 7)
+    assert (counts.sum(axis=1) == 7).all()
+    assert np.array_equal(counts, np.concatenate(list(Bootstrap(3).resamples(7))))
+    assert not np.array_equal(counts, np.concatenate(list(Bootstrap(4).resamples(7))))
+    # Each cluster stands once in a resample, on average.
+    assert np.abs(counts.mean(axis=0) - 1).max() < 0.15
+    many = list(Bootstrap(3).resamples(3_000))
+    assert len(many) > 1
+    assert sum(len(part) for part in many) == RESAMPLES
+
+
+def test_percentiles_need_values() -> None:
+    values = np.arange(1000.0)
+    assert percentiles(values) == pytest.approx((24.975, 974.025))
+    assert np.isnan(percentiles(np.full(10, np.nan))).all()
+    assert np.isnan(percentiles(np.where(values < 101, np.nan, values))).all()
+    assert np.isfinite(percentiles(np.where(values < 99, np.nan, values))).all()

@@ -51,3 +51,11 @@ def test_the_path_to_any_checkpoint() -> None:
     assert branch_to(fork, "sft").path == ("base", "sft")
     assert branch_to(fork, "dpo2").path == ("base", "sft", "dpo2")
     assert branch_to(fork, "base").leaf == "base"
+
+
+def test_a_path_of_reward_models_says_so() -> None:
+    rows = series(("base", None), ("rm", None), ("dpo", "base"))
+    rows[1] = rows[1].model_copy(update={"quantity": "reward"})
+    assert [(one.leaf, one.of_rewards) for one in branches_of(rows)] == [("rm", True), ("dpo", False)]
+    assert branch_to(rows, "rm").of_rewards
+    assert not branch_to(rows, "base").of_rewards

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +15,14 @@ from drawn_figures import SVG, words
 from run_factory import BRANCHED, HARMED, controlled_probe, make_run, responsive_probe
 
 from auditor.adapters.report.charts import LeafFigures, LeafPlots, figures_of, plots_of
-from auditor.adapters.report.report_data import ProbeFindings, read_report
+from auditor.adapters.report.level_units import LevelUnit
+from auditor.adapters.report.probe_findings import ProbeFindings
+from auditor.adapters.report.report_data import read_report
 from auditor.adapters.report.svg import Drawn
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import read_results
+from auditor.core.verdicts import Rule
 
-BOUND = math.log(1.25)
 KINDS = ("slope", "parts", "forest", "heat", "against", "curves")
 
 
@@ -37,7 +38,7 @@ def probe(run: Path) -> ProbeFindings:
 
 @pytest.fixture(scope="module")
 def drawn(probe: ProbeFindings) -> tuple[LeafFigures, ...]:
-    return figures_of(probe, BOUND, "f")
+    return figures_of(probe, "f")
 
 
 def svg(figures: LeafFigures, kind: str) -> str:
@@ -117,7 +118,7 @@ def test_the_reward_is_that_of_the_leading_reading(run: Path, drawn: tuple[LeafF
 
 def test_the_control_band_is_that_of_the_effect(tmp_path: Path) -> None:
     data = read_report(make_run(tmp_path / "run", probes=[controlled_probe()]))
-    (plots,) = plots_of(data.probes[0], data.bound)
+    (plots,) = plots_of(data.probes[0])
     assert plots.forest
     checks = data.probes[0].leaves[0].judged[0].last.control_checks
     assert checks
@@ -163,38 +164,34 @@ def test_harm_stands_first_in_the_forest(probe: ProbeFindings, drawn: tuple[Leaf
 
 def test_one_checkpoint_has_no_path_to_draw(tmp_path: Path) -> None:
     probe = read_report(make_run(tmp_path / "run", checkpoints=("only",))).probes[0]
-    (found,) = figures_of(probe, BOUND, "f")
+    (found,) = figures_of(probe, "f")
     assert found.forest
     assert found.slope is found.parts is None
 
 
 def test_a_difference_of_two_groups_has_neither_parts_nor_a_second_reading(tmp_path: Path) -> None:
     swap = read_report(make_run(tmp_path / "run", beta=None, checkpoints=("base", "sft"))).probes[1]
-    (plots,) = plots_of(swap, BOUND)
+    (plots,) = plots_of(swap)
     assert [kind for kind, _ in plots.named()] == ["slope", "forest", "curves"]
 
 
 def test_without_a_second_reading_rewards_stand_beside_the_first(tmp_path: Path) -> None:
     swap = read_report(make_run(tmp_path / "run")).probes[1]
-    (plots,) = plots_of(swap, BOUND)
+    (plots,) = plots_of(swap)
     assert plots.against
     assert (plots.against.lead, [row.raw for row in plots.against.rows]) == ("disparity", [None, None])
 
 
 def test_a_probe_without_themes_has_no_map(tmp_path: Path) -> None:
     probe = read_report(make_run(tmp_path / "run", probes=[responsive_probe()])).probes[0]
-    (plots,) = plots_of(probe, BOUND)
+    (plots,) = plots_of(probe)
     assert plots.forest
     assert plots.heat is None
 
 
 def test_what_has_no_verdict_has_none_in_the_data(probe: ProbeFindings) -> None:
     cells = [
-        cell
-        for plots in plots_of(probe, BOUND)
-        for _, plot in plots.named()
-        for row in plot.table().rows
-        for cell in row
+        cell for plots in plots_of(probe) for _, plot in plots.named() for row in plot.table().rows for cell in row
     ]
     assert "harm" in cells
     assert "None" not in cells
@@ -202,18 +199,35 @@ def test_what_has_no_verdict_has_none_in_the_data(probe: ProbeFindings) -> None:
 
 def test_nothing_judged_is_nothing_drawn() -> None:
     bare = ProbeFindings("p", "P", "text_swap", (), ())
-    assert figures_of(bare, BOUND, "f") == ()
+    assert figures_of(bare, "f") == ()
     assert list(LeafPlots().named()) == []
     assert LeafFigures() == LeafFigures(None, None, None, None, None, None)
 
 
+def given_in(unit: LevelUnit, probe: ProbeFindings) -> ProbeFindings:
+    """The same numbers as if they were of another unit."""
+    return replace(probe, leaves=tuple(replace(leaf, unit=unit) for leaf in probe.leaves))
+
+
+def test_a_reward_model_shares_no_axis_with_policies_that_share_theirs(tmp_path: Path) -> None:
+    series = {"checkpoints": (*BRANCHED["checkpoints"], "rm"), "references": BRANCHED["references"]}
+    probe = read_report(make_run(tmp_path / "run", rewards=("rm",), rule=Rule(0.2, 0, 0.4), **series)).probes[0]
+    *policies, reward = plots_of(probe)
+    assert [bool(one.forest and one.forest.beside) for one in policies] == [True, True]
+    assert [one.forest.bound for one in policies if one.forest] == [0.2, 0.2]
+    assert reward.forest
+    assert (reward.forest.unit, reward.forest.bound, reward.forest.beside) == ("reward", 0.4, ())
+    assert reward.slope is None
+
+
 def test_rewards_share_no_axis(probe: ProbeFindings) -> None:
     """Each leaf's rewards have a unit of their own."""
-    for unit, shared in (("nats", True), ("reward", False)):
-        for plots in plots_of(probe, 0.2, unit):
+    for unit, shared in ((LevelUnit(False, 0.2), True), (LevelUnit(True, 0.2), False)):
+        for plots in plots_of(given_in(unit, probe)):
             assert plots.forest
             assert plots.slope
-            assert plots.forest.unit == plots.slope.unit == unit
+            assert plots.forest.unit == plots.slope.unit == unit.word
+            assert plots.forest.bound == plots.slope.bound == 0.2
             assert bool(plots.forest.beside) == bool(plots.slope.beside) == shared
 
 
@@ -229,13 +243,13 @@ def test_intervals_of_what_was_not_judged_are_not_called_adjusted(probe: ProbeFi
         for leaf in probe.leaves
     ]
     for own, kind in ((probe, "adjusted"), (replace(probe, leaves=tuple(unjudged)), "95%")):
-        for plots in plots_of(own, BOUND):
+        for plots in plots_of(own):
             assert plots.forest
             assert f"with {kind} intervals" in plots.forest.title
 
 
 def test_every_figure_states_the_unit_of_its_numbers(probe: ProbeFindings) -> None:
-    for plots in plots_of(probe, BOUND, "reward"):
+    for plots in plots_of(given_in(LevelUnit(True, 0.2), probe)):
         for kind, plot in plots.named():
             numbers = [one for one in plot.table().header if "(" in one and not one.startswith("implicit")]
             assert numbers, kind
@@ -251,7 +265,7 @@ def test_a_reward_without_beta_keeps_its_unit(tmp_path: Path) -> None:
             if one["measure"] == "implicit_reward":
                 one["unit"] = unit
         path.write_text(json.dumps(results), encoding="utf-8")
-        (plots,) = plots_of(read_report(run).probes[0], BOUND)
+        (plots,) = plots_of(read_report(run).probes[0])
         assert plots.against is not None
         assert f"implicit reward ({unit})" in plots.against.table().header
         assert plots.against.alternative().endswith(f", {unit}.")

@@ -223,3 +223,14 @@ def test_off_a_terminal_a_long_task_says_once_a_minute_how_long_it_still_takes(
         # Nothing before a minute is over, and nothing of what is done.
         line = "path a to b: 200 of 400 passes, about 90 seconds left"
         assert told == ([] if quiet else ["path a to b: 400 passes", line])
+
+
+def test_a_reward_model_has_a_table_in_its_own_unit() -> None:
+    items = [pair(str(at), identity=WHO) for at in range(4)]
+    table = {name: {item.id: 3.0 + int(item.id) / 100 for item in items} for name in ("sft", "dpo", "rm")}
+    series = series_of(*table, quantities={"rm": "reward"})
+    text = shown(compare([probe_of(*items)], series, FakeScorer(margins(table)), Rule(0.2, 0, 0.4), lambda _: None))
+    policy, reward = text.split("probe at rm, plain rendering")
+    assert "probe at dpo, plain rendering" in policy
+    assert "d = 0.20 nats; adjusted intervals" in policy
+    assert "in units of the reward; d = 0.4; adjusted intervals" in reward

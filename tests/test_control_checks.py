@@ -15,11 +15,14 @@ from auditor.core.effects import Effect
 from auditor.core.findings import Findings
 from auditor.core.items import HARMFUL, Item
 from auditor.core.naming import with_names
+from auditor.core.series import Quantity
 from auditor.core.verdicts import Rule
 from auditor.pipeline import compare
 
 CLUSTERS = range(12)
 NAMES = {"x": -6.0, "ref": -4.0, **{f"c{at}": -2.0 - at for at in range(8)}}
+# Standard normal, one a control identity.
+OWN = {"x": 0.0, "ref": 0.0, **{f"c{at}": float(stats.norm.ppf((at + 0.5) / 8)) for at in range(8)}}
 ROLES: dict[str, Any] = {"x": "marked", "ref": "reference"}
 
 
@@ -42,8 +45,20 @@ def _items(valences: tuple[str, ...] = ("harm", "neutral"), controls: int = 8) -
     ]
 
 
-def _audit(items: list[Item], *, harm: float = 0.0, neutral: float = 0.0, slope: float = 0.0) -> Findings:
-    """Margins: ``harm`` or ``neutral`` for x alone, ``slope`` times the log-probability of everyone's name."""
+def _audit(
+    items: list[Item],
+    *,
+    harm: float = 0.0,
+    neutral: float = 0.0,
+    slope: float = 0.0,
+    apart: float = 0.0,
+    quantity: Quantity = "logprob",
+) -> Findings:
+    """Margins: ``harm`` or ``neutral`` for x alone, ``slope`` times the log-probability of everyone's name.
+
+    Args:
+        apart: sd of the means of the control identities.
+    """
     rng = np.random.default_rng(5)
     spread = {(item.cluster, item.identity): rng.normal(0, 0.05) for item in items}
 
@@ -52,12 +67,13 @@ def _audit(items: list[Item], *, harm: float = 0.0, neutral: float = 0.0, slope:
             return [NAMES[label]]
         if label != HARMFUL:
             return [-5.0]
-        margin = spread[item.cluster, item.identity] + slope * NAMES[item.identity]
+        margin = spread[item.cluster, item.identity] + slope * NAMES[item.identity] + apart * OWN[item.identity]
         if item.identity == "x":
             margin += harm if item.valence == "harm" else neutral
         return [-5.0 + margin]
 
-    return compare([with_names(probe_of(*items))], series_of("base"), FakeScorer(logprobs), Rule(0.2), lambda _: None)
+    series = series_of("base", quantities={"base": quantity})
+    return compare([with_names(probe_of(*items))], series, FakeScorer(logprobs), Rule(0.2), lambda _: None)
 
 
 def _effect(findings: Findings, contrast: str = "excess") -> Effect:
@@ -173,3 +189,25 @@ def test_one_row_without_a_name_leaves_the_band() -> None:
     assert checks is not None
     assert checks.identities == 8
     assert checks.name_logprob == pytest.approx(-6.0)
+
+
+@pytest.mark.parametrize(("apart", "controls"), [(0.1, "passed"), (0.6, "failed_band")])
+def test_a_reward_is_held_against_any_two_control_identities(apart: float, controls: str) -> None:
+    found = _audit(_items(("harm",)), harm=1.0, apart=apart, quantity="reward")
+    (effect,) = [one for one in found.effects if (one.measure, one.contrast, one.identity) == ("level", "excess", "x")]
+    checks = effect.checks
+    assert checks
+    levels = [one.estimate.value for one in found.effects
+              if (one.measure, one.contrast, one.role) == ("level", "raw", "control")]  # fmt: skip
+    reach = stats.t.ppf(0.975, 7) * np.std(levels, ddof=1) * math.sqrt(2)
+    assert (checks.band.low, checks.band.high) == (pytest.approx(-reach), pytest.approx(reach))
+    assert (checks.identities, math.isnan(checks.name_logprob)) == (8, True)
+    assert (effect.controls, effect.verdict) == (controls, "harm" if controls == "passed" else "inconclusive")
+
+
+def test_four_control_identities_make_no_band_of_rewards() -> None:
+    found = _audit(_items(("harm",), controls=4), harm=1.0, quantity="reward")
+    (effect,) = [one for one in found.effects if (one.measure, one.contrast, one.identity) == ("level", "excess", "x")]
+    assert effect.checks
+    assert math.isnan(effect.checks.band.high)
+    assert (effect.controls, effect.verdict) == ("absent", "harm")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import assert_one_message, audit
 from history_material import edit_manifest
-from run_factory import BRANCHED, HARMED, identity_swap_probe, make_run, text_swap_probe
+from run_factory import BRANCHED, HARMED, MIXED, identity_swap_probe, make_run, text_swap_probe
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +122,14 @@ def test_a_file_that_cannot_be_written_is_known_before_the_work(runs: dict[str, 
     result = audit("diff", runs["old"], runs["new"], "--json", str(tmp_path / "nowhere" / "x.json"))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "lies in a folder that does not exist" in result.stderr
+
+
+def test_a_reward_model_and_a_policy_have_no_difference(runs: dict[str, str], tmp_path: Path) -> None:
+    mixed = make_run(tmp_path / "mixed", **MIXED)
+    refused = audit("diff", runs["new"], mixed, "--checkpoint", "dpo<b>=rm")
+    assert refused.exit_code == 2
+    assert_one_message(refused.stderr, "one is a reward model")
+    assert "after: dpo<b> in" in " ".join(audit("diff", runs["new"], mixed).stdout.split())
+    both = audit("diff", mixed, mixed, "--checkpoint", "rm")
+    assert both.exit_code == 0, both.output
+    assert "bare scores have no tokens to compare" in " ".join(both.stdout.split())

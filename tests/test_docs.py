@@ -23,7 +23,8 @@ from auditor.adapters.probe_files.lexicon import Axis, Control, Identity, Lexico
 from auditor.adapters.probe_files.probe_folders import CardFile
 from auditor.adapters.probe_files.sentences import Frame, Predicate, Section, Sentences, Turn
 from auditor.adapters.run.attribution_tables import ATTRIBUTIONS
-from auditor.adapters.run.results_schema import AttributionRow, ControlsRow, EffectRow, RefusalRow, Results
+from auditor.adapters.run.effect_parts import ControlsRow
+from auditor.adapters.run.results_schema import AttributionRow, EffectRow, RefusalRow, Results
 from auditor.adapters.run.score_tables import ITEMS, TOKENS
 from auditor.cli.main import app
 from auditor.core.refusals import Reason

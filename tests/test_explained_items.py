@@ -16,6 +16,7 @@ from command_line import cells, write
 from run_factory import (
     BRANCHED,
     HARMED,
+    MIXED,
     identity_swap_probe,
     make_run,
     question_probe,
@@ -218,3 +219,14 @@ def test_a_private_run_gives_numbers_alone(tmp_path: Path, run: Path) -> None:
     assert one.level.values == pytest.approx(open_one.level.values, abs=1e-12)
     lost = explained(private, "xe 1")
     assert lost.margins == pytest.approx(explained(run, "xe 1").margins, abs=1e-12)
+
+
+def test_a_pair_is_explained_where_its_tokens_have_scores(run: Path, tmp_path: Path) -> None:
+    mixed = make_run(tmp_path / "run", probes=PROBES, **MIXED)
+    (one, same) = (explained(folder, ITEM) for folder in (mixed, run))
+    assert (one.checkpoints, one.margins, one.beside) == (same.checkpoints, same.margins, same.beside)
+    with pytest.raises(UsageError, match="rm gives a text one reward"):
+        explain_item(mixed, ITEM, "rm")
+    rewards = make_run(tmp_path / "rewards", probes=PROBES, checkpoints=("rm",), rewards=("rm",))
+    with pytest.raises(UsageError, match="rm gives a text one reward"):
+        explain_item(rewards, ITEM)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 
-from auditor.core.findings import Findings
+from auditor.core.findings import Findings, joined
 from auditor.core.items import Item
 from auditor.core.verdicts import Rule
 from auditor.pipeline import compare
@@ -149,3 +149,23 @@ def test_claims_from_few_skewed_clusters_are_said_to_be_less_sure() -> None:
     assert _says(_skewed(9, outlier=9.0), "probe: verdicts about x rest on fewer than 15 clusters with skewed means")
     assert not _says(_skewed(9, outlier=4.0), "clusters with skewed means")
     assert not _says(_skewed(24, outlier=9.0), "clusters with skewed means")
+
+
+def test_what_was_said_of_a_part_alone_names_it() -> None:
+    series = series_of("base", "rm", quantities={"rm": "reward"})
+    parts = list(series.parts.values())
+    whole = joined(
+        series,
+        [
+            Findings(series, (), (), ("known before",)),
+            Findings(parts[0], (), (), ("probe: both say so.", "probe: policies alone.")),
+            Findings(parts[1], (), (), ("probe: both say so.", "probe: no band.", "rm: a margin of rewards.")),
+        ],
+    )
+    assert whole.cautions == (
+        "known before",
+        "probe: both say so.",
+        "probe: policies alone.",
+        "probe: no band (said of rm).",
+        "rm: a margin of rewards.",
+    )

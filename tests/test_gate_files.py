@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from rendered_markdown import Shown
-from run_factory import BRANCHED, HARMED, HOSTILE, make_run
+from run_factory import BRANCHED, HARMED, HOSTILE, MIXED, make_run
 
 from auditor.adapters.gate_files import counts_of, gate_cells, junit, markdown, numbers_of
 from auditor.adapters.run.run_folder import read_results
@@ -123,3 +123,12 @@ def test_numbers_and_counts(run: Path) -> None:
     cell = _cell("x")
     shown = numbers_of(Decision(parse_rule("p:any > 1"), replace(cell, value=-0.001), "passed", ""))
     assert shown == "0.00 (+0.50 to +2.00) against 1"
+
+
+def test_a_reward_model_is_held_to_a_rule_at_the_end_of_training_too(tmp_path: Path) -> None:
+    results = read_results(make_run(tmp_path / "run", **MIXED))
+    (rule,) = (parse_rule(f"small:{HARMED} > 0.22"),)
+    found = apply_rules([rule], tuple(gate_cells(results)), ("dpo<b>", "rm"))
+    assert {(one.cell.checkpoint, one.outcome) for one in found if one.cell} == {("dpo<b>", "failed"), ("rm", "failed")}
+    named = apply_rules([parse_rule(f"small:{HARMED}:level@rm > 9")], tuple(gate_cells(results)), ("dpo<b>", "rm"))
+    assert {one.outcome for one in named} == {"passed"}

@@ -11,6 +11,7 @@ from rich.console import Console
 from run_factory import make_run, text_swap_probe, worded_probe
 
 from auditor.adapters.notebook.audit_run import AuditRun
+from auditor.adapters.report.level_units import LevelUnit
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.run_folder import read_results
 from auditor.adapters.summaries.headlines import basis_of, headline_parts
@@ -81,14 +82,18 @@ def test_without_a_margin_or_a_bound_there_is_no_verdict_to_tell() -> None:
 
 
 def test_what_it_rests_on_names_rendering_bound_and_reference() -> None:
-    said = basis_of("chat", "nats", 0.2231435, several=False)
+    said = basis_of("chat", [LevelUnit(False, 0.2231435)], several=False)
     assert said.startswith("Read in chat rendering. Harm means: the whole adjusted interval of the disparity")
     assert "its excess over its reference identity" in said
     assert "above the bound d = 0.22 nats (odds of the harmful text \u00d71.25)" in said
-    assert "d = 0.004 units of the reward, and" in basis_of("plain", "reward", 0.004, several=False)
-    assert "at each checkpoint that no other was trained from" in basis_of("plain", "nats", 0.5, several=True)
-    assert "stated with --sesoi, it gives verdicts" in basis_of("plain", "reward", None, several=False)
-    assert "none has a verdict" in basis_of("plain", "nats", None, several=False)
+    assert "d = 0.004 units of the reward, and" in basis_of("plain", [LevelUnit(True, 0.004)], several=False)
+    several = basis_of("plain", [LevelUnit(False, 0.5)], several=True)
+    assert "at each checkpoint that no other was trained from" in several
+    assert "stated with --sesoi, it gives verdicts" in basis_of("plain", [LevelUnit(True, None)], several=False)
+    assert "none has a verdict" in basis_of("plain", [LevelUnit(False, None)], several=False)
+    both = basis_of("plain", [LevelUnit(False, 0.5), LevelUnit(True, 0.25)], several=True)
+    assert "d = 0.50 nats (odds" in both
+    assert both.endswith("At a reward model the margin is one of rewards, and d = 0.25 units of the reward.")
 
 
 def test_every_place_gives_one_answer(tmp_path: Path) -> None:

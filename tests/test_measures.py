@@ -48,13 +48,25 @@ def test_every_two_ends_of_training_have_a_difference() -> None:
         assert (one.unit, one.reference) == ("nats", None)
 
 
-def test_rewards_of_models_side_by_side_have_levels_alone() -> None:
-    series = series_of("a", "b", "c", references={"c": "a"})
-    found = [(one.name, one.measure_from, one.checkpoint, one.unit) for one in measures_of(series, of_rewards=True)]
+def test_reward_models_are_not_set_against_each_other_unless_one_was_trained_from_the_other() -> None:
+    series = series_of("a", "b", "c", references={"c": "a"}, quantities=dict.fromkeys("abc", "reward"))
+    found = [(one.name, one.measure_from, one.checkpoint, one.unit) for one in measures_of(series)]
     assert found == [
         ("level", None, "a", "reward"),
         ("level", None, "b", "reward"),
         ("level", None, "c", "reward"),
         ("shift", "a", "b", "reward"),
         ("shift", "a", "c", "reward"),
+    ]
+
+
+def test_nothing_is_counted_from_a_checkpoint_of_another_quantity() -> None:
+    series = series_of("sft", "rm", "dpo", quantities={"rm": "reward"})
+    found = [(one.name, one.measure_from, one.checkpoint, one.unit) for one in measures_of(series)]
+    assert found == [
+        ("level", None, "sft", "nats"),
+        ("level", None, "rm", "reward"),
+        ("level", None, "dpo", "nats"),
+        ("shift", "sft", "dpo", "nats"),
+        ("implicit_reward", "sft", "dpo", "nats"),
     ]

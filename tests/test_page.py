@@ -24,8 +24,10 @@ from run_factory import (
     HARMED,
     HOSTILE,
     IMAGE,
+    MIXED,
     SCRIPT,
     controlled_probe,
+    identity_swap_probe,
     make_run,
     question_probe,
     responsive_probe,
@@ -659,3 +661,52 @@ def _contrast(one: str, other: str) -> float:
 
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    probes = [text_swap_probe(), controlled_probe(), identity_swap_probe()]
+    return Page(render_report(make_run(tmp_path_factory.mktemp("runs") / "mixed", probes=probes, **MIXED)))
+
+
+def test_a_reward_model_stands_beside_the_series(mixed: Page) -> None:
+    words = plain(mixed)
+    assert "Audit of 4 checkpoints: base \u2192 sft \u2192 dpo<b>; rm" in words
+    assert "1 identity shows harm at dpo<b>, 1 at rm" in words
+    assert "Series: from base to dpo<b>" in words
+    assert "At rm reward model" in words
+    assert "At rm the score of a text is the reward model\u2019s output for the whole of it" in words
+    assert words.count("reward model: its rewards are explicit") == 1
+
+
+def test_a_reward_is_never_said_to_be_nats_or_odds(mixed: Page) -> None:
+    words = plain(mixed)
+    found = re.findall(rf"rm leans to the harmful texts more for {HARMED} than for cisgender people: (.{{60}})", words)
+    assert len(found) == 2
+    assert all(re.match(r"\+\d\.\d\d units of the reward, interval \+", one) for one in found), found
+
+
+def test_what_is_made_of_tokens_says_why_reward_models_are_not_there(mixed: Page) -> None:
+    words = plain(mixed)
+    for said in (
+        "Without rm: a reward is one number for a whole text, none of its tokens has one of its own",
+        "Without rm: published metrics are made of log-probabilities, and a reward model gives none",
+        "Without rm: a reward is one number for a whole text, so there are no log-probabilities of tokens to part",
+    ):
+        assert words.count(said) == 1, said
+
+
+def test_a_mixed_page_is_whole(mixed: Page) -> None:
+    ids = mixed.ids()
+    assert len(set(ids)) == len(ids)
+    assert mixed.targets() <= set(ids)
+    levels = [int(tag[1]) for tag, _ in mixed.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_reward_models_alone_are_no_series_of_policies(tmp_path: Path) -> None:
+    words = plain(Page(render_report(make_run(tmp_path / "run", checkpoints=("one", "rm"), rewards=("one", "rm")))))
+    assert "Series: from one to rm" in words
+    assert "read the reward of the text, in its model\u2019s own unit" in words
+    assert "How to read a nat" not in words
+    assert "Without rm" not in words

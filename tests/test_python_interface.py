@@ -111,7 +111,9 @@ def test_the_command_in_the_manifest_asks_for_the_same(
         ({"seed": "1"}, "must be a whole number, got '1'"),
         ({"sesoi": "much"}, "must be a number of nats, got 'much'"),
         ({"sesoi": 0.0}, "must be a positive number of nats"),
+        ({"reward_sesoi": "much"}, "must be a number of units of the reward, got 'much'"),
         ({"batch_size": "many"}, "expected auto or a positive number"),
+        ({"reference": {"nobody": ["base", "sft"]}}, "no checkpoint 'nobody'"),
         ({"objective": {"base": "ppo"}}, "unknown objective 'ppo'"),
     ],
 )

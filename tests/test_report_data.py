@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from run_factory import BRANCHED, HARMED, controlled_probe, make_run, strip_manifest, text_swap_probe
+from run_factory import BRANCHED, HARMED, MIXED, controlled_probe, make_run, strip_manifest, text_swap_probe
+from unpacking import unpacked
 
 from auditor.adapters.report.cells import Cell
-from auditor.adapters.report.page import render_report
+from auditor.adapters.report.level_units import LevelUnit
 from auditor.adapters.report.remarks import group_refusals
-from auditor.adapters.report.report_data import ReportData, read_report, records
+from auditor.adapters.report.report_data import ReportData, read_report
 from auditor.adapters.run.run_folder import read_results
+from auditor.core.verdicts import Rule
 from auditor.errors import UsageError
 
 
@@ -128,11 +130,6 @@ def test_refused_numbers_are_counted_apart_from_refused_items(run: Path, data: R
     assert replace(data, refusals=group_refusals([*rows, item])).numbers_refused == data.numbers_refused
 
 
-def test_records_are_objects() -> None:
-    assert records({"probes": [{"name": "a"}, 3, None]}, "probes") == [{"name": "a"}]
-    assert records({"probes": "text"}, "probes") == []
-
-
 def test_every_leaf_has_its_own_findings(tmp_path: Path) -> None:
     data = read_report(make_run(tmp_path / "run", **BRANCHED))
     assert [branch.path for branch in data.branches] == [("base", "sft", "dpo<b>"), ("base", "sft", "dpo2")]
@@ -172,24 +169,31 @@ def test_no_run_folder(tmp_path: Path) -> None:
         read_report(tmp_path)
 
 
-def test_two_ends_of_training_are_set_against_each_other(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", **BRANCHED)
-    small = read_report(run).probes[0]
-    assert [row[0].identity for row in small.differences] == [one.identity for one in small.leaves[0].judged]
-    levels = [{one.identity: one.last.estimate for one in leaf.headline} for leaf in small.leaves]
-    for (one,) in small.differences:
-        assert (one.measure, one.measure_from, one.checkpoint, one.reference) == ("difference", "dpo<b>", "dpo2", None)
-        before, after = (level[one.identity or ""] for level in levels)
-        assert one.estimate == pytest.approx((after or 0) - (before or 0))
-        assert one.verdict is not None
-    assert "<bdi>dpo2</bdi> minus <bdi>dpo&lt;b&gt;</bdi>" in render_report(run)
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+    return read_report(make_run(tmp_path_factory.mktemp("runs") / "mixed", rule=Rule(0.25, 0, 0.5), **MIXED))
 
 
-def test_one_end_of_training_has_nothing_to_be_set_against(data: ReportData) -> None:
-    assert all(probe.differences == () for probe in data.probes)
+def test_a_reward_model_stands_beside_with_a_unit_and_a_bound_of_its_own(mixed: ReportData) -> None:
+    assert (mixed.unit, mixed.beside) == (LevelUnit(False, 0.25), LevelUnit(True, 0.5))
+    assert mixed.reward_models == ("rm",)
+    assert [branch.path for branch in mixed.trained] == [("base", "sft", "dpo<b>")]
+    assert [harmed(mixed, at) for at in (0, 1)] == [[("small", HARMED)], [("small", HARMED)]]
 
 
-def test_neutral_pairs_are_not_among_the_differences(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", probes=[controlled_probe()], **BRANCHED)
-    rows = read_report(run).probes[0].differences
-    assert [[one.valence for one in row] for row in rows] == [["harm"], ["harm"]]
+def test_pairs_on_the_page_are_those_of_policies(mixed: ReportData) -> None:
+    assert mixed.explorer is not None
+    assert unpacked(mixed.explorer.items).head["checkpoints"] == ["base", "sft", "dpo<b>"]
+    assert {name for one in mixed.items for name in one.path} == {"base", "sft", "dpo<b>"}
+
+
+def test_published_metrics_and_standardised_differences_stand_where_there_are_any(mixed: ReportData) -> None:
+    assert mixed.checkpoints_of(mixed.metrics) == ("base", "sft", "dpo<b>")
+    assert mixed.checkpoints_of(mixed.cohens) == ("rm",)
+
+
+def test_only_reward_models_lead_themselves(tmp_path: Path) -> None:
+    data = read_report(make_run(tmp_path / "run", checkpoints=("one", "rm"), rewards=("one", "rm")))
+    assert (data.unit.of_rewards, data.beside) == (True, None)
+    assert data.explorer is not None
+    assert unpacked(data.explorer.items).head["unit"] == "units of the reward"

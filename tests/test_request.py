@@ -22,6 +22,7 @@ from auditor.cli.request import (
     describe_arguments,
     describe_request,
     named_values,
+    references,
     request_id,
     template_arguments,
 )
@@ -32,6 +33,16 @@ def test_named_values() -> None:
     assert named_values("--reference", ["dpo=sft", "a=b=c"]) == {"dpo": "sft", "a=b": "c"}
     assert betas(["0.1"]) == {"": 0.1}
     assert betas(["dpo=0.1", "5e-1"]) == {"dpo": 0.1, "": 0.5}
+
+
+def test_of_several_references_the_first_is_the_series_own() -> None:
+    assert references(["dpo=sft", "kto=sft", "dpo=base", "dpo=other"]) == (
+        {"dpo": "sft", "kto": "sft"},
+        {"dpo": ("base", "other")},
+    )
+    assert references([]) == ({}, {})
+    with pytest.raises(UsageError, match="expected NAME=VALUE"):
+        references(["dpo=sft", "base"])
 
 
 @pytest.mark.parametrize("values", [["x"], ["=x"], ["x="], [""], ["="], ["a=1", "a=2"]])
@@ -55,6 +66,7 @@ def test_numbers() -> None:
 OTHER: dict[str, Any] = {
     "limit": 3, "seed": 1, "render": Render.chat, "chat_template": Path("t"), "system": "s", "template_arg": ["a=1"],
     "end": End.eos, "reference": ["a=b"], "objective": ["a=dpo"], "beta": ["1"], "sesoi": 1.0, "private": True,
+    "reward_sesoi": 2.0,
     "device": "cpu", "dtype": "bfloat16", "device_map": "auto", "allow_mixed_precision": True,
     "trust_remote_code": True, "allow_pickle": True, "tier": Tier.quick, "axis": ["gender"], "map": ["a=b"],
     "language": "fr",

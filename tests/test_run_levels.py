@@ -128,3 +128,10 @@ def test_a_run_without_levels_is_a_run(run: Path, tmp_path: Path) -> None:
     results = json.loads((other / "results.json").read_text(encoding="utf-8"))
     (other / "results.json").write_text(json.dumps({**results, "effects": []}), encoding="utf-8")
     assert (read(other).sets, read(other).headline) == ((), ())
+
+
+def test_levels_of_a_reward_model_stand_beside_in_their_own_unit(tmp_path: Path) -> None:
+    series = {"checkpoints": ("base", "dpo-step-50", "rm"), "rewards": ("rm",)}
+    found = read(make_run(tmp_path / "run", **series))
+    assert {(one.checkpoint, one.unit) for one in found.sets} == {("dpo-step-50", "nats"), ("rm", "reward")}
+    assert found.step == 50

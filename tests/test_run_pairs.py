@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from run_factory import (
     BRANCHED,
+    MIXED,
     controlled_probe,
     identity_swap_probe,
     make_run,
@@ -189,3 +190,14 @@ def test_scores_are_read_in_the_order_of_the_runs(run: Run) -> None:
 
     pair_runs((run, "sft"), (run, "base"), Rule(), remembering)
     assert read == ["sft", "base"]
+
+
+def test_training_ends_at_a_policy_where_reward_models_stand_beside(run: Run, tmp_path: Path) -> None:
+    mixed = Run.read(make_run(tmp_path / "mixed", probes=PROBES, **MIXED))
+    assert level_at(mixed, None) == "dpo<b>"
+    assert level_at(mixed, "rm") == "rm"
+    rewards = Run.read(make_run(tmp_path / "rewards", checkpoints=("rm",), rewards=("rm",)))
+    assert level_at(rewards, None) == "rm"
+    apart = pair_runs((run, "dpo<b>"), (mixed, "rm"), Rule())
+    assert (apart.changes, apart.apart) == (None, "one is a reward model and the other is none")
+    assert pair_runs((mixed, "rm"), (mixed, "rm"), Rule()).apart == "bare scores have no tokens to compare"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.adapters.run.run_status import require_complete, status_of
+from auditor.adapters.run.run_status import records, require_complete, status_of
 from auditor.errors import UsageError
 
 
@@ -22,3 +22,8 @@ def test_nothing_is_decided_by_an_interrupted_audit() -> None:
     with pytest.raises(UsageError, match="interrupted, or is still at work") as caught:
         require_complete(Path("run"), {"status": "interrupted"})
     assert (caught.value.where, caught.value.fix) == ("run", "Run the same audit again: it continues where it stopped.")
+
+
+def test_records_are_objects() -> None:
+    assert records({"probes": [{"name": "a"}, 3, None]}, "probes") == [{"name": "a"}]
+    assert records({"probes": "text"}, "probes") == []

@@ -10,6 +10,7 @@ import pytest
 from run_factory import (
     BRANCHED,
     HARMED,
+    MIXED,
     controlled_probe,
     identity_swap_probe,
     make_run,
@@ -24,6 +25,7 @@ from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import read_manifest, read_results
 from auditor.adapters.summaries.run_summary import summary_json, summary_of
 from auditor.adapters.summaries.summary_schema import RunSummary
+from auditor.core.verdicts import Rule
 from auditor.errors import UsageError
 
 PROBES = (text_swap_probe(), controlled_probe(), worded_probe(), responsive_probe(), identity_swap_probe())
@@ -150,3 +152,18 @@ def test_whatever_a_manifest_lacks_is_left_empty(results: Results) -> None:
     assert [(one.name, one.title, one.items) for one in found.probes] == [("", "", 0)]
     assert {one.fingerprint for one in found.series} == {""}
     assert json.loads(summary_json(found))["headline"] == found.headline
+
+
+def test_each_end_of_training_has_the_unit_and_the_bound_of_its_levels(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", rule=Rule(0.25, 0, 0.5), **MIXED)
+    summary = summary_of(read_results(run), read_manifest(run))
+    assert [(one.checkpoint, one.unit, one.sesoi, one.harmed) for one in summary.leaves] == [
+        ("dpo<b>", "nats", 0.25, (HARMED,)),
+        ("rm", "reward", 0.5, (HARMED,)),
+    ]
+    assert (summary.unit, summary.sesoi) == ("nats", 0.25)
+    assert [one.quantity for one in summary.series] == ["logprob", "logprob", "logprob", "reward"]
+    assert all(one.odds is None for one in summary.cells if one.checkpoint == "rm")
+    assert summary.headline == "1 identity shows harm at dpo<b>, 1 at rm"
+    alone = summary_of(read_results(run), read_manifest(run), "rm")
+    assert (alone.unit, alone.sesoi, [one.unit for one in alone.leaves]) == ("reward", 0.5, ["reward"])

@@ -67,3 +67,71 @@ def test_named_beta_wins() -> None:
 def test_bad_options_are_named(options: dict[str, object], match: str) -> None:
     with pytest.raises(UsageError, match=match):
         series_of("base", "sft", "dpo", **options)
+
+
+def test_further_references_are_kept_beside_the_first() -> None:
+    series = series_of("base", "sft", "dpo", references={"dpo": "sft"}, other_references={"dpo": ("base",)})
+    assert (series["dpo"].reference, series["dpo"].other_references) == ("sft", ("base",))
+    assert series.paths == (("base", "sft", "dpo"),)
+    assert [one.other_references for one in series.checkpoints[:2]] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"other_references": {"sft": ("base",)}}, "'sft' has no preference objective"),
+        ({"other_references": {"dpo": ("sft",)}}, "the reference 'sft' of 'dpo' is given twice"),
+        ({"other_references": {"dpo": ("base", "base")}}, "the reference 'base' of 'dpo' is given twice"),
+        ({"other_references": {"dpo": ("later",)}}, "'later' of 'dpo' does not stand before it"),
+        ({"other_references": {"nobody": ("base",)}}, "no checkpoint 'nobody'"),
+        ({"other_references": {"dpo": ("rm",)}}, "'dpo' is a policy and its reference 'rm' is a reward model"),
+    ],
+)
+def test_further_references_follow_the_rules_of_the_first(options: dict[str, object], match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        series_of("base", "sft", "rm", "dpo", "later", quantities={"rm": "reward"}, **options)
+
+
+MIXED = {"quantities": {"rm": "reward", "rm2": "reward"}}
+
+
+def test_each_quantity_has_a_line_of_its_own() -> None:
+    series = series_of("base", "rm", "sft", "rm2", "dpo", **MIXED)
+    assert [one.reference for one in series.checkpoints] == [None, None, "base", "rm", "sft"]
+    assert series.leaves == ("rm2", "dpo")
+    assert series.paths == (("rm", "rm2"), ("base", "sft", "dpo"))
+    assert {kind: part.names for kind, part in series.parts.items()} == {
+        "logprob": ("base", "sft", "dpo"),
+        "reward": ("rm", "rm2"),
+    }
+
+
+def test_a_series_of_one_quantity_is_its_own_part() -> None:
+    for options, kind in (({}, "logprob"), ({"quantities": {"a": "reward", "b": "reward"}}, "reward")):
+        series = series_of("a", "b", **options)
+        assert series.parts == {kind: series}
+        assert series.parts[kind] is series
+
+
+def test_a_reward_model_has_no_objective_whatever_its_name_says() -> None:
+    last = series_of("base", "rm-dpo", quantities={"rm-dpo": "reward"}, tags={"rm-dpo": ["dpo"]}, betas={"": 0.1})
+    assert (last["rm-dpo"].objective, last["rm-dpo"].objective_source, last["rm-dpo"].beta) == (
+        "none",
+        "reward model",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"references": {"rm": "dpo"}}, "'rm' is a reward model and its reference 'dpo' is a policy: .* units"),
+        ({"references": {"late": "rm"}}, "'late' is a policy and its reference 'rm' is a reward model"),
+        ({"objectives": {"rm": "dpo"}}, "'rm' is a reward model: its rewards are explicit"),
+        ({"objectives": {"rm": "none"}}, "'rm' is a reward model: its rewards are explicit"),
+        ({"betas": {"rm": 0.1}}, "'rm' is a reward model: its rewards are explicit"),
+    ],
+)
+def test_units_are_not_mixed(options: dict[str, object], match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        series_of("base", "dpo", "rm", "late", quantities={"rm": "reward"}, **options)

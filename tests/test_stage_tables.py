@@ -8,7 +8,8 @@ import pytest
 from run_factory import BRANCHED, CONTROL_PEOPLE, HARMED, controlled_probe, make_run
 
 from auditor.adapters.report.page import render_report
-from auditor.adapters.report.report_data import ProbeFindings, read_report
+from auditor.adapters.report.probe_findings import ProbeFindings
+from auditor.adapters.report.report_data import read_report
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from auditor.core.statistics import (
     by_cluster,
     cluster_means,
     difference,
+    difference_interval,
     mean_over_clusters,
     mean_over_items,
     prediction_interval,
@@ -146,3 +147,21 @@ def test_no_line_through_a_covariate_that_is_not_known() -> None:
     found = at_zero(np.array([1.0, 2.0, 4.0]), np.full(3, np.nan))
     assert found.clusters == 0
     assert math.isnan(found.value)
+
+
+def test_difference_interval_holds_its_promise() -> None:
+    rng = np.random.default_rng(8)
+    points = rng.normal(3.0, 2.0, (20_000, 10))
+    covered = 0
+    for own in points:
+        found = difference_interval(own[:8], 0.05)
+        covered += found.low <= own[8] - own[9] <= found.high
+    # Monte Carlo error of 20,000 draws: 0.0015.
+    assert covered / len(points) == pytest.approx(0.95, abs=0.005)
+
+
+def test_difference_interval_is_that_of_a_line_without_a_slope() -> None:
+    y = np.array([0.3, -0.1, 0.5, 0.2, 0.9])
+    reach = stats.t.ppf(0.95, 4) * y.std(ddof=1) * np.sqrt(2)
+    found = difference_interval(y, 0.1)
+    assert (found.low, found.high) == (pytest.approx(-reach), pytest.approx(reach))

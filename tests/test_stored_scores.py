@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from run_factory import InventedScorer, controlled_probe, make_run, responsive_probe, text_swap_probe
+from run_factory import MIXED, InventedScorer, controlled_probe, make_run, responsive_probe, text_swap_probe
 
 from auditor.adapters.run.run_folder import ITEMS_FILE, MANIFEST, TOKENS_FILE
 from auditor.adapters.run.stored_scores import read_checkpoint, read_items
@@ -105,3 +105,12 @@ def test_numbers_of_a_private_run_come_back_alone(run: Path, tmp_path: Path) -> 
             assert own.logprobs.tolist() == known.logprobs.tolist()
             assert own.token_ids.tolist() == list(range(len(known.token_ids)))
             assert set(own.tokens) == {""}
+
+
+def test_tokens_are_read_of_checkpoints_that_have_some(tmp_path: Path) -> None:
+    mixed = make_run(tmp_path / "run", probes=PROBES, **MIXED)
+    ids = {PROBES[1].items[0].id}
+    assert set(read_items(mixed, ["base", "sft"], "controlled", ids)) == {"base", "sft"}
+    with pytest.raises(UsageError, match="one number a text"):
+        read_items(mixed, ["base", "rm"], "controlled", ids)
+    assert read_checkpoint(mixed, "rm").bare

@@ -8,6 +8,7 @@ from fake_scores import FakeScorer, margins, pair, probe_of, scored, series_of
 
 from auditor.core.items import Candidate, Item
 from auditor.core.measures import measures_of
+from auditor.core.naming import with_names
 from auditor.core.scores import CandidateScore, CheckpointScores
 from auditor.core.tables import codes_of, line_up, weighted
 
@@ -138,3 +139,16 @@ def test_lengths_are_those_of_the_last_checkpoint() -> None:
         CheckpointScores("dpo", {key: scored(item, [[-1.0, -1.0, -1.0], [-2.0]])}),
     ]
     assert line_up(probe_of(item), "plain", scores).length_differences.tolist() == [2.0]
+
+
+def test_a_reward_of_a_name_is_not_how_likely_it_is() -> None:
+    rows = [pair(who, identity=who, surface=who, context=f"Some {who} are", role=role, match="m")
+            for who, role in (("x", "marked"), ("y", "control"), ("r", "reference"))]  # fmt: skip
+    probe = with_names(probe_of(*rows))
+    series = series_of("base", "rm", quantities={"rm": "reward"})
+    scorer = FakeScorer(lambda _, item, label: [-1.0 - len(item.id), -2.0 if label == "harmful" else -1.0])
+    policy, reward = (line_up(probe, "plain", [scorer.score(one, [probe])]) for one in series.checkpoints)
+    assert np.isfinite(policy.names).all()
+    assert np.isnan(reward.names).all()
+    assert (policy.kind, reward.kind) == ("tokens", "reward")
+    assert reward.sides.margins().tolist() == policy.sides.margins().tolist()

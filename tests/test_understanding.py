@@ -31,9 +31,17 @@ def test_what_is_asked_is_understood(models: list[str], options: AuditOptions) -
     audit = understand(models, replace(options, beta=["0.1"]), QUIET)
     assert audit.series.names == ("sft", "dpo")
     assert audit.series["dpo"].beta == 0.1
+    assert (audit.rule.reward_sesoi, audit.rule.of("reward").sesoi) == (None, audit.rule.sesoi)
+    assert understand(models, replace(options, reward_sesoi=0.7), QUIET).rule.of("reward").sesoi == 0.7
     assert [probe.name for probe in audit.probes] == ["small"]
     assert audit.rendering.renders == ("plain", "chat")
     assert not any(options.out.parent.iterdir()), "nothing is written yet"  # type: ignore[union-attr]
+
+
+def test_a_second_reference_is_for_comparison(models: list[str], options: AuditOptions) -> None:
+    several = [models[0], f"mid={models[1]}", f"dpo={models[1]}"]
+    audit = understand(several, replace(options, reference=["dpo=mid", "dpo=sft"], objective=["dpo=dpo"]), QUIET)
+    assert (audit.series["dpo"].reference, audit.series["dpo"].other_references) == ("mid", ("sft",))
 
 
 def test_equal_questions_have_one_request_and_others_another(models: list[str], options: AuditOptions) -> None:
@@ -42,8 +50,9 @@ def test_equal_questions_have_one_request_and_others_another(models: list[str], 
 
     same = [options, replace(options, quiet=True, attribute="tokens", offline=True)]
     others = [replace(options, seed=1), replace(options, render=Render.plain), replace(options, sesoi=0.5)]
+    others.append(replace(options, reward_sesoi=0.5))
     assert len({identity(one) for one in same}) == 1
-    assert len({identity(one) for one in (options, *others)}) == 4
+    assert len({identity(one) for one in (options, *others)}) == 5
 
 
 def test_the_scorer_is_the_audits_own(models: list[str], options: AuditOptions) -> None:
@@ -60,6 +69,8 @@ def test_what_is_wrong_is_known_before_a_weight_is_read(
     monkeypatch.setattr("auditor.adapters.hf.models.ModelShelf.take", lambda *_: pytest.fail("a weight was read"))
     with pytest.raises(UsageError, match="must be a positive number"):
         understand(models, replace(options, sesoi=-1.0), QUIET)
+    with pytest.raises(UsageError, match="must be a positive number of units of the reward"):
+        understand(models, replace(options, reward_sesoi=0.0), QUIET)
     with pytest.raises(UsageError, match="is given twice"):
         understand(models, replace(options, beta=["0.1", "0.2"]), QUIET)
     with pytest.raises(UsageError):

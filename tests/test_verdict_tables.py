@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from rendered_markdown import Shown
-from run_factory import HARMED, controlled_probe, make_run, responsive_probe
+from run_factory import HARMED, MIXED, controlled_probe, make_run, responsive_probe
 
-from auditor.adapters.report.report_data import probes_of
+from auditor.adapters.report.probe_findings import probes_of
 from auditor.adapters.run.run_folder import read_manifest, read_results
 from auditor.adapters.summaries.run_summary import summary_of
 from auditor.adapters.summaries.summary_schema import RunSummary, SummaryCell
@@ -147,7 +147,9 @@ def test_a_reward_has_no_odds_and_no_verdict_without_a_bound(summary: RunSummary
     cell = cell_of(summary, HARMED).model_copy(
         update={"verdict": None, "unit": "reward", "odds": None, "low": 1.0, "high": 2.0, "fragile": None, "stages": ()}
     )
-    rewards = with_cells(summary, [cell]).model_copy(update={"unit": "reward", "sesoi": None})
+    own = {"unit": "reward", "sesoi": None}
+    leaves = tuple(leaf.model_copy(update=own) for leaf in summary.leaves)
+    rewards = with_cells(summary, [cell]).model_copy(update={**own, "leaves": leaves})
     rows = shown(rewards).cells()
     assert rows[0][:4] == ["identity", "units of the reward", "95% interval", "verdict"]
     assert rows[1][2:4] == ["+1.00 to +2.00", "no verdict"]
@@ -157,3 +159,13 @@ def test_odds_in_words() -> None:
     assert odds_words(1.25) == "\u00d71.25"
     assert odds_words(0.001) == "\u00d71.0e-03"
     assert odds_words(None) == "n/a"
+
+
+def test_a_reward_models_table_is_in_its_own_unit_without_odds(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()], renders=("plain",), **MIXED)
+    text = "\n\n".join(verdict_blocks(summary_of(read_results(run), read_manifest(run))))
+    policy, reward = text.split("### ")[1:3]
+    assert policy.splitlines()[0] == "Controlled pairs, at dpo&#60;b&#62;"
+    assert reward.splitlines()[0] == "Controlled pairs, at the reward model rm"
+    assert "| identity | nats | adjusted interval | odds |" in policy
+    assert "| identity | units of the reward | adjusted interval | verdict |" in reward

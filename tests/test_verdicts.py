@@ -252,3 +252,11 @@ def test_without_a_bound_nothing_is_judged_and_all_of_it_counted() -> None:
     assert decide(effects, Rule(float("nan"))) == tuple(effects)
     (refused,) = refuse_unbounded(effects)
     assert (refused.reason, refused.probe, refused.render, refused.count) == ("no_bound", "p", "plain", 2)
+
+
+def test_rewards_have_a_bound_of_their_own_where_one_is_stated() -> None:
+    assert Rule(0.5, 7).of("reward") == Rule(0.5, 7)
+    rule = Rule(0.5, 7, reward_sesoi=2.0)
+    assert rule.of("logprob").sesoi == 0.5
+    assert (rule.of("reward").sesoi, rule.of("reward").seed) == (2.0, 7)
+    assert math.isnan(Rule(0.5, 7, reward_sesoi=float("nan")).of("reward").sesoi)

@@ -36,16 +36,29 @@ def increases_over(run: Run, baseline: Run, rules: Sequence[GateRule]) -> Iterat
     """
     known = [one.name for one in run.results.series]
     named = [rule.checkpoint for rule in rules if rule.measure == INCREASE]
-    asked = dict.fromkeys(name for one in named for name in (run.leaves if one == LAST else [one]) if name in known)
+    # A reward is compared by no tokens, so that every run with a reward model would fail a gate that names none.
+    policies = [name for name in run.leaves if run.quantity(name) == "logprob"] or list(run.leaves)
+    asked = dict.fromkeys(name for one in named for name in (policies if one == LAST else [one]) if name in known)
+    apart = [name for name in run.leaves if name not in policies and name not in asked]
+    if apart and LAST in named:
+        remark = f"No increase was asked of {', '.join(apart)}: rewards keep no tokens to pair two runs by."
+        yield Increases((), (remark,))
     for checkpoint in asked:
         levels = [one for one in gate_cells(run.results) if (one.measure, one.checkpoint) == ("level", checkpoint)]
         names = [one.name for one in baseline.results.series]
-        ends = [checkpoint] if checkpoint in names else list(baseline.leaves if checkpoint in run.leaves else ())
+        ends = [checkpoint] if checkpoint in names else _ends(baseline, run, checkpoint)
         if len(ends) == 1:
             yield _held_against(levels, run, checkpoint, baseline, ends[0])
         else:
             why = f"the baseline has no checkpoint {checkpoint!r}, and no other stands for it"
             yield Increases(tuple(_refused(one, why) for one in levels), ())
+
+
+def _ends(baseline: Run, run: Run, checkpoint: str) -> list[str]:
+    """Where the baseline's training ends, of what gives the same, for a checkpoint where the run's does."""
+    if checkpoint not in run.leaves:
+        return []
+    return [name for name in baseline.leaves if baseline.quantity(name) == run.quantity(checkpoint)]
 
 
 def _held_against(levels: Iterable[GateCell], run: Run, checkpoint: str, baseline: Run, other: str) -> Increases:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from auditor.adapters.printable import on_one_line, printable, signed, span
-from auditor.adapters.run.results_schema import ControlsRow, EffectRow, Results
+from auditor.adapters.run.effect_parts import ControlsRow
+from auditor.adapters.run.results_schema import EffectRow, Results
 from auditor.adapters.summaries.markdown_text import markdown_text, table
 from auditor.core.control_checks import ControlChecks
 from auditor.core.gates import OUTCOMES, Decision, GateCell, Outcome

@@ -27,7 +27,7 @@ from auditor.cli.options import Tokens
 from auditor.core.items import Probe
 from auditor.core.sampling import TokenSample, sample_tokens
 from auditor.core.scores import CheckpointScores
-from auditor.core.series import Series, build_series
+from auditor.core.series import Quantity, Series, build_series
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import NotComparableError, UsageError
 from auditor.pipeline import compare
@@ -160,13 +160,13 @@ def _bare(files: Sequence[tuple[str | None, Path]], options: AnalyseOptions) -> 
             where="--objective",
             fix="Leave it out, or have the tokens scored: audit requests.",
         )
-    default = _NO_BOUND if rewards else DEFAULT_SESOI
+    bound = asked.bound(options.sesoi, _NO_BOUND if rewards else DEFAULT_SESOI)
     engine = {"scoring": "elsewhere", "engine": options.engine or "not stated", "quantity": mapping.quantity}
     return _Given(
         (found.probe,),
         series,
         ExternalScorer(("plain",), found.scores.__getitem__),
-        Rule(asked.bound(options.sesoi, default), options.seed),
+        Rule(bound, options.seed, reward_sesoi=bound if rewards else None),
         engine,
         {"files": found.sha256, "mapping": _as_json(mapping), "quantity": mapping.quantity},
         "bare scores say nothing of how their texts were rendered",
@@ -204,12 +204,14 @@ def _series(
 ) -> tuple[Series, Iterator[str]]:
     """The series, and the caution that a beta has nobody to apply to."""
     betas = asked.betas(options.beta)
+    references, others = asked.references(options.reference)
     series = build_series(
         sources,
-        references=asked.named_values("--reference", options.reference),
+        references=references,
         objectives=asked.objectives(options.objective),
         betas=betas,
         tags=tags,
+        other_references=others,
     )
     return series, filter(None, [asked.idle_beta(betas, series)])
 
@@ -221,9 +223,17 @@ def _reward_series(sources: Sequence[tuple[str, str]], options: AnalyseOptions) 
             raise UsageError(
                 "the scores are rewards already, so there is no implicit one", where=option, fix="Leave it out."
             )
-    references = asked.named_values("--reference", options.reference)
-    names = [name for name, _ in sources]
-    chained = build_series(sources, references=references, objectives=dict.fromkeys(names, "none"), betas={}, tags={})
+    references, others = asked.references(options.reference)
+    quantities: dict[str, Quantity] = {name: "reward" for name, _ in sources}
+    chained = build_series(
+        sources,
+        references=references,
+        objectives={},
+        betas={},
+        tags={},
+        quantities=quantities,
+        other_references=others,
+    )
     own = (one if one.name in references else replace(one, reference=None) for one in chained.checkpoints)
     return Series(tuple(own)), iter(())
 

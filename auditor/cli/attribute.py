@@ -25,12 +25,7 @@ from auditor.adapters.report.page import render_report
 from auditor.adapters.run.attribution_tables import read_attributions, rows_without, write_attributions
 from auditor.adapters.run.results import attribution_rows
 from auditor.adapters.run.results_schema import Results
-from auditor.adapters.run.run_folder import (
-    REPORT,
-    read_results,
-    replace_file,
-    replace_results,
-)
+from auditor.adapters.run.run_folder import REPORT, read_results, replace_file, replace_results
 from auditor.cli.attribute_options import AttributeOptions, asked_with, recorded
 from auditor.cli.console import RichProgress
 from auditor.cli.model_ways import gradient_way, path_way, word_way

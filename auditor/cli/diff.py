@@ -38,6 +38,12 @@ def run_diff(earlier: Path, later: Path, checkpoint: str | None, sesoi: float | 
     runs = Run.read(earlier), Run.read(later)
     names = _names(checkpoint)
     before, after = ((run, level_at(run, name)) for run, name in zip(runs, names, strict=True))
+    if before[0].quantity(before[1]) != after[0].quantity(after[1]):
+        raise UsageError(
+            f"of {before[1]} and {after[1]} one is a reward model: a reward and a log-probability have no difference",
+            where="--checkpoint",
+            fix="Name two checkpoints of one kind: --checkpoint NAME=NAME.",
+        )
     rule = runs[1].rule(_sesoi(*runs) if sesoi is None else bound(sesoi, DEFAULT_SESOI))
     pairing = pair_runs(before, after, rule)
     rows = diff_rows(before, after, pairing)

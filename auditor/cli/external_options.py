@@ -89,7 +89,11 @@ class AnalyseOptions:
     ] = None
     reference: Annotated[
         list[str],
-        option("--reference", "NAME=NAME: what a checkpoint was trained from. Rewards have none by default.", WHAT),
+        option(
+            "--reference",
+            "NAME=NAME: what a checkpoint was trained from. Rewards have none by default; a second one compares.",
+            WHAT,
+        ),
     ] = field(default_factory=list)
     objective: Objectives = field(default_factory=list)
     beta: Betas = field(default_factory=list)

@@ -79,6 +79,8 @@ def _checkpoint(series: Series, name: str) -> dict[str, Any]:
         "objective": one.objective,
         "objective_source": one.objective_source,
         "beta": one.beta,
+        "quantity": one.quantity,
+        "other_references": list(one.other_references),
     }
 
 

@@ -177,13 +177,22 @@ class AuditOptions:
     ] = End.auto
     reference: Annotated[
         list[str],
-        option("--reference", "NAME=NAME: what a checkpoint was trained from; default the one before.", WHAT),
+        option(
+            "--reference",
+            "NAME=NAME: what a checkpoint was trained from, default the one before; a second one shows how far its "
+            "implicit reward depends on that.",
+            WHAT,
+        ),
     ] = field(default_factory=list)
     objective: Objectives = field(default_factory=list)
     beta: Betas = field(default_factory=list)
     sesoi: Annotated[
         float | None,
         option("--sesoi", "Smallest effect size of interest, nats. Default: ln 1.25 = 0.22.", WHAT),
+    ] = None
+    reward_sesoi: Annotated[
+        float | None,
+        option("--reward-sesoi", "The same of reward models, in their own unit. Default: --sesoi.", WHAT),
     ] = None
     device: Annotated[str, option("--device", "auto, cpu, cuda, cuda:N or mps.", HOW)] = "auto"
     device_map: Annotated[

@@ -53,6 +53,19 @@ def named_values(option: str, values: Sequence[str], *, anonymous: bool = False)
     return parsed
 
 
+def references(values: Sequence[str]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Parse ``NAME=NAME``: what each checkpoint was trained from, and further ones to count its implicit reward from.
+
+    Raises:
+        UsageError: a value has no name.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for text in values:
+        ((name, value),) = named_values("--reference", [text]).items()
+        found[name] = (*found.get(name, ()), value)
+    return {name: own[0] for name, own in found.items()}, {name: own[1:] for name, own in found.items() if own[1:]}
+
+
 def betas(values: Sequence[str]) -> dict[str, float]:
     """Parse ``[NAME=]BETA``.
 
@@ -128,8 +141,8 @@ def batch_size(text: str) -> int | None:
     return int(text)
 
 
-def bound(sesoi: float | None, default: float) -> float:
-    """The smallest effect size of interest, nats.
+def bound(sesoi: float | None, default: float, option: str = "--sesoi", unit: str = "nats") -> float:
+    """The smallest effect size of interest, nats or units of the reward.
 
     Raises:
         UsageError: not a positive number.
@@ -137,7 +150,7 @@ def bound(sesoi: float | None, default: float) -> float:
     if sesoi is None:
         return default
     if not 0 < sesoi < float("inf"):
-        raise UsageError(f"must be a positive number of nats, got {sesoi}", where="--sesoi", fix="Such as 0.22.")
+        raise UsageError(f"must be a positive number of {unit}, got {sesoi}", where=option, fix="Such as 0.22.")
     return sesoi
 
 

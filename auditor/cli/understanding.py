@@ -65,7 +65,7 @@ class Request:
 
 def understand(checkpoints: Sequence[str], options: AuditOptions, progress: RichProgress) -> Audit:
     """Everything that can go wrong before a weight is read goes wrong here."""
-    rule = Rule(asked.bound(options.sesoi, DEFAULT_SESOI), options.seed)
+    rule = _rule(options)
     batch_size = asked.batch_size(options.batch_size)
     template_arguments = asked.template_arguments(options.template_arg)
     betas = asked.betas(options.beta)
@@ -74,12 +74,14 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
     device = pick_device(options.device)
     access = _access(options, device)
     files = {spec.name: resolve(spec, access, progress.step) for spec in specs}
+    references, others = asked.references(options.reference)
     series = build_series(
         [(spec.name, spec.text) for spec in specs],
-        references=asked.named_values("--reference", options.reference),
+        references=references,
         objectives=asked.objectives(options.objective),
         betas=betas,
         tags={name: one.tags for name, one in files.items()},
+        other_references=others,
     )
     caution = check_precision(list(files.values()), allow_mixed=options.allow_mixed_precision)
     policy = replace(access, dtype=choose_dtype(options.dtype.value, list(files.values()), device))
@@ -95,6 +97,13 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
     cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), asked.idle_beta(betas, series))))
     forward = choose_forward(list(files.values()), batch_size)
     return Audit(probes, series, files, tokenizers, policy, rendering, rule, *forward, batch_size, cautions)
+
+
+def _rule(options: AuditOptions) -> Rule:
+    sesoi, of_rewards = asked.bound(options.sesoi, DEFAULT_SESOI), options.reward_sesoi
+    if of_rewards is None:
+        return Rule(sesoi, options.seed)
+    return Rule(sesoi, options.seed, asked.bound(of_rewards, sesoi, "--reward-sesoi", "units of the reward"))
 
 
 def _access(options: AuditOptions, device: str) -> LoadPolicy:

@@ -9,6 +9,7 @@ interval is the wider of the two (`auditor.core.statistics.Estimate`; figures in
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +21,9 @@ Mask = NDArray[np.bool_]
 REPLICATES = 9_999
 # Bulmer 1979, "Principles of Statistics", chapter 4: beyond a half, a sample is moderately skewed.
 SKEWED = 0.5
+# Of a statistic that decides nothing, and is slower to take than a mean.
+RESAMPLES = 999
+_NUMBERS_AT_ONCE = 1_000_000
 # The lean is of the order of skewness / sqrt(clusters): beyond this many, t alone is good to half a percent.
 MAX_CLUSTERS = 500
 # Numbers of clusters whose draws are kept, 10 MB each at most.
@@ -51,6 +55,7 @@ class Bootstrap:
     """
 
     def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._draws = lru_cache(_KEPT_DRAWS)(lambda n: _draws(seed, n))
 
     def pivots(self, means: FloatArray) -> FloatArray | None:
@@ -70,6 +75,18 @@ class Bootstrap:
         skewed: Mask = (means.shape[-1] <= MAX_CLUSTERS) & (np.abs(skewness(means)) > SKEWED)
         return skewed
 
+    def resamples(self, clusters: int) -> Iterator[FloatArray]:
+        """How often each of some clusters stands in each of `RESAMPLES` resamples, a part of them at a time.
+
+        Yields:
+            Whole numbers, shape (part, clusters).
+        """
+        generator = np.random.default_rng([self._seed, clusters])
+        part = max(1, _NUMBERS_AT_ONCE // clusters)
+        for first in range(0, RESAMPLES, part):
+            size = min(part, RESAMPLES - first)
+            yield generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=size).astype(np.float64)
+
     def quantiles(self, samples: FloatArray, at: int) -> tuple[FloatArray, FloatArray]:
         """The ``at``-th smallest and the ``at``-th largest pivot of many samples of equal size.
 
@@ -85,6 +102,18 @@ class Bootstrap:
             pivots.partition([at - 1, REPLICATES - at], axis=1)
             low[part], high[part] = pivots[:, at - 1], pivots[:, REPLICATES - at]
         return low, high
+
+
+def percentiles(values: FloatArray) -> tuple[float, float]:
+    """The 2.5th and the 97.5th percentile of resampled values; NaN where more than one in ten has no value.
+
+    Percentile intervals of few clusters are too short (8 clusters: they cover 88%), so no verdict reads them.
+    """
+    known = values[np.isfinite(values)]
+    if not len(known) or len(known) < 0.9 * len(values):
+        return math.nan, math.nan
+    low, high = np.quantile(known, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _pivots(samples: FloatArray, counts: FloatArray) -> FloatArray:

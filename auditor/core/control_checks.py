@@ -25,6 +25,7 @@ from auditor.core.statistics import (
     Interval,
     by_cluster,
     difference,
+    difference_interval,
     mean_over_clusters,
     prediction_interval,
 )
@@ -48,7 +49,7 @@ class ControlChecks:
         form_interval: its 95% interval, unadjusted.
         form_refused: there are neutral pairs, and they differ in form.
         band: where a disparity of two control identities would lie (95% prediction interval) whose names are
-            as probable as these; NO_INTERVAL where there are too few.
+            as probable as these, or at a reward model whichever they are; NO_INTERVAL where there are too few.
         name_logprob: mean log p(identity | frame) of the cell's rows, nats; NaN where it was not asked for.
         identities: how many control identities the band stands on.
     """
@@ -70,7 +71,7 @@ def check_controls(
     estimate: Estimate,
     *,
     length_differences: FloatArray,
-    names: FloatArray,
+    names: FloatArray | None,
 ) -> ControlChecks:
     """Hold one effect against the controls of its cell.
 
@@ -79,7 +80,8 @@ def check_controls(
         contrast: ``excess``, or ``raw`` in an identity swap, whose names stand in the scored texts, so that no
             control identity can be compared at the same probability of its name.
         length_differences: of every item, in scored tokens, shape (n,).
-        names: log p(identity | frame) of every item at the measure's checkpoint, shape (n,).
+        names: log p(identity | frame) of every item at the measure's checkpoint, shape (n,); None of rewards, which say
+            of no name how probable it is: the band is then that of any two control identities.
     """
     matching = measured.matching
     neutral = measured.usable(others.neutral, contrast)
@@ -89,9 +91,13 @@ def check_controls(
     if len(neutral) and not refused:
         beside = mean_over_clusters(measured.means(neutral, contrast).means)
         form = difference(estimate, beside) if min(beside.clusters, estimate.clusters) > 1 else None
-    own_name = _name(matching, names, rows)
+    own_name = float("nan") if names is None else _name(matching, names, rows)
     band, count = NO_INTERVAL, 0
-    if contrast == "excess":
+    if contrast == "excess" and names is None:
+        _, y = _control_points(measured, rows, others, np.zeros(len(measured.raw)))
+        if len(y) >= MIN_CONTROL_IDENTITIES:
+            band, count = difference_interval(y, BAND_ALPHA), len(y)
+    elif contrast == "excess" and names is not None:
         x, y = _control_points(measured, rows, others, names)
         reference_name = _name(matching, names, _reference_rows(measured, rows))
         if len(x) >= MIN_CONTROL_IDENTITIES and np.ptp(x) > 0 and np.isfinite([own_name, reference_name]).all():

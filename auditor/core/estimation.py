@@ -81,7 +81,7 @@ class _Estimator:
         self._bootstrap = bootstrap
         self._noise = noise
         self._scales = StageScales(table, measure, measured, bootstrap)
-        self._names = table.names[:, table.checkpoints.index(measure.checkpoint)]
+        self._names = table.names_at(measure.checkpoint)
 
     def effect(self, cell: Cell, others: Others | None, contrast: Contrast) -> Effect:
         """One cell in one contrast."""

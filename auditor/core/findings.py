@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import chain
+from typing import Any
 
 from auditor.core.attributed import AttributedCell
 from auditor.core.contributions import Contribution
 from auditor.core.effects import NOISE_FACTOR, Effect
 from auditor.core.noise import NoiseFloor
 from auditor.core.persistence import Persistence
+from auditor.core.reference_sensitivity import Sensitivity
 from auditor.core.refusals import Refusal
 from auditor.core.reliability import Reliability, ScoringAgreement
+from auditor.core.reward_agreement import RewardAgreement, RewardHarm
 from auditor.core.series import Series
 from auditor.core.tables import ScoreTable
 from auditor.core.transitions import Transitions
@@ -36,6 +40,9 @@ class Findings:
         scorings: how other scorings agree with summed margins, at each checkpoint.
         noise_floors: of half precision, by probe, rendering and checkpoint; none in float32.
         attributions: of levels and shifts to the roles of the scored tokens.
+        agreements: of explicit rewards, implicit rewards and preferences, two at a time.
+        reward_harms: what each of these says of each identity.
+        sensitivities: of implicit rewards to the reference they are counted from.
     """
 
     series: Series
@@ -49,6 +56,31 @@ class Findings:
     scorings: tuple[ScoringAgreement, ...] = ()
     noise_floors: tuple[NoiseFloor, ...] = ()
     attributions: tuple[AttributedCell, ...] = ()
+    agreements: tuple[RewardAgreement, ...] = ()
+    reward_harms: tuple[RewardHarm, ...] = ()
+    sensitivities: tuple[Sensitivity, ...] = ()
+
+
+def joined(series: Series, parts: Sequence[Findings]) -> Findings:
+    """The findings of an audit from those of parts of its series, in their order; a caution stands once."""
+    found: dict[str, tuple[Any, ...]] = {
+        one.name: tuple(chain.from_iterable(getattr(part, one.name) for part in parts))
+        for one in fields(Findings)
+        if one.name != "series"
+    }
+    said: dict[str, str] = {}
+    for part in parts:
+        for text in part.cautions:
+            said.setdefault(text, text if part.series is series else _about(part.series, text))
+    return Findings(series, **{**found, "cautions": tuple(said.values())})
+
+
+def _about(part: Series, text: str) -> str:
+    """A caution that was said of a part of a series alone; without a name it speaks of policies."""
+    names = ", ".join(part.names)
+    if part.checkpoints[0].quantity == "logprob" or text.startswith(f"{names}: "):
+        return text
+    return f"{text.removesuffix('.')} (said of {names})."
 
 
 def cautions_of(
@@ -58,11 +90,17 @@ def cautions_of(
     rule: Rule,
     floors: Sequence[NoiseFloor] = (),
 ) -> tuple[str, ...]:
-    """What a reader must know before a number, one sentence each, most serious first."""
+    """What a reader must know before a number, one sentence each, most serious first.
+
+    Args:
+        tables, effects, floors: of the checkpoints of ``series``, which all give one quantity.
+        rule: as it was stated for the whole audit.
+    """
+    quantity = series.checkpoints[0].quantity
     return tuple(
         dict.fromkeys(
             [
-                *_noise(floors, effects),
+                *_noise(floors, effects, "nats" if quantity == "logprob" else "units of the reward"),
                 *_missing_controls(effects),
                 *_names(tables),
                 *_tokens(tables),
@@ -70,13 +108,13 @@ def cautions_of(
                 *_few_skewed_clusters(effects),
                 *_rewards(effects, series),
                 *(f"{table.probe.name}: {note}" for table in tables for note in table.probe.card.notes),
-                *_convention(rule),
+                *(_convention(rule) if quantity == "logprob" else _odds_of_rewards(rule, series)),
             ]
         )
     )
 
 
-def _noise(floors: Sequence[NoiseFloor], effects: Sequence[Effect]) -> Iterator[str]:
+def _noise(floors: Sequence[NoiseFloor], effects: Sequence[Effect], unit: str) -> Iterator[str]:
     """What rounding does to each probe in each rendering, and which verdicts it can reach."""
     for probe, render in dict.fromkeys((one.probe, one.render) for one in floors):
         own = [one for one in floors if (one.probe, one.render) == (probe, render)]
@@ -84,7 +122,7 @@ def _noise(floors: Sequence[NoiseFloor], effects: Sequence[Effect]) -> Iterator[
         judged = [one for one in effects if (one.probe, one.render) == (probe, render) and one.verdict is not None]
         below = sum(bool(one.below_noise) for one in judged)
         yield (
-            f"{probe}, {render}: rounding moves a margin by {min(errors):.2g} to {max(errors):.2g} nats (root mean "
+            f"{probe}, {render}: rounding moves a margin by {min(errors):.2g} to {max(errors):.2g} {unit} (root mean "
             f"square, {own[0].items} items scored again in float32); {below} of {len(judged)} judged effects lie below "
             f"the noise floor, nearer to 0 than {NOISE_FACTOR:g} times what it adds: their signs may be its doing."
         )
@@ -150,11 +188,15 @@ def _names(tables: Sequence[ScoreTable]) -> Iterator[str]:
 
 
 def _swaps_identity(table: ScoreTable) -> bool:
-    return any(item.design == "identity_swap" and item.pair is not None for item in table.items)
+    # A reward model reads a text as a whole and gives the names in it no probability.
+    return table.kind != "reward" and any(
+        item.design == "identity_swap" and item.pair is not None for item in table.items
+    )
 
 
 def _tokens(tables: Sequence[ScoreTable]) -> Iterator[str]:
-    for table in tables:
+    # Rewards are compared whatever tokens they were read from: they are not made of them.
+    for table in (one for one in tables if one.kind != "reward"):
         differing = int((table.token_codes != table.token_codes[:, :1]).any(axis=1).sum())
         if differing:
             yield (
@@ -230,3 +272,13 @@ def _rewards(effects: Sequence[Effect], series: Series) -> Iterator[str]:
 def _convention(rule: Rule) -> Iterator[str]:
     if rule.sesoi == DEFAULT_SESOI:
         yield ("The bound d = ln 1.25 = 0.22 nats (odds up by a quarter) is a convention: state your own with --sesoi.")
+
+
+def _odds_of_rewards(rule: Rule, series: Series) -> Iterator[str]:
+    if rule.reward_sesoi is None:
+        yield (
+            f"{', '.join(series.names)}: a margin of rewards is read as a log-odds, since under the usual loss of a "
+            "reward model sigmoid(r_a - r_b) is the probability that a is preferred to b; so d means the same odds as "
+            "for log-probabilities. Trained by another loss, a reward has a scale of its own: state its bound with "
+            "--reward-sesoi."
+        )

@@ -13,7 +13,7 @@ positive prefers the harmful text. Every measure is ``sum(weight[checkpoint] * m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
@@ -52,29 +52,30 @@ class Measure:
         return None if self.name == "difference" else self.measure_from
 
 
-def measures_of(series: Series, *, of_rewards: bool = False) -> tuple[Measure, ...]:
+def measures_of(series: Series) -> tuple[Measure, ...]:
     """Every measure a series supports: levels, each stage's shift, differences between the ends, implicit rewards.
 
-    Args:
-        of_rewards: the scores are a reward model's output, each model's in a unit of its own: two are subtracted only
-            where one was trained from the other, and there is nothing that an objective would make implicit.
+    A reward model's output has a unit of its own: two of them are subtracted only where one was trained from the
+    other, and there is nothing that an objective would make implicit.
     """
     stages = [checkpoint for checkpoint in series.checkpoints if checkpoint.reference is not None]
-    if of_rewards:
-        levels = (Measure("level", {name: 1.0}, name, unit="reward") for name in series.names)
-        return (*levels, *(replace(_shift(checkpoint), unit="reward") for checkpoint in stages))
+    ends = [name for name in series.leaves if series[name].quantity == "logprob"]
     return (
-        *(Measure("level", {name: 1.0}, name) for name in series.names),
+        *(Measure("level", {one.name: 1.0}, one.name, unit=_unit(one)) for one in series.checkpoints),
         *(_shift(checkpoint) for checkpoint in stages),
-        *(difference(one, other) for one, other in combinations(series.leaves, 2)),
-        *(_implicit_reward(checkpoint) for checkpoint in stages if checkpoint.objective != "none"),
+        *(difference(one, other) for one, other in combinations(ends, 2)),
+        *(implicit_reward(one, one.reference or "") for one in stages if one.objective != "none"),
     )
+
+
+def _unit(checkpoint: Checkpoint) -> Literal["nats", "reward"]:
+    return "reward" if checkpoint.quantity == "reward" else "nats"
 
 
 def _shift(checkpoint: Checkpoint) -> Measure:
     assert checkpoint.reference is not None
     weights = {checkpoint.name: 1.0, checkpoint.reference: -1.0}
-    return Measure("shift", weights, checkpoint.name, checkpoint.reference)
+    return Measure("shift", weights, checkpoint.name, checkpoint.reference, unit=_unit(checkpoint))
 
 
 def difference(one: str, other: str) -> Measure:
@@ -82,16 +83,16 @@ def difference(one: str, other: str) -> Measure:
     return Measure("difference", {other: 1.0, one: -1.0}, other, one)
 
 
-def _implicit_reward(checkpoint: Checkpoint) -> Measure:
-    assert checkpoint.reference is not None
+def implicit_reward(checkpoint: Checkpoint, reference: str) -> Measure:
+    """Beta times what the checkpoint adds to a reference's margin, by its preference objective."""
     scale = 1.0 if checkpoint.beta is None else checkpoint.beta
     per_token = checkpoint.objective == "dpo-norm"
     unit: Literal["nats", "nats/token"] = "nats/token" if per_token else "nats"
     return Measure(
         "implicit_reward",
-        {checkpoint.name: scale, checkpoint.reference: -scale},
+        {checkpoint.name: scale, reference: -scale},
         checkpoint.name,
-        checkpoint.reference,
+        reference,
         unit=unit if checkpoint.beta is None else "reward",
         beta=checkpoint.beta,
         per_token=per_token,

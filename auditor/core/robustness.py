@@ -202,7 +202,7 @@ class _Judge:
         self._effect = effect
         self._others = others
         self._bound = effect.sesoi
-        self._names = table.names[:, table.checkpoints.index(effect.checkpoint)]
+        self._names = table.names_at(effect.checkpoint)
 
     def verdict(self, measured: Measured, rows: IntArray, estimate: Estimate, interval: Interval) -> VerdictName:
         """With the controls asked in the same specification."""

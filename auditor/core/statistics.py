@@ -283,6 +283,17 @@ def difference(one: Estimate, other: Estimate) -> Estimate:
     return Estimate(one.value - other.value, float(np.sqrt(total)), one.clusters + other.clusters, freedom)
 
 
+def difference_interval(y: FloatArray, alpha: float) -> Interval:
+    """Where the difference of two new points lies, from points about one mean: `prediction_interval` without a line.
+
+    Args:
+        y: shape (n,), n at least 2.
+        alpha: two-sided error.
+    """
+    reach = float(np.std(y, ddof=1)) * float(np.sqrt(2)) * t_quantile(1 - alpha / 2, len(y) - 1)
+    return Interval(-reach, reach)
+
+
 def prediction_interval(x: FloatArray, y: FloatArray, at: float, reference_at: float, alpha: float) -> Interval:
     """Where the difference of two new points of a line lies, from points that lie along it.
 

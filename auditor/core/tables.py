@@ -38,7 +38,8 @@ class ScoreTable:
             checkpoints).
         candidate_codes: equal numbers in a column mean that rows of one match key may be compared, same shape: equal
             scored ids of the candidates, or a baseline in which what the candidates are drops out.
-        names: log p(words of the identity | frame) in nats, same shape; NaN where it was not asked for.
+        names: log p(words of the identity | frame) in nats, same shape; NaN where it was not asked for, and of rewards,
+            which say of no name how likely it is.
         straddles: at some checkpoint a token holds characters of both context and candidate, shape (n,).
         complete: every scored span includes the end of the turn.
         cells: the rows that answer one question each.
@@ -68,6 +69,10 @@ class ScoreTable:
         tokens = self.sides.tokens[:, -1]
         difference: FloatArray = tokens[:, 0] - tokens[:, 1]
         return difference
+
+    def names_at(self, checkpoint: str) -> FloatArray | None:
+        """log p(words of the identity | frame) of every item, shape (n,); None of rewards, which give names none."""
+        return None if self.kind == "reward" else self.names[:, self.checkpoints.index(checkpoint)]
 
     def values(self, measure: Measure, scoring: Scoring = "sum") -> FloatArray:
         """The measure of every item, shape (n,), in the measure's unit."""
@@ -158,6 +163,8 @@ def _token_codes(columns: Sequence[Rows], baselines: Sequence[Rows]) -> IntArray
 
 
 def _names(probe: Probe, rows: Rows) -> NameScores:
+    if rows.column.spans.kind == "reward":
+        return NameScores({})
     asked = [at for at, item in enumerate(probe.items) if item.design == "naming" and rows.at[at] >= 0]
     return NameScores.read(rows[at] for at in asked)
 

@@ -31,6 +31,7 @@ from auditor.core.contrasts import Mask
 from auditor.core.control_checks import ControlChecks
 from auditor.core.effects import MIN_THEME_CLUSTERS, Controls, Effect, VerdictName, interval_refused
 from auditor.core.refusals import Refusal
+from auditor.core.series import Quantity
 from auditor.core.statistics import FloatArray, Interval
 
 ALPHA = 0.05
@@ -43,13 +44,23 @@ class Rule:
 
     Attributes:
         sesoi: the smallest effect size of interest d, in nats of the summed margin. exp(d) is a ratio of odds, harmful
-            against affirming. The default ln 1.25 (odds up by a quarter, 50% to 55.6%) is a convention. Of rewards it
-            is in the reward's own unit. NaN where none is stated: then nothing is judged.
+            against affirming. The default ln 1.25 (odds up by a quarter, 50% to 55.6%) is a convention. NaN where none
+            is stated: then nothing is judged.
         seed: of the bootstrap's resamples.
+        reward_sesoi: the same of rewards, in their own unit, NaN likewise; None for ``sesoi``, which means the same
+            odds where a reward model was trained by the loss of Bradley & Terry (1952): sigmoid(r_a - r_b) is then
+            the probability that a is preferred to b.
     """
 
     sesoi: float = DEFAULT_SESOI
     seed: int = 0
+    reward_sesoi: float | None = None
+
+    def of(self, quantity: Quantity) -> Rule:
+        """The rule of one quantity's verdicts."""
+        if quantity == "logprob" or self.reward_sesoi is None:
+            return self
+        return replace(self, sesoi=self.reward_sesoi)
 
 
 def verdict(interval: Interval, bound: float, *, disparity: bool) -> VerdictName:

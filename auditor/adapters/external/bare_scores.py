@@ -18,12 +18,13 @@ import numpy as np
 
 from auditor.adapters.external.external_scorer import DETAIL
 from auditor.adapters.external.score_files import by_place, read_tables
-from auditor.adapters.external.score_mapping import SIDES, WORDS, Quantity, ScoreMapping
+from auditor.adapters.external.score_mapping import SIDES, WORDS, ScoreMapping
 from auditor.adapters.external.score_rows import ScoreRow, ScoreTable
 from auditor.core.items import DESIGNS, ROLES, VALENCES, Candidate, Card, Item, Probe
 from auditor.core.refusals import Reason, Refusal
 from auditor.core.score_columns import Column, ScoreColumns
 from auditor.core.scores import CandidateScore, CheckpointScores, ScoredItem, ScoreKind
+from auditor.core.series import Quantity
 from auditor.errors import NotComparableError, UsageError
 
 # What is held against a baseline names it, which only items of a probe can do.

@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import yaml
 
 from auditor.core.items import AFFIRMING, HARMFUL
+from auditor.core.series import QUANTITIES, Quantity
 from auditor.errors import UsageError, one_line
-
-Quantity = Literal["logprob", "reward"]
-QUANTITIES: tuple[Quantity, ...] = ("logprob", "reward")
 
 SIDES = (HARMFUL, AFFIRMING)
 # What a row says of a score, and of its item: as in a pair file, texts included.

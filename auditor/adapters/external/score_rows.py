@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, SupportsFloat
 
 from auditor.adapters.external.nested_keys import reach_into
-from auditor.adapters.external.score_mapping import ABOUT, SIDES, TEXTS, WORDS, Quantity, ScoreMapping
+from auditor.adapters.external.score_mapping import ABOUT, SIDES, TEXTS, WORDS, ScoreMapping
 from auditor.adapters.probe_files.pair_files import checked_text
 from auditor.adapters.probe_files.table_files import Row, TableFile, read_table
+from auditor.core.series import Quantity
 from auditor.errors import UsageError
 
 # Above 0 by no more than what rounding does to the logarithm of a probability near 1.

@@ -95,7 +95,9 @@ def read_levels(found: FoundRun) -> HistoryRun:
     leaves = [branch.leaf for branch in branches_of(results.series)]
     results = results.model_copy(update={"effects": tuple(one for one in results.effects if one.checkpoint in leaves)})
     run = Run(found.folder, results, found.manifest)
-    last = next(one for one in results.series if one.name == run.leaves[-1])
+    ends = [one for one in results.series if one.name in run.leaves]
+    # Reward models stand beside a series; its steps are those of the others.
+    last = ([one for one in ends if one.quantity == "logprob"] or ends)[-1]
     training = training_step(last.name, last.source)
     return HistoryRun(found.name, run, found.created, *training, tuple(_sets(run)), _unpaired(found))
 

@@ -14,6 +14,7 @@ from auditor.adapters.notebook.run_figures import FigureName, RunFigure, find_fi
 from auditor.adapters.notebook.run_html import run_html
 from auditor.adapters.run.attribution_tables import read_attributions
 from auditor.adapters.run.results_schema import AttributionRow, EffectRow, Results
+from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow
 from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, file_hash, read_manifest, read_results
 from auditor.adapters.run.run_status import INTERRUPTED, status_of
 from auditor.adapters.summaries.run_summary import summary_of
@@ -72,6 +73,20 @@ class AuditRun:
         side, and ``total``, which the parts of a cell add up to but for its ``completeness_error``.
         """
         return self.results.attributions
+
+    @property
+    def agreements(self) -> tuple[RewardAgreementRow, ...]:
+        """How far explicit rewards, implicit rewards and preferences agree, two at a time, on each probe.
+
+        The attributes are the keys of docs/run-folder.md: ``correlation`` of ranks and ``equal_signs`` over the items
+        that both have, with 95% intervals. What each of them says of each identity stands in ``reward_harms``.
+        """
+        return self.results.agreements
+
+    @property
+    def reward_harms(self) -> tuple[RewardHarmRow, ...]:
+        """What explicit rewards, implicit rewards and preferences say of each identity, in standard deviations."""
+        return self.results.reward_harms
 
     @property
     def cautions(self) -> tuple[str, ...]:

@@ -12,11 +12,9 @@ from auditor.adapters.printable import printable
 from auditor.adapters.report.charts import on_page, plots_of
 from auditor.adapters.report.figure_tables import file_name
 from auditor.adapters.report.figures import Plot
-from auditor.adapters.report.report_data import probes_of
+from auditor.adapters.report.probe_findings import probes_of
 from auditor.adapters.report.svg import Drawn
 from auditor.adapters.run.results_schema import Results
-from auditor.adapters.summaries.run_summary import summary_of
-from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import UsageError
 
 FigureName = Literal["slope", "parts", "forest", "heat", "against", "curves"]
@@ -96,9 +94,7 @@ def _prefix(manifest: Mapping[str, Any], name: str) -> str:
 
 
 def _places(results: Results, manifest: Mapping[str, Any]) -> Iterator[_Place]:
-    summary = summary_of(results, manifest)
-    bound = summary.sesoi or (DEFAULT_SESOI if summary.unit == "nats" else 0.0)
     for probe in probes_of(results, manifest, {}):
-        for leaf, plots in zip(probe.leaves, plots_of(probe, bound, summary.unit), strict=True):
+        for leaf, plots in zip(probe.leaves, plots_of(probe), strict=True):
             for name, plot in plots.named():
                 yield _Place(name, probe.name, leaf.branch.leaf, plot)

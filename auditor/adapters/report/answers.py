@@ -36,7 +36,7 @@ class Answer:
     Attributes:
         compared_with: its reference identities by name, empty where it has none or they are not known.
         themes: its levels within themes, in the order of the results; they are described, not judged.
-        at_start: harm was there at the first checkpoint of the path, which nothing is known before.
+        at_start: harm was there at the first of several checkpoints, which nothing is known before.
         trace: what the stages of the path did to a harm, in order; empty where there was none.
         altered_by: in words, the choices that alter the verdict.
         agreeing: in how many other specifications the verdict is the same.
@@ -131,7 +131,7 @@ def _answer(
         cell=cell,
         compared_with=references.get((last.probe, cell.axis, cell.identity), ()) if last.contrast == "excess" else (),
         themes=tuple(themed.get(_place(last), ())),
-        at_start=first is not None and first.verdict == "harm",
+        at_start=len(branch.path) > 1 and first is not None and first.verdict == "harm",
         trace=tuple(
             Trace(one.origin, one.measure_from or "", one.checkpoint, bool(one.in_step), bool(one.levelled_down))
             for one in (stage.shift for stage in cell.stages)

@@ -17,7 +17,8 @@ from auditor.adapters.report.carriers import MAX_SAID, Carrier, carriers_of
 from auditor.adapters.report.charts import on_page
 from auditor.adapters.report.contributors import Contributor
 from auditor.adapters.report.figure_tables import file_name
-from auditor.adapters.report.report_data import LeafFindings, ProbeFindings, ReportData
+from auditor.adapters.report.probe_findings import LeafFindings, ProbeFindings
+from auditor.adapters.report.report_data import ReportData
 from auditor.adapters.report.role_plot import MAX_PARTED, RolePlot
 from auditor.adapters.report.svg import Drawn
 from auditor.adapters.run.results_schema import AttributionRow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 from auditor.adapters.report.against_plot import AgainstPlot, AgainstRow
@@ -14,8 +14,8 @@ from auditor.adapters.report.figures import Mark, Plot
 from auditor.adapters.report.forest_plot import ForestPlot, ForestRow
 from auditor.adapters.report.heat_map import HeatCell, HeatMap, HeatRow
 from auditor.adapters.report.parts_plot import Part, PartsPlot, PartsRow
+from auditor.adapters.report.probe_findings import LeafFindings, ProbeFindings
 from auditor.adapters.report.probe_titles import title_of_all
-from auditor.adapters.report.report_data import LeafFindings, ProbeFindings
 from auditor.adapters.report.slope_chart import SlopeChart, SlopeLine
 from auditor.adapters.report.svg import PAGE, Drawn, drawing, inline_svg
 from auditor.adapters.run.results_schema import EffectRow
@@ -61,17 +61,16 @@ class LeafFigures:
     curves: Drawn | None = None
 
 
-def figures_of(probe: ProbeFindings, bound: float, prefix: str, unit: str = "nats") -> tuple[LeafFigures, ...]:
+def figures_of(probe: ProbeFindings, prefix: str) -> tuple[LeafFigures, ...]:
     """The figures at every leaf, drawn for the page.
 
     Args:
         prefix: of ids, so that they are unique on the page.
-        unit: of all numbers, in a word.
     """
     found = []
     # Where the title tells a design apart, the files do too.
     told = [probe.name] if probe.title == title_of_all(probe.title) else [probe.name, probe.design]
-    for at, (leaf, plots) in enumerate(zip(probe.leaves, plots_of(probe, bound, unit), strict=True)):
+    for at, (leaf, plots) in enumerate(zip(probe.leaves, plots_of(probe), strict=True)):
         drawn = {
             kind: on_page(plot, f"{prefix}l{at}{kind[0]}", file_name(*told, leaf.branch.leaf, kind))
             for kind, plot in plots.named()
@@ -95,15 +94,20 @@ def on_page(plot: Plot, prefix: str, name: str, table: Table | None = None) -> D
     return Drawn(svg, words, (table or plot.table()).csv(), f"{name}.csv")
 
 
-def plots_of(probe: ProbeFindings, bound: float, unit: str = "nats") -> tuple[LeafPlots, ...]:
+def plots_of(probe: ProbeFindings) -> tuple[LeafPlots, ...]:
     """What is to be drawn at every leaf; figures of one kind share an axis, so that branches can be compared.
 
-    Args:
-        unit: of all numbers, in a word; rewards have a unit at each leaf, so there no axis is shared.
+    Rewards have a unit at each leaf, so there no axis is shared.
     """
-    alone = [_at_leaf(probe, leaf, bound, unit) if leaf.judged else LeafPlots() for leaf in probe.leaves]
-    if unit != "nats" or len(alone) == 1:
-        return tuple(alone)
+    plots = [_at_leaf(probe, leaf) if leaf.judged else LeafPlots() for leaf in probe.leaves]
+    policies = [at for at, leaf in enumerate(probe.leaves) if not leaf.unit.of_rewards]
+    if len(policies) > 1:
+        for at, one in zip(policies, _on_one_axis([plots[at] for at in policies]), strict=True):
+            plots[at] = one
+    return tuple(plots)
+
+
+def _on_one_axis(alone: Sequence[LeafPlots]) -> tuple[LeafPlots, ...]:
     rows = tuple(row.mark for one in alone if one.forest for row in one.forest.rows)
     levels = tuple(mark for one in alone if one.slope for line in one.slope.lines for mark in line.marks if mark)
     moves = tuple(mark for one in alone if one.parts for mark in one.parts.marks())
@@ -118,7 +122,8 @@ def plots_of(probe: ProbeFindings, bound: float, unit: str = "nats") -> tuple[Le
     )
 
 
-def _at_leaf(probe: ProbeFindings, leaf: LeafFindings, bound: float, unit: str) -> LeafPlots:
+def _at_leaf(probe: ProbeFindings, leaf: LeafFindings) -> LeafPlots:
+    bound, unit = leaf.unit.bound, leaf.unit.word
     path, cells, reading = leaf.branch.path, leaf.judged, leaf.readings[0][0]
     intervals = "95%" if all(cell.last.verdict is None for cell in cells) else "adjusted"
     forest = ForestPlot(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditor.adapters.report.cells import Cell
-from auditor.adapters.run.results_schema import AgreementRow, Results, SpecificationRow
+from auditor.adapters.run.effect_parts import AgreementRow
+from auditor.adapters.run.results_schema import Results, SpecificationRow
 from auditor.core.specifications import Dimension
 
 DIMENSIONS: dict[Dimension, str] = {

@@ -30,10 +30,10 @@ from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
 from auditor.adapters.report.glosses import SCALE
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
 from auditor.adapters.report.report_data import ReportData, read_report
+from auditor.adapters.report.reward_views import RewardView, reward_views, signal_words
 from auditor.adapters.report.role_plot import MAX_PARTED
 from auditor.adapters.run.results_schema import EffectRow
-from auditor.adapters.run.run_folder import records
-from auditor.adapters.run.run_status import INTERRUPTED
+from auditor.adapters.run.run_status import INTERRUPTED, records
 from auditor.adapters.summaries.headlines import WHAT_AN_AUDIT_SAYS, headline_parts
 from auditor.adapters.summaries.run_summary import summary_of
 from auditor.core.metrics import METRICS
@@ -93,11 +93,9 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
     """
     data = read_report(run)
     summary = summary_of(data.results, data.manifest)
-    figures = {
-        probe.place: figures_of(probe, data.bound, f"f{at}", "reward" if data.of_rewards else "nats")
-        for at, probe in enumerate(data.probes)
-    }
+    figures = {probe.place: figures_of(probe, f"f{at}") for at, probe in enumerate(data.probes)}
     cards, attributed = records(data.manifest, "probes"), probe_views(data)
+    rewards = tuple(reward_views(data.results, data.probes, data.render))
     # Its hash lets exactly this script run: nothing may be added to it, not even a line break.
     script = "".join((data_folder("templates") / "report" / one).read_text(encoding="utf-8") for one in SCRIPTS)
     page = environment("report").get_template("page.html")
@@ -105,15 +103,15 @@ def render_report(run: Path, appearance: Appearance = "auto") -> str:
         data=data,
         appearance=appearance,
         interrupted=INTERRUPTED if summary.status == "interrupted" else "",
-        headline=headline_parts(summary.leaves, summary.metrics, judged=not data.unjudged),
+        headline=headline_parts(summary.leaves, summary.metrics, judged=not data.unit.unjudged),
         basis=summary.basis,
         what_it_says=WHAT_AN_AUDIT_SAYS,
-        bound=data.bound,
         leaves=tuple(branch.leaf for branch in data.branches),
         titles=data.titles,
-        sections=tuple(_sections(data, figures, attributed)),
+        sections=tuple(_sections(data, figures, attributed, rewards)),
         figures=figures,
         attributed=attributed,
+        rewards=rewards,
         cards=cards,
         asked=tuple(_asked(data, cards)),
         renders=_renders(data),
@@ -163,6 +161,7 @@ def environment(*folders: str) -> Environment:
         "becomes": becomes,
         "tally": tally,
         "probe_anchor": probe_anchor,
+        "signal_words": signal_words,
         "identity_anchor": lambda names: identity_anchor(*names),
     }
     return made
@@ -249,18 +248,21 @@ def brief(text: object, limit: int = 80) -> str:
 
 
 def _sections(
-    data: ReportData, figures: Mapping[tuple[str, str], Sequence[LeafFigures]], attributed: Sequence[ProbeView]
+    data: ReportData,
+    figures: Mapping[tuple[str, str], Sequence[LeafFigures]],
+    attributed: Sequence[ProbeView],
+    rewards: Sequence[RewardView],
 ) -> Iterator[Section]:
     """The sections this run fills; one that is empty is left out."""
     answer = (
         ("cautions", "Cautions", bool(data.cautions)),
-        ("table", "Every identity", bool(data.probes) and not data.unjudged),
+        ("table", "Every identity", bool(data.probes) and not data.unit.unjudged),
         ("audited", "What was asked", True),
         ("verdicts", "Every number", True),
     )
     method = (
         ("definitions", "Definitions", True),
-        ("nats", "How to read a nat", not data.of_rewards),
+        ("nats", "How to read a nat", not data.unit.of_rewards),
         ("attribution-method", "Attribution", bool(data.attributed.methods)),
         ("probes", "Probes", True),
         ("refusals", "Refusals", True),
@@ -272,6 +274,7 @@ def _sections(
     for anchor, words, filled in (
         ("series", "Series", data.staged),
         ("identities", "Identities", any(one.forest for own in figures.values() for one in own)),
+        ("agreement", "Rewards and preference", bool(rewards)),
         ("attribution", "Attribution", bool(attributed)),
         ("metrics", "Published metrics", bool(data.metrics)),
         ("cohens", "Standardised differences", bool(data.cohens)),

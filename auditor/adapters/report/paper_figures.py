@@ -55,9 +55,8 @@ def write_figures(run: Path, folder: Path) -> tuple[Path, ...]:
 
 
 def _plots(data: ReportData) -> Iterator[tuple[str, Plot]]:
-    unit = "reward" if data.of_rewards else "nats"
     for probe in data.probes:
-        for leaf, plots in zip(probe.leaves, plots_of(probe, data.bound, unit), strict=True):
+        for leaf, plots in zip(probe.leaves, plots_of(probe), strict=True):
             for kind, plot in (*plots.named(), *attribution_plots(probe.title, leaf.splits).named()):
                 yield file_name(probe.name, leaf.branch.leaf, kind), plot
 

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from auditor.adapters.run.attribution_tables import find_attributions
 from auditor.adapters.run.results_schema import Results
-from auditor.adapters.run.run_folder import ITEMS_FILE, is_private, read_manifest, read_results, records
+from auditor.adapters.run.run_folder import ITEMS_FILE, is_private, read_manifest, read_results
+from auditor.adapters.run.run_status import records
 from auditor.adapters.run.stored_scores import items_with_tokens, read_items
 from auditor.core.attributions import Attribution, Unit, by_role, minus
 from auditor.core.contrasts import Matching, match_items
@@ -95,7 +96,8 @@ def explain_item(run: Path, name: str, checkpoint: str | None = None) -> tuple[E
             is no pair.
     """
     results, manifest = read_results(run), read_manifest(run)
-    series = {one.name: one.reference for one in results.series}
+    series = {one.name: one.reference for one in results.series if one.quantity == "logprob"}
+    _refuse_rewards(run, results, checkpoint)
     if checkpoint is not None and checkpoint not in series:
         raise UsageError(
             f"there is no checkpoint {checkpoint!r} in the run",
@@ -112,7 +114,7 @@ def explain_item(run: Path, name: str, checkpoint: str | None = None) -> tuple[E
         references, why = {}, "the run did not keep the tokens of all its reference rows"
     used = {item: row, **references}
     ids = {*used, *(one["baseline"] for one in used.values() if one["baseline"])}
-    tables = _tables(run, results, probe, ids, _language(manifest, probe))
+    tables = _tables(run, list(series), probe, ids, _language(manifest, probe))
     wanted = (checkpoint,) if checkpoint is not None else _leaves(series)
     found = [
         _explained(run, table, item, name, series[name], why=why, private=private)
@@ -128,6 +130,17 @@ def explain_item(run: Path, name: str, checkpoint: str | None = None) -> tuple[E
             fix="Give an item of which the report shows a margin.",
         )
     return tuple(found)
+
+
+def _refuse_rewards(run: Path, results: Results, checkpoint: str | None) -> None:
+    """A reward is one number for a whole text: there are no tokens that it could be made of."""
+    rewards = [one.name for one in results.series if one.quantity == "reward"]
+    if checkpoint in rewards or len(rewards) == len(results.series):
+        raise UsageError(
+            f"{checkpoint or ', '.join(rewards)} gives a text one reward, and no number to any of its tokens",
+            where="--checkpoint" if checkpoint else str(run),
+            fix="Its rewards stand in items.parquet; explain a pair at a checkpoint that gives log-probabilities.",
+        )
 
 
 def _leaves(series: Mapping[str, str | None]) -> tuple[str, ...]:
@@ -187,9 +200,9 @@ def _language(manifest: Mapping[str, Any], probe: str) -> str:
     return str(known[0]) if isinstance(known, list) and len(known) == 1 else ""
 
 
-def _tables(run: Path, results: Results, probe: str, ids: Collection[str], language: str) -> list[ScoreTable]:
-    """The scores of a few items lined up over the series, a table for each rendering."""
-    scored = read_items(run, [one.name for one in results.series], probe, ids)
+def _tables(run: Path, names: Sequence[str], probe: str, ids: Collection[str], language: str) -> list[ScoreTable]:
+    """The scores of a few items lined up over checkpoints, a table for each rendering."""
+    scored = read_items(run, names, probe, ids)
     items = {key[2]: replace(of.item, language=language) for own in scored.values() for key, of in own.items()}
     scores = [
         CheckpointScores(name, {key: replace(of, item=items[key[2]]) for key, of in own.items()})

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from auditor.core.attributions import AttributionMethod
 from auditor.core.scores import Render
-from auditor.core.series import Objective
+from auditor.core.series import Objective, Quantity
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -29,6 +29,8 @@ class SeriesEntry(_Entry):
     objective: Objective
     objective_source: str
     beta: float | None
+    quantity: Quantity = "logprob"
+    other_references: tuple[str, ...] = ()
 
 
 class ProbeEntry(_Entry):

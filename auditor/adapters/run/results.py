@@ -8,27 +8,30 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import TypeVar
 
-from auditor.adapters.run.results_schema import (
+from auditor.adapters.run.effect_parts import (
     AgreementRow,
+    ControlsRow,
+    FormsRow,
+    PlausibleRow,
+    PooledRow,
+    Row,
+    ScalesRow,
+)
+from auditor.adapters.run.results_schema import (
     AttributionRow,
     CheckpointRow,
     ContributionRow,
-    ControlsRow,
     EffectRow,
-    FormsRow,
     NoiseFloorRow,
     PersistenceRow,
-    PlausibleRow,
-    PooledRow,
     RefusalRow,
     ReliabilityRow,
     Results,
-    Row,
-    ScalesRow,
     ScoringRow,
     SpecificationRow,
     TransitionsRow,
 )
+from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow, SensitivityRow
 from auditor.core.attributed import AttributedCell
 from auditor.core.control_checks import ControlChecks
 from auditor.core.effects import Effect
@@ -72,6 +75,16 @@ _PERSISTENCE_PATHS = {
     "disattenuated_low": "disattenuated_interval.low",
     "disattenuated_high": "disattenuated_interval.high",
 }
+_RANKS_PATHS = {
+    **_ENDS,
+    "correlation_low": "correlation_interval.low",
+    "correlation_high": "correlation_interval.high",
+}
+_SIGNS_PATHS = {
+    **_ENDS,
+    "equal_signs_low": "equal_signs_interval.low",
+    "equal_signs_high": "equal_signs_interval.high",
+}
 _Any = TypeVar("_Any", bound=Row)
 
 
@@ -91,6 +104,9 @@ def results_of(findings: Findings) -> Results:
         scorings=tuple(_row(ScoringRow, one) for one in findings.scorings),
         noise_floors=tuple(_row(NoiseFloorRow, one) for one in findings.noise_floors),
         attributions=attribution_rows(findings.attributions),
+        agreements=tuple(_row(RewardAgreementRow, one, _SIGNS_PATHS) for one in findings.agreements),
+        sensitivities=tuple(_row(SensitivityRow, one, _RANKS_PATHS) for one in findings.sensitivities),
+        reward_harms=tuple(_row(RewardHarmRow, one, _ENDS) for one in findings.reward_harms),
     )
 
 

@@ -5,11 +5,21 @@ The contract adds keys and never renames one. Absent numbers are null, never NaN
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field, model_validator
 
+from auditor.adapters.run.effect_parts import (
+    AgreementRow,
+    ControlsRow,
+    FormsRow,
+    Number,
+    PlausibleRow,
+    PooledRow,
+    Row,
+    ScalesRow,
+)
+from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow, SensitivityRow
 from auditor.core.attributions import AttributionLevel, AttributionMethod
 from auditor.core.contrasts import Contrast
 from auditor.core.effects import Controls, Origin, VerdictName
@@ -17,25 +27,10 @@ from auditor.core.items import Design, Role, Valence
 from auditor.core.refusals import Reason
 from auditor.core.reliability import Facet
 from auditor.core.scores import Render
-from auditor.core.series import Objective
+from auditor.core.series import Objective, Quantity
 from auditor.core.sides import Scoring
 from auditor.core.specifications import Dimension
 from auditor.core.statistics import Method
-
-
-def _null_for_no_number(value: object) -> object:
-    # An end of an interval that nothing is known of is no number either.
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_null_for_no_number)]
-
-
-class Row(BaseModel):
-    """A record of the file."""
-
-    # Later versions add keys, and their files must still be read here; written are the declared ones.
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class CheckpointRow(Row):
@@ -47,6 +42,8 @@ class CheckpointRow(Row):
     objective: Objective
     objective_source: str
     beta: float | None
+    quantity: Quantity = "logprob"
+    other_references: tuple[str, ...] = ()
 
 
 class RefusalRow(Row):
@@ -60,82 +57,6 @@ class RefusalRow(Row):
     checkpoint: str | None
     identity: str | None
     count: int
-
-
-class ControlsRow(Row):
-    """What the controls of an effect say, in the effect's unit; null where there is no such control.
-
-    ``form``: the effect minus the same effect in form-matched neutral pairs, its 95% interval unadjusted. ``band``: the
-    95% prediction interval of a disparity between two control identities with names as probable as these.
-    """
-
-    form_estimate: Number
-    form_se: Number
-    form_degrees: Number
-    form_low: Number
-    form_high: Number
-    form_clusters: int
-    band_low: Number
-    band_high: Number
-    name_logprob: Number
-    control_identities: int
-
-
-class FormsRow(Row):
-    """The effect beyond the word forms that were asked: two-way error over predicates and forms, 95% interval."""
-
-    se: Number
-    degrees: Number
-    low: Number
-    high: Number
-    forms: int
-
-
-class ScalesRow(Row):
-    """A disparity on other scales; null where one does not apply."""
-
-    standardised: Number
-    selection: Number
-    harmful: Number
-    affirming: Number
-    sharpening: Number
-    beyond_sharpening: Number
-    beyond_sharpening_low: Number
-    beyond_sharpening_high: Number
-
-
-class PooledRow(Row):
-    """A disparity partially pooled over the identities of its probe, and its error; it decides nothing."""
-
-    estimate: Number
-    se: Number
-    between: Number
-    identities: int
-
-
-class PlausibleRow(Row):
-    """A level over the pairs of which the model finds a side plausible; `auditor.core.plausibility`."""
-
-    share: Number
-    items: int
-    clusters: int
-    estimate: Number
-    low: Number
-    high: Number
-    verdict: VerdictName
-
-
-class AgreementRow(Row):
-    """A verdict in one dimension of other specifications: how many agree, and the worst of them."""
-
-    dimension: Dimension
-    examined: int
-    agreeing: int
-    worst: str
-    worst_estimate: Number
-    worst_low: Number
-    worst_high: Number
-    worst_verdict: VerdictName
 
 
 class EffectRow(Row):
@@ -348,3 +269,25 @@ class Results(Row):
     scorings: tuple[ScoringRow, ...] = ()
     noise_floors: tuple[NoiseFloorRow, ...] = ()
     attributions: tuple[AttributionRow, ...] = ()
+    agreements: tuple[RewardAgreementRow, ...] = ()
+    reward_harms: tuple[RewardHarmRow, ...] = ()
+    sensitivities: tuple[SensitivityRow, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_quantities(cls, content: Any) -> Any:
+        """Files of earlier versions say of effects alone, by their unit, that a checkpoint is a reward model."""
+        try:
+            if all("quantity" in one for one in content["series"]):
+                return content
+            rewards = {one["checkpoint"] for one in content["effects"] if _is_level_of_rewards(one)}
+            kinds = ("logprob", "reward")
+            series = [{"quantity": kinds[one["name"] in rewards], **one} for one in content["series"]]
+        except (KeyError, TypeError):
+            # No dictionary of an older file; whatever else is wrong with it the fields say.
+            return content
+        return {**content, "series": series}
+
+
+def _is_level_of_rewards(effect: Any) -> bool:
+    return (effect["measure"], effect["unit"]) == ("level", "reward")

@@ -270,12 +270,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def records(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """A list of objects in a manifest, empty where it is missing or something else."""
-    value = manifest.get(key)
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
 def is_private(manifest: Mapping[str, Any]) -> bool:
     """Whether a run keeps its texts out of what it writes."""
     request = manifest.get("request")

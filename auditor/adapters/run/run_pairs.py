@@ -18,6 +18,7 @@ from auditor.adapters.run.stored_scores import Key, StoredCheckpoint, read_check
 from auditor.core.items import Card, Item, Probe
 from auditor.core.run_changes import Changes, changes_between
 from auditor.core.scores import CheckpointScores, ScoredItem
+from auditor.core.series import Quantity
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import UsageError
 
@@ -46,6 +47,10 @@ class Run:
     def leaves(self) -> tuple[str, ...]:
         """Where its paths of training end, at least one."""
         return tuple(branch.leaf for branch in branches_of(self.results.series))
+
+    def quantity(self, checkpoint: str) -> Quantity:
+        """What a checkpoint of its series gives."""
+        return next(one.quantity for one in self.results.series if one.name == checkpoint)
 
     def model_type(self, checkpoint: str) -> str | None:
         """The family of a checkpoint's model, None where the manifest does not say."""
@@ -115,6 +120,8 @@ def pair_runs(
         UsageError: the tables of a run cannot be read.
     """
     cautions = (*_interruptions(before[0], after[0]), *_cautions(before[0].engine, after[0].engine))
+    if len({run.quantity(name) for run, name in (before, after)}) > 1:
+        return Pairing(None, "one is a reward model and the other is none", 0, 0, cautions)
     families = [run.model_type(name) for run, name in (before, after)]
     if None not in families and families[0] != families[1]:
         why = f"they are of different model families ({families[0]} and {families[1]})"
@@ -191,10 +198,12 @@ def level_at(run: Run, checkpoint: str | None) -> str:
                 f"the run has no checkpoint {checkpoint!r}", where=str(run.folder), fix=f"It has: {', '.join(names)}."
             )
         return checkpoint
-    if len(run.leaves) != 1:
+    # Reward models stand beside a series: where its training ends is said of the others.
+    leaves = [name for name in run.leaves if run.quantity(name) == "logprob"] or list(run.leaves)
+    if len(leaves) != 1:
         raise UsageError(
-            f"training ends in several checkpoints: {', '.join(run.leaves)}",
+            f"training ends in several checkpoints: {', '.join(leaves)}",
             where=str(run.folder),
             fix="Name one with --checkpoint NAME, or NAME=NAME where the two runs call it otherwise.",
         )
-    return run.leaves[0]
+    return leaves[0]

@@ -33,3 +33,9 @@ def require_complete(folder: Path, manifest: Mapping[str, Any]) -> None:
             where=str(folder),
             fix=CONTINUE,
         )
+
+
+def records(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """A list of objects in a manifest, empty where it is missing or something else."""
+    value = manifest.get(key)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -82,6 +82,7 @@ def read_items(
         UsageError: a table is missing or damaged, its scores are of no tokens, or an item's tokens were not kept.
     """
     chosen = (pc.field("probe") == probe) & pc.field("item").isin(pa.array(list(ids), pa.string()))
+    chosen &= pc.field("checkpoint").isin(pa.array(list(checkpoints), pa.string()))
     try:
         rows = pq.read_table(run / ITEMS_FILE, columns=["checkpoint", *_READ, *_NAMES, *_KINDS], filters=chosen)
         if rows["tokens"].null_count:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from auditor.adapters.report.level_units import LevelUnit
 from auditor.adapters.summaries.summary_schema import SummaryLeaf, SummaryMetric
-from auditor.adapters.summaries.verdict_tables import odds_words, unit_words
+from auditor.adapters.summaries.verdict_tables import odds_words
 from auditor.core.cohens_d import SD
 
 # Said wherever an answer stands.
@@ -35,28 +36,39 @@ def headline_parts(leaves: Sequence[SummaryLeaf], metrics: Sequence[SummaryMetri
     return _at_one(leaves[0]) if len(leaves) == 1 else list(_at_several(leaves))
 
 
-def basis_of(render: str, unit: str, sesoi: float | None, *, several: bool) -> str:
+def basis_of(render: str, units: Sequence[LevelUnit], *, several: bool) -> str:
     """What the answer rests on: rendering, bound d and reference; without a verdict, what stands in its place.
 
     Args:
-        unit: of levels, ``nats`` or ``reward``.
-        sesoi: None where no verdict was given.
+        units: of levels; that of policies leads where there are any.
         several: whether training has several ends.
     """
+    leading, *beside = units
+    return _basis(render, leading, several=several) + "".join(map(_beside, beside))
+
+
+def _beside(unit: LevelUnit) -> str:
+    if unit.sesoi is None:
+        return ""
+    return f" At a reward model the margin is one of rewards, and d = {_bound(unit.sesoi)} {unit.words}."
+
+
+def _basis(render: str, unit: LevelUnit, *, several: bool) -> str:
+    sesoi = unit.sesoi
     where = ", at each checkpoint that no other was trained from" if several else ""
     read = f"Read in {render} rendering{where}."
-    if sesoi is None and unit != "nats":
+    if unit.unjudged:
         return (
             f"{read} Estimates stand with 95% intervals, in units of each reward model. What difference would matter "
             "is not known of a reward; stated with --sesoi, it gives verdicts."
         )
     if sesoi is None:
         return f"{read} Estimates stand with 95% intervals; none has a verdict."
-    odds = f" (odds of the harmful text {odds_words(math.exp(sesoi))})" if unit == "nats" else ""
+    odds = f" (odds of the harmful text {odds_words(math.exp(sesoi))})" if not unit.of_rewards else ""
     return (
         f"{read} Harm means: the whole adjusted interval of the disparity of an identity (its excess over its "
         "reference identity), or of its preference where a probe has no reference rows, lies above the bound "
-        f"d = {_bound(sesoi)} {unit_words(unit)}{odds}, and a disparity survives the controls of its probe."
+        f"d = {_bound(sesoi)} {unit.words}{odds}, and a disparity survives the controls of its probe."
     )
 
 

@@ -8,6 +8,7 @@ from auditor.adapters.report.remarks import group_cautions
 from auditor.adapters.run.lost_items import OF_ITEMS
 from auditor.adapters.run.run_folder import REPORT
 from auditor.adapters.run.run_status import INTERRUPTED
+from auditor.adapters.summaries.agreement_block import agreement_block
 from auditor.adapters.summaries.attribution_lines import attribution_line
 from auditor.adapters.summaries.headlines import WHAT_AN_AUDIT_SAYS
 from auditor.adapters.summaries.markdown_text import fenced, folded, markdown_text
@@ -25,7 +26,8 @@ def markdown_summary(summary: RunSummary, *, with_page: bool) -> str:
         with_page: whether the run's page lies beside, to be linked.
     """
     blocks = [f"## Audit: {markdown_text(summary.headline)}", *interruption(summary), how_it_was_read(summary)]
-    blocks += [*verdict_blocks(summary), *attribution_line(summary), *caution_blocks(summary)]
+    blocks += [*verdict_blocks(summary), *agreement_block(summary), *attribution_line(summary)]
+    blocks += caution_blocks(summary)
     command = [fenced(summary.command)] if summary.command else []
     blocks.append(folded("What was audited", what_was_audited(summary), *command))
     if with_page:

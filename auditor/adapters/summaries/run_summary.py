@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from auditor.adapters.report.cells import Cell, Stage, cells_of
-from auditor.adapters.report.report_data import MEASURES, headline_render
+from auditor.adapters.report.level_units import LevelUnit, level_units
+from auditor.adapters.report.probe_findings import MEASURES, headline_render
 from auditor.adapters.run.branches import Branch, branch_to, branches_of
 from auditor.adapters.run.results_schema import EffectRow, Results
-from auditor.adapters.run.run_folder import records
-from auditor.adapters.run.run_status import status_of
+from auditor.adapters.run.run_status import records, status_of
 from auditor.adapters.summaries.attribution_lines import largest_parts
 from auditor.adapters.summaries.headlines import basis_of, headline_parts
 from auditor.adapters.summaries.summary_schema import (
@@ -55,14 +55,13 @@ def summary_of(results: Results, manifest: Mapping[str, Any], checkpoint: str | 
     cells = tuple(_cells(measured, branches, names, renders, render))
     metrics = tuple(_metrics(results.effects, [one.leaf for one in branches]))
     probes = len({probe for probe, _ in measured})
-    leaves = tuple(_leaf(branch, cells, probes) for branch in branches)
-    levels = [one for one in results.effects if one.measure == "level"]
-    unit = "reward" if any(one.unit == "reward" for one in levels) else "nats"
-    sesoi = next((one.sesoi for one in levels if one.sesoi is not None), None)
+    units = level_units(results)
+    leaves = tuple(_leaf(branch, cells, probes, units[branch.quantity]) for branch in branches)
+    told = [units[kind] for kind in units if any(branch.quantity == kind for branch in branches)]
     return RunSummary(
         schema_version=1,
-        headline="".join(headline_parts(leaves, metrics, judged=unit == "nats" or bool(sesoi))),
-        basis=basis_of(render, unit, sesoi, several=len(leaves) > 1) if probes and render else "",
+        headline="".join(headline_parts(leaves, metrics, judged=not told[0].unjudged)),
+        basis=basis_of(render, told, several=len(leaves) > 1) if probes and render else "",
         status=status_of(manifest),
         auditor=str(manifest.get("auditor", "")),
         created=str(manifest.get("created", "")),
@@ -70,8 +69,8 @@ def summary_of(results: Results, manifest: Mapping[str, Any], checkpoint: str | 
         request_id=str(manifest.get("request_id", "")),
         render=render,
         renders=tuple(renders),
-        unit=unit,
-        sesoi=sesoi,
+        unit=told[0].word,
+        sesoi=told[0].sesoi,
         series=tuple(_checkpoints(results, manifest)),
         leaves=leaves,
         probes=tuple(map(_probe, records(manifest, "probes"))),
@@ -80,6 +79,8 @@ def summary_of(results: Results, manifest: Mapping[str, Any], checkpoint: str | 
         cautions=results.cautions,
         refusals=tuple(_refusals(results)),
         attributions=() if render is None else tuple(largest_parts(results, measured, branches, render)),
+        agreements=tuple(one for one in results.agreements if one.render == render),
+        reward_harms=tuple(one for one in results.reward_harms if one.render == render),
     )
 
 
@@ -150,7 +151,7 @@ def _metrics(effects: Iterable[EffectRow], leaves: Sequence[str]) -> Iterator[Su
             yield SummaryMetric(**{name: getattr(one, name) for name in SummaryMetric.model_fields})
 
 
-def _leaf(branch: Branch, cells: Iterable[SummaryCell], probes: int) -> SummaryLeaf:
+def _leaf(branch: Branch, cells: Iterable[SummaryCell], probes: int, unit: LevelUnit) -> SummaryLeaf:
     own = [one for one in cells if one.headline and one.checkpoint == branch.leaf]
     harmful = [one for one in own if one.verdict == "harm"]
     return SummaryLeaf(
@@ -162,6 +163,8 @@ def _leaf(branch: Branch, cells: Iterable[SummaryCell], probes: int) -> SummaryL
         probes_read=probes,
         counts={verdict: sum(one.verdict == verdict for one in own) for verdict in _VERDICTS},
         without_verdict=sum(one.verdict is None for one in own),
+        unit=unit.word,
+        sesoi=unit.sesoi,
     )
 
 
@@ -173,6 +176,7 @@ def _checkpoints(results: Results, manifest: Mapping[str, Any]) -> Iterator[Summ
             source=one.source,
             reference=one.reference,
             objective=one.objective,
+            quantity=one.quantity,
             fingerprint=str(prints.get(one.name) or ""),
         )
 

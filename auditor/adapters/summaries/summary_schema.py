@@ -6,14 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from auditor.adapters.run.results_schema import Number, Row
+from auditor.adapters.run.effect_parts import Number, Row
+from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow
 from auditor.adapters.run.run_status import Status
 from auditor.core.attributions import AttributionMethod
 from auditor.core.effects import Controls, Origin, VerdictName
 from auditor.core.items import Design
 from auditor.core.refusals import Reason
 from auditor.core.scores import Render
-from auditor.core.series import Objective
+from auditor.core.series import Objective, Quantity
 from auditor.core.specifications import Dimension
 
 SummaryReading = Literal["disparity", "preference"]
@@ -27,6 +28,7 @@ class SummaryCheckpoint(Row):
     reference: str | None
     objective: Objective
     fingerprint: str
+    quantity: Quantity = "logprob"
 
 
 class SummaryProbe(Row):
@@ -137,6 +139,8 @@ class SummaryLeaf(Row):
     probes_read: int = Field(description="probes with pairs, of which margins are read")
     counts: dict[VerdictName, int]
     without_verdict: int
+    unit: str = Field("nats", description="of levels there: nats, or reward at a reward model")
+    sesoi: float | None = Field(None, description="the bound d there, null where no verdict was given")
 
 
 class SummaryRefusal(Row):
@@ -159,8 +163,8 @@ class RunSummary(Row):
     request_id: str
     render: Render | None = Field(description="the headline rendering; null where nothing was measured")
     renders: tuple[str, ...]
-    unit: str = Field(description="of levels: nats, or reward for a reward model's own unit")
-    sesoi: float | None = Field(description="the bound d, null where no verdict was given")
+    unit: str = Field(description="of levels: nats, or reward where all checkpoints are reward models")
+    sesoi: float | None = Field(description="the bound d in that unit, null where no verdict was given")
     series: Annotated[tuple[SummaryCheckpoint, ...], Field(min_length=1)]
     leaves: Annotated[tuple[SummaryLeaf, ...], Field(min_length=1)]
     probes: tuple[SummaryProbe, ...]
@@ -169,3 +173,5 @@ class RunSummary(Row):
     cautions: tuple[str, ...]
     refusals: tuple[SummaryRefusal, ...]
     attributions: tuple[SummaryAttribution, ...] = ()
+    agreements: tuple[RewardAgreementRow, ...] = Field((), description="as in results.json, in the headline rendering")
+    reward_harms: tuple[RewardHarmRow, ...] = Field((), description="likewise")

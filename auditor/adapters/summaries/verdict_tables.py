@@ -49,7 +49,8 @@ def verdict_blocks(summary: RunSummary) -> Iterator[str]:
         for (probe, design), cells in groups.items():
             title = markdown_text(titles.get(probe, probe), TITLE)
             more = ": response to a declaration" if design == "responsiveness" else ""
-            where = f", at {markdown_text(leaf.checkpoint, NAME)}" if len(summary.leaves) > 1 else ""
+            kind = "the reward model " if leaf.unit == "reward" and summary.unit == "nats" else ""
+            where = f", at {kind}{markdown_text(leaf.checkpoint, NAME)}" if len(summary.leaves) > 1 else ""
             yield f"### {title}{more}{where}"
             yield _CAPTIONS.get((design, cells[0].reading), "")
             yield from _group(summary, leaf, cells)
@@ -85,11 +86,11 @@ def _leans(cell: SummaryCell) -> bool:
 
 
 def _table(summary: RunSummary, leaf: SummaryLeaf, cells: Sequence[SummaryCell]) -> Iterator[str]:
-    nats, staged = summary.unit == "nats", any(map(_origins, cells))
+    nats, staged = leaf.unit == "nats", any(map(_origins, cells))
     judged = any(one.verdict for one in cells)
     renders = [render for render in summary.renders if render != summary.render]
     elsewhere = {(*_subject(one), one.render): one for one in summary.cells if one.checkpoint == leaf.checkpoint}
-    headings = ["identity", f"{unit_words(summary.unit)}:", "adjusted interval:" if judged else "95% interval:"]
+    headings = ["identity", f"{unit_words(leaf.unit)}:", "adjusted interval:" if judged else "95% interval:"]
     headings += [*(["odds:"] if nats else []), "verdict", *(["where it came from"] if staged else [])]
     headings += [f"in {render} rendering" for render in renders]
     rows = []
