@@ -34,6 +34,7 @@ class CompareOptions(TypedDict, total=False):
         axis: one or several.
         template_arg: arguments of the chat template.
         reference: checkpoint -> what it was trained from; of several, the first, and the others for comparison.
+        head: reward model of several outputs -> the output that is its reward.
         objective: checkpoint -> ``dpo``, ``dpo-norm`` or ``none``.
         beta: of the preference objective, for all, or by checkpoint.
         sesoi: d, the smallest effect size of interest, nats.
@@ -56,6 +57,7 @@ class CompareOptions(TypedDict, total=False):
     template_arg: Mapping[str, Any]
     end: str
     reference: Mapping[str, str | Iterable[str]]
+    head: Mapping[str, str]
     objective: Mapping[str, str]
     beta: float | Mapping[str, float]
     sesoi: float | None
@@ -218,6 +220,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "chat_template": _path,
     "map": _pairs,
     "reference": _references,
+    "head": _pairs,
     "objective": _pairs,
     "beta": _betas,
     "template_arg": _yaml_pairs,

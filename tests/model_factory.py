@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,13 @@ import torch
 import transformers
 from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 TokenizerKind = Literal["byte_bpe", "metaspace"]
 
@@ -205,6 +212,39 @@ def new_model(arch: str, seed: int, vocab_size: int = VOCAB_SIZE, **overrides: A
     return model.to(dtype=getattr(torch, dtype)).eval()
 
 
+def make_reward_model(
+    folder: str | Path,
+    arch: str = "llama",
+    seed: int = 0,
+    outputs: Sequence[str] = ("LABEL_0",),
+    chat_template: str | None = CHAT_TEMPLATE,
+    **overrides: Any,
+) -> PreTrainedModel:
+    """Make a random reward model and its tokenizer, save both in ``folder`` and return the model.
+
+    Args:
+        arch: one of ``ARCHITECTURES``, or any whose settings ``overrides`` bring.
+        outputs: names of what its head gives.
+        overrides: any config field.
+    """
+    make_tokenizer(folder, chat_template=chat_template)
+    settings = {
+        "vocab_size": VOCAB_SIZE,
+        "initializer_range": 0.2,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 2,
+        "id2label": dict(enumerate(outputs)),
+        "label2id": {name: at for at, name in enumerate(outputs)},
+        **_CONFIGS.get(arch, {}),
+        **overrides,
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(arch, **settings))
+    return save_model(model.eval(), folder)
+
+
 def save_model(model: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
     """Save as safetensors without a progress bar; returns the model."""
     Path(folder).mkdir(parents=True, exist_ok=True)
@@ -274,7 +314,9 @@ def save_lora(base: str | Path, folder: str | Path, seed: int, vocab_size: int |
         # peft warns of resized and of tied embeddings, both meant here.
         warnings.simplefilter("ignore")
         torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_pretrained(str(base))
+        model: Any = AutoModelForCausalLM.from_pretrained(str(base))
+        if settings["task_type"] == "SEQ_CLS":
+            model = AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=1)
         if vocab_size is not None:
             model.resize_token_embeddings(vocab_size, mean_resizing=False)
         wrapped = get_peft_model(model, LoraConfig(**settings))

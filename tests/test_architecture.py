@@ -73,6 +73,8 @@ MODEL_ADAPTERS = {
     "auditor.adapters.hf.preference_tokens",
     "auditor.adapters.hf.read_ahead",
     "auditor.adapters.hf.rendering",
+    "auditor.adapters.hf.reward_texts",
+    "auditor.adapters.hf.rewards",
     "auditor.adapters.hf.softmax",
     "auditor.adapters.hf.tensor_places",
     "auditor.adapters.hf.token_words",

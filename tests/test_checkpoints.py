@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from model_factory import CHAT_TEMPLATE, make_model, make_tokenizer, save_lora
-from transformers import AutoModelForSequenceClassification, LlamaConfig
+from model_factory import CHAT_TEMPLATE, make_model, make_reward_model, make_tokenizer, save_lora
+from transformers import AutoModelForSequenceClassification, BertConfig
 
 from auditor.adapters.hf import checkpoints, hub
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerprint, resolve
@@ -168,13 +169,45 @@ def test_single_file(copy: Path) -> None:
         _resolve(str(copy / "base" / "model.safetensors"))
 
 
-def test_reward_models_wait_for_a_later_version(tmp_path: Path) -> None:
-    config = LlamaConfig(
-        vocab_size=50, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
-    )
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelLoadError, match=r"reward model .* this version can't audit"):
-        _resolve(str(tmp_path))
+class TestRewardModels:
+    def test_one_output_is_the_reward(self, tmp_path: Path) -> None:
+        make_reward_model(tmp_path / "rm")
+        files = _resolve(str(tmp_path / "rm"))
+        assert (files.quantity, files.heads, files.head, files.output, files.pad_id) == (
+            "reward",
+            ("LABEL_0",),
+            "LABEL_0",
+            0,
+            2,
+        )
+
+    def test_of_several_none_is_chosen(self, tmp_path: Path) -> None:
+        make_reward_model(tmp_path / "rm", outputs=("helpful", "harmless"))
+        files = _resolve(str(tmp_path / "rm"))
+        assert (files.heads, files.head, files.output) == (("helpful", "harmless"), None, None)
+
+    def test_the_output_decides_a_score_and_so_the_fingerprint(self, tmp_path: Path) -> None:
+        make_reward_model(tmp_path / "rm", outputs=("helpful", "harmless"))
+        files = _resolve(str(tmp_path / "rm"))
+        assert len({fingerprint(replace(files, head=head)) for head in files.heads}) == 2
+
+    def test_a_language_model_has_none(self, made: Path) -> None:
+        files = _resolve(str(made / "base"))
+        assert (files.quantity, files.heads, files.head, files.output, files.pad_id) == (
+            "logprob",
+            (),
+            None,
+            None,
+            None,
+        )
+
+    def test_an_encoder_is_refused(self, tmp_path: Path) -> None:
+        config = BertConfig(
+            vocab_size=50, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+        )
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+        with pytest.raises(ModelLoadError, match=r"BertForSequenceClassification\) is no decoder"):
+            _resolve(str(tmp_path))
 
 
 def test_tags_are_the_adapters_own(copy: Path) -> None:

@@ -12,7 +12,6 @@ import transformers
 from auditor.adapters.hf import model_configs
 from auditor.adapters.hf.model_configs import (
     context_window,
-    is_reward_model,
     packing_obstacle,
     read_adapter_config,
     read_model_config,
@@ -57,13 +56,6 @@ def test_remote_code_is_refused_unless_trusted(tmp_path: Path) -> None:
 
 def test_remote_code_that_is_not_needed_is_no_obstacle(tmp_path: Path) -> None:
     assert _read(tmp_path, model_type="llama", auto_map={"AutoModelForCausalLM": "modeling_own.Own"})
-
-
-def test_reward_models_are_known_by_architecture_and_by_adapter() -> None:
-    assert is_reward_model({"architectures": ["LlamaForSequenceClassification"]})
-    assert is_reward_model({"architectures": ["LlamaForCausalLM"]}, {"task_type": "SEQ_CLS"})
-    assert not is_reward_model({"architectures": ["LlamaForCausalLM"]}, {"task_type": "CAUSAL_LM"})
-    assert not is_reward_model({})
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import shutil
+import warnings
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +12,10 @@ from typing import Any
 
 import pytest
 import torch
-from model_factory import CHAT_TEMPLATE, make_model, make_series, make_tokenizer, save_lora
-from transformers import ByT5Tokenizer, PreTrainedModel
+from model_factory import CHAT_TEMPLATE, make_model, make_reward_model, make_series, make_tokenizer, save_lora
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, ByT5Tokenizer, PreTrainedModel
 
 from auditor.adapters.hf import models
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
@@ -254,3 +258,58 @@ def test_broken_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text('{"model": 1}')
     with pytest.raises(ModelLoadError, match="could not be loaded"):
         load_tokenizer(_files(tmp_path), LoadPolicy())
+
+
+@pytest.fixture(scope="session")
+def rewards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reward model, and two adapters that make reward models of one language model."""
+    folder = tmp_path_factory.mktemp("rewards")
+    make_series(folder, n=1)
+    make_reward_model(folder / "rm", outputs=("helpful", "harmless"))
+    for seed, name in enumerate(("one", "two"), start=1):
+        save_lora(folder / "base", folder / name, seed=seed, task_type="SEQ_CLS")
+    return folder
+
+
+class TestRewardModels:
+    def test_a_whole_one(self, rewards: Path, shelf: ModelShelf) -> None:
+        own = AutoModelForSequenceClassification.from_pretrained(str(rewards / "rm")).eval()
+        with shelf.take(_files(rewards / "rm")) as model:
+            assert type(model) is type(own)
+            assert not any(one.requires_grad for one in model.parameters())
+            assert torch.equal(_logits(model), _logits(own))
+        assert shelf.notes == ()
+
+    def test_adapters_on_a_language_model_share_it_and_bring_their_heads(
+        self, rewards: Path, shelf: ModelShelf
+    ) -> None:
+        found = {}
+        for name in ("one", "two", "one"):
+            with shelf.take(_files(rewards / name)) as model:
+                logits = _logits(model)
+            assert found.setdefault(name, logits) is logits or torch.equal(found[name], logits)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                base = AutoModelForSequenceClassification.from_pretrained(str(rewards / "base"), num_labels=1)
+                peft = PeftModel.from_pretrained(base, str(rewards / name)).eval()
+            with torch.no_grad():
+                assert torch.equal(logits, peft(input_ids=IDS).logits)
+        assert not torch.equal(found["one"], found["two"])
+        assert shelf.loads == 1
+
+    def test_the_language_model_itself_is_another_model(self, rewards: Path, shelf: ModelShelf) -> None:
+        for name, width in (("base", 400), ("one", 1), ("base", 400)):
+            with shelf.take(_files(rewards / name)) as model:
+                assert _logits(model).shape[-1] == width
+        assert shelf.loads == 3
+
+    def test_a_head_that_would_be_random_is_an_error(self, rewards: Path, shelf: ModelShelf, tmp_path: Path) -> None:
+        shutil.copytree(rewards / "rm", tmp_path / "rm")
+        weights = load_file(tmp_path / "rm" / "model.safetensors")
+        del weights["score.weight"]
+        save_file(weights, tmp_path / "rm" / "model.safetensors", {"format": "pt"})
+        with (
+            pytest.raises(ModelLoadError, match=r"1 tensors .* would be random: score\.weight"),
+            shelf.take(_files(tmp_path / "rm")),
+        ):
+            pass

@@ -69,7 +69,7 @@ OTHER: dict[str, Any] = {
     "reward_sesoi": 2.0,
     "device": "cpu", "dtype": "bfloat16", "device_map": "auto", "allow_mixed_precision": True,
     "trust_remote_code": True, "allow_pickle": True, "tier": Tier.quick, "axis": ["gender"], "map": ["a=b"],
-    "language": "fr",
+    "language": "fr", "head": ["a=b"],
 }  # fmt: skip
 SAME: dict[str, Any] = {
     "config": Path("c"), "probe": ["p"], "batch_size": "4", "no_cache": True, "out": Path("o"), "dry_run": True,

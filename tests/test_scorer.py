@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ import numpy as np
 import pytest
 import torch
 from fake_scores import probe_of
-from model_factory import make_model, make_tokenizer
+from model_factory import make_model, make_reward_model, make_tokenizer
 from real_scores import files_of, pairs, score, scorer_of
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+from auditor.adapters.cache.score_store import ScoreStore
 from auditor.adapters.hf import models
 from auditor.adapters.hf import scorer as scorer_module
-from auditor.adapters.hf.checkpoints import LoadPolicy, fingerprint
+from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerprint
 from auditor.adapters.hf.engine import NonFiniteLogitsError
+from auditor.adapters.hf.kept_scores import KeptScores
 from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.rendering import ChatTemplate
 from auditor.adapters.hf.scorer import HFScorer
 from auditor.adapters.hf.sequences import Scored
 from auditor.core.items import Candidate, Item, Message
@@ -303,3 +307,109 @@ def test_prepare_needs_no_weights(llama_series: dict[str, Path]) -> None:
     # Four pairs and a triple plain; the conversation as well in chat.
     assert work.texts == (4 * 2 + 3) + (4 * 2 + 3 + 2)
     assert work.tokens == int(work.sequences.lengths.sum())
+
+
+class TestRewardModels:
+    @pytest.fixture
+    def folders(self, llama_series: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
+        make_reward_model(tmp_path / "rm")
+        return {"dpo": llama_series["dpo"], "rm": tmp_path / "rm"}
+
+    def test_the_value_is_the_models_own_of_the_whole_text(self, folders: dict[str, Path]) -> None:
+        found = score(scorer_of(folders, "plain", "chat"), "rm", PROBE)
+        model = AutoModelForSequenceClassification.from_pretrained(folders["rm"]).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folders["rm"])
+        assert len(found.scored) == 2 * len(ROWS)
+        assert found.notes == ()
+        for item, (context, *texts) in zip(PROBE.items, ROWS, strict=True):
+            for render in ("plain", "chat"):
+                scored = found.scored["probe", render, item.id]
+                assert (scored.kind, scored.complete) == ("reward", True)
+                for candidate, text in zip(scored.candidates, texts, strict=True):
+                    turns = [{"role": "user", "content": context}, {"role": "assistant", "content": text.lstrip()}]
+                    ids = (
+                        tokenizer.apply_chat_template(turns, return_dict=True)["input_ids"]
+                        if render == "chat"
+                        else tokenizer(context + text + tokenizer.eos_token)["input_ids"]
+                    )
+                    with torch.no_grad():
+                        own = float(model(input_ids=torch.tensor([ids])).logits[0, 0])
+                    assert candidate.total == pytest.approx(own, abs=5e-5)
+
+    def test_beside_a_language_model_neither_changes(self, folders: dict[str, Path]) -> None:
+        both = scorer_of(folders, "plain")
+        for name in folders:
+            beside = score(both, name, PROBE)
+            assert_equal(beside, score(scorer_of({name: folders[name]}, "plain"), name, PROBE))
+            assert beside.work["forward"] == {"dpo": "packed", "rm": "padded"}[name]
+
+    def test_margins_do_not_change_where_all_rewards_are_centred(self, folders: dict[str, Path]) -> None:
+        """TRL's center_rewards_coefficient moves all rewards by a constant, as a bias of the head would."""
+        plain = line_up(PROBE, "plain", [score(scorer_of(folders), "rm", PROBE)]).sides
+
+        class Shifted(ModelShelf):
+            @contextmanager
+            def take(self, files: CheckpointFiles) -> Iterator[Any]:
+                with super().take(files) as model:
+                    head: Any = model.get_submodule("score")
+                    head.bias = torch.nn.Parameter(torch.tensor([3.0]), requires_grad=False)
+                    yield model
+
+        shifted = line_up(PROBE, "plain", [score(scorer_of(folders, shelf=Shifted(LoadPolicy())), "rm", PROBE)]).sides
+        np.testing.assert_allclose(shifted.totals - plain.totals, 3.0, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(shifted.margins(), plain.margins(), rtol=0, atol=1e-5)
+
+    def test_its_own_template(self, folders: dict[str, Path]) -> None:
+        tokenizer = AutoTokenizer.from_pretrained(folders["rm"])
+        own = ChatTemplate(tokenizer, template="{% for m in messages %}[{{ m.content }}]{% endfor %}")
+        scorer = scorer_of(folders, "chat", own_templates={"rm": own})
+        found = {name: score(scorer, name, PROBE) for name in folders}
+        contexts = {name: one.scored["probe", "chat", "0"].context for name, one in found.items()}
+        assert contexts["rm"] == "[My neighbour is a teacher and]["
+        assert contexts["dpo"].startswith("<|user|>")
+        assert found["rm"].notes == ("rm: asked in its own chat template, not in that of the series",)
+
+    def test_kept_rewards_are_not_asked_for_again(
+        self, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = ScoreStore.open(tmp_path / "store")
+        scorer = scorer_of(folders, "plain")
+        scorer.keep_in = lambda identity, _: KeptScores((store,), identity)
+        first = score(scorer, "rm", PROBE)
+        more = probe_of(*pairs([*ROWS, ("New", " one", " two")]))
+        passed: list[Scored] = []
+        plain = scorer_module.score_sequences
+
+        def watched(*arguments: Any, **options: Any) -> Iterator[Scored]:
+            for found in plain(*arguments, **options):
+                passed.append(found)
+                yield found
+
+        monkeypatch.setattr(scorer_module, "score_sequences", watched)
+        second = score(scorer, "rm", more)
+        assert sum(len(found.positions) for found in passed) == 2
+        assert second.work["recalled"] == 2 * len(ROWS)
+        for key, one in first.scored.items():
+            assert [one.total for one in second.scored[key].candidates] == [one.total for one in one.candidates]
+        store.close()
+
+    def test_a_number_that_is_none_names_its_item(self, folders: dict[str, Path]) -> None:
+        class Broken(ModelShelf):
+            @contextmanager
+            def take(self, files: CheckpointFiles) -> Iterator[Any]:
+                with super().take(files) as model:
+                    model.get_parameter("score.weight")[0, 0] = torch.inf
+                    yield model
+
+        with pytest.raises(ModelLoadError, match=r"rm: .*for item '\d' of probe 'probe' hold NaN or infinity"):
+            score(scorer_of(folders, shelf=Broken(LoadPolicy())), "rm", PROBE)
+
+    def test_half_precision_is_held_against_float32(self, folders: dict[str, Path]) -> None:
+        found = score(scorer_of(folders, shelf=ModelShelf(LoadPolicy(dtype="bfloat16"))), "rm", PROBE)
+        exact = score(scorer_of(folders), "rm", PROBE)
+        assert set(found.exact) == set(found.scored)
+        for key, one in found.exact.items():
+            assert [side.total for side in one.candidates] == pytest.approx(
+                [side.total for side in exact.scored[key].candidates], abs=5e-5
+            )
+            assert one.candidates[0].total != found.scored[key].candidates[0].total

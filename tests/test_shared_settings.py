@@ -16,6 +16,7 @@ from auditor.adapters.hf.shared_settings import (
     Rendering,
     check_precision,
     choose_dtype,
+    choose_forward,
     choose_rendering,
     precision_caution,
 )
@@ -154,3 +155,61 @@ def test_first_item_is_shown_as_rendered(tokenizers: dict[str, PreTrainedTokeniz
     talk = replace(EXAMPLE, context="", messages=(Message("user", "Hi"), Message("assistant", "Me.")))
     assert list(rendering.first_rendered(talk)) == ["chat"]
     assert rendering.text_of(talk, "plain") is None
+
+
+class TestRewardModels:
+    def test_they_are_asked_in_their_own_template(self, tokenizers: dict[str, PreTrainedTokenizerFast]) -> None:
+        # The reward model's template is another one than that of the series.
+        chosen = choose("auto", {"dpo": tokenizers["dpo"], "rm": tokenizers["sft"]}, reward_models=["rm"])
+        assert chosen.renders == ("plain", "chat")
+        assert chosen.template is not None
+        assert chosen.template.render(EXAMPLE).context.startswith("<|user|>")
+        assert chosen.own_templates["rm"].render(EXAMPLE).context.startswith("(Who?)")  # type: ignore[union-attr]
+
+    def test_in_that_of_the_series_where_they_have_none_or_the_same(
+        self, tokenizers: dict[str, PreTrainedTokenizerFast]
+    ) -> None:
+        for own in ("base", "dpo"):
+            chosen = choose("auto", {"dpo": tokenizers["dpo"], "rm": tokenizers[own]}, reward_models=["rm"])
+            assert chosen.renders == ("plain", "chat")
+            assert chosen.own_templates == {}
+
+    def test_the_same_template_with_other_special_tokens_is_another(
+        self, tokenizers: dict[str, PreTrainedTokenizerFast], tmp_path: Path
+    ) -> None:
+        other = make_tokenizer(tmp_path, chat_template=CHAT_TEMPLATE)
+        other.eos_token = "<pad>"
+        chosen = choose("auto", {"dpo": tokenizers["dpo"], "rm": other}, reward_models=["rm"])
+        assert chosen.own_templates["rm"].render(EXAMPLE).ending == "<pad>\n"  # type: ignore[union-attr]
+
+    def test_language_models_decide(self, tokenizers: dict[str, PreTrainedTokenizerFast]) -> None:
+        chosen = choose("auto", {"base": tokenizers["base"], "rm": tokenizers["sft"]}, reward_models=["rm"])
+        assert (chosen.renders, chosen.template, chosen.own_templates) == (("plain",), None, {})
+        with pytest.raises(UsageError, match="no checkpoint of the series has a chat template"):
+            choose("chat", {"base": tokenizers["base"], "rm": tokenizers["sft"]}, reward_models=["rm"])
+
+    def test_alone_each_may_have_its_own(self, tokenizers: dict[str, PreTrainedTokenizerFast]) -> None:
+        two = {"one": tokenizers["sft"], "two": tokenizers["dpo"]}
+        chosen = choose("auto", two, reward_models=list(two))
+        assert chosen.renders == ("plain", "chat")
+        assert chosen.reason == "every reward model has a chat template"
+        assert list(chosen.own_templates) == ["one"], "that of the last is the series'"
+        with_none = choose("auto", {"none": tokenizers["base"], **two}, reward_models=["none", *two])
+        assert with_none.reason == "all checkpoints share the chat template's token ids"
+
+    def test_a_file_is_for_all(self, tokenizers: dict[str, PreTrainedTokenizerFast], tmp_path: Path) -> None:
+        (tmp_path / "chat.jinja").write_text(OTHER_TEMPLATE, encoding="utf-8")
+        two = {"dpo": tokenizers["dpo"], "rm": tokenizers["dpo"]}
+        chosen = choose("auto", two, reward_models=["rm"], template_file=tmp_path / "chat.jinja")
+        assert chosen.own_templates == {}
+
+    def test_a_quantised_one_stands_beside_language_models_that_are_not(self, base: CheckpointFiles) -> None:
+        reward = replace(base, name="rm", heads=("r",), head="r", quantization={"quant_method": "gptq"})
+        assert check_precision([base, base, reward], allow_mixed=False) == ""
+        with pytest.raises(NotComparableError, match="rm: gptq, other: not quantised"):
+            check_precision([reward, replace(reward, name="other", quantization=None)], allow_mixed=False)
+
+    def test_the_way_through_the_model_is_that_of_language_models(self, base: CheckpointFiles) -> None:
+        reward = replace(base, name="rm", heads=("r",), head="r", packing_obstacle="it carries a state")
+        assert choose_forward([base, reward], None)[0] == "packed"
+        assert choose_forward([reward], None) == ("padded", "reward models are asked text by text")

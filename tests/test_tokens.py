@@ -282,3 +282,48 @@ def test_a_bos_that_is_put_in_front_has_a_place_too() -> None:
     places = Encoder(bpe(), "auto").places(item, result)
     assert [one[0].tolist() for one in places] == [[0, 0], [0, 0]]
     assert [len(one) for one in places] == [len(span.ids) for span in result.spans]
+
+
+class TestWholeTexts:
+    """A reward model is asked as it was trained: nothing is put before a text, and a plain one ends in EOS."""
+
+    def whole(self, tokenizer: PreTrainedTokenizerFast, item: Rendered, end: End = "auto") -> Encoded:
+        encoder = Encoder(tokenizer, end, whole=True)
+        result = next(encoder.encode([item]))
+        assert isinstance(result, Encoded)
+        for places, span in zip(encoder.places(item, result), result.spans, strict=True):
+            assert len(places) == len(span.ids)
+        return result
+
+    def test_plain_texts_end_in_eos(self) -> None:
+        item, tokenizer = plain("the", " cat", " car"), bpe()
+        ours = self.whole(tokenizer, item)
+        assert ours.complete
+        assert [span.ids.tolist() for span in ours.spans] == [
+            tokenizer("the" + text + "</s>")["input_ids"] for text in (" cat", " car")
+        ]
+
+    def test_without_an_eos_token_they_end_as_they_are(self) -> None:
+        ours = self.whole(bpe(eos_token=None), plain("the", " cat"))
+        assert not ours.complete
+        assert len(ours.spans[0].ids) == 2
+
+    @pytest.mark.parametrize(("end", "complete"), [("none", False), ("eos", True)])
+    def test_what_is_asked_for_is_done(self, end: End, complete: bool) -> None:
+        ours = self.whole(bpe(), plain("the", " cat"), end)
+        assert ours.complete == complete
+        assert len(ours.spans[0].ids) == 2 + complete
+
+    def test_chat_ends_as_its_template_does(self) -> None:
+        ours, theirs = self.whole(bpe(), CHAT), encoded(bpe(), CHAT)
+        assert ours.complete
+        assert [span.ids.tolist() for span in ours.spans] == [span.ids.tolist() for span in theirs.spans]
+
+    def test_nothing_needs_to_stand_before_a_text(self) -> None:
+        tokenizer = bpe()
+        assert encoded(tokenizer, plain("", "the cat")).spans[0].ids[0] == tokenizer.bos_token_id
+        for one in (tokenizer, bpe(bos_token=None)):
+            ours = self.whole(one, plain("", "the", "the cat"))
+            assert not ours.first_unscored
+            assert [span.start for span in ours.spans] == [0, 0]
+            assert ours.spans[0].ids.tolist() == one("the</s>")["input_ids"]

@@ -31,7 +31,7 @@ from auditor.cli.console import RichProgress
 from auditor.cli.model_ways import gradient_way, path_way, word_way
 from auditor.cli.open_audit import OpenAudit, open_audit
 from auditor.cli.remade import remake
-from auditor.cli.understanding import scorer_of
+from auditor.cli.understanding import policies_of, scorer_of
 from auditor.core.attributed import AttributedCell, attributed_cells, parts_of
 from auditor.core.attributions import Attribution, AttributionMethod
 from auditor.core.contrasts import match_items
@@ -124,6 +124,8 @@ def attribute_audit(opened: OpenAudit, options: AttributeOptions) -> Results:
     run = opened.request.out
     results, earlier = read_results(run), read_attributions(run)
     scores = opened.scores()
+    if left_out := [one.name for one in opened.audit.series.checkpoints if one.quantity == "reward"]:
+        opened.progress.note(f"left out: {', '.join(left_out)}: a reward has no parts of tokens")
     tables, questions = _asked(opened, options, scores)
     ways = _ways(opened, options, scores)
     costs = _costs(run, ways, questions)
@@ -188,7 +190,7 @@ def _asked(
         UsageError: the audit knows no such checkpoint or identity, or a path is asked for where there is none.
         NotComparableError: nothing in it can be attributed.
     """
-    series, probes = opened.audit.series, opened.audit.probes
+    series, probes = policies_of(opened.audit), opened.audit.probes
     checkpoints = _checkpoints(series, options)
     lined_up = [line_up(probe, render, scores) for probe in probes for render in opened.audit.rendering.renders]
     tables = [table for table in lined_up if table.items]
@@ -217,7 +219,7 @@ def _asked(
 def _cost_of(opened: OpenAudit, options: AttributeOptions) -> str:
     """What an attribution would cost; scores nothing."""
     if unknown := opened.unknown_texts():
-        _checkpoints(opened.audit.series, options)
+        _checkpoints(policies_of(opened.audit), options)
         return (
             f"{unknown:,} texts of the run are no longer in the score cache and would be scored first; "
             "which items are then attributed follows from their scores"
@@ -260,7 +262,7 @@ def _checkpoints(series: Series, options: AttributeOptions) -> tuple[str, ...]:
         if name not in series.names:
             known = ", ".join(series.names)
             raise UsageError(
-                f"there is no checkpoint {name!r} in the run", where="--checkpoint", fix=f"Known: {known}."
+                f"there is no language model {name!r} in the run", where="--checkpoint", fix=f"Known: {known}."
             )
     return options.checkpoints or series.leaves
 

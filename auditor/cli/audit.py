@@ -23,7 +23,7 @@ from auditor.cli.dry_run import print_dry_run
 from auditor.cli.manifest import describe_files, environment, manifest_of
 from auditor.cli.open_audit import OpenAudit, open_audit
 from auditor.cli.options import AuditOptions
-from auditor.cli.understanding import Audit, Request, request_of, scorer_of, understand
+from auditor.cli.understanding import Audit, Request, policies_of, request_of, scorer_of, understand
 from auditor.core.attributions import AttributionMethod
 from auditor.errors import AuditInterruptedError, NotComparableError
 from auditor.pipeline import compare
@@ -44,6 +44,9 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions, command: str | 
     methods = methods_in(options.attribute, "--attribute") if options.attribute else ()
     progress = RichProgress(Console(stderr=True, quiet=options.quiet), quiet=options.quiet)
     audit = understand(checkpoints, options, progress)
+    if methods:
+        # That nothing can be attributed is known before anything is scored.
+        policies_of(audit)
     cache = None if options.no_cache else cache_folder()
     hashes = WeightHashes(cache, rehash=options.rehash)
     scorer = scorer_of(audit, options, progress, hashes)

@@ -107,10 +107,12 @@ def _preferences(asked: AuditOptions) -> Probe:
 
 
 def _score(checkpoints: Sequence[str], asked: AuditOptions, probe: Probe, progress: RichProgress) -> ScoredPairs:
+    from auditor.adapters.hf.reward_heads import refuse_reward_models
     from auditor.cli.open_audit import open_audit
     from auditor.cli.understanding import request_of, scorer_of, understand
 
     audit = understand(checkpoints, asked, progress)
+    refuse_reward_models(audit.files.values(), "pairs are scored by their log-probabilities")
     # One rendering: where the checkpoints share a chat, the set is read as one.
     audit = replace(audit, probes=(probe,), rendering=replace(audit.rendering, renders=audit.rendering.renders[-1:]))
     cache = None if asked.no_cache else cache_folder()

@@ -44,8 +44,8 @@ def print_dry_run(
         work = scorer.prepare(name, probes)
         parameters = one.n_parameters or one.weight_bytes // _BYTES[policy.dtype]
         memory = parameters * _BYTES[policy.dtype] + 4 * BATCH_LOGITS.get(policy.device, BATCH_LOGITS["cpu"])
-        asked = work.sequences
-        tokens = distinct_prefixes(asked) if forward == "packed" else int(asked.lengths[asked.distinct()[0]].sum())
+        asked, packed = work.sequences, forward == "packed" and one.quantity == "logprob"
+        tokens = distinct_prefixes(asked) if packed else int(asked.lengths[asked.distinct()[0]].sum())
         costs = (_size(one.weight_bytes), _size(memory), f"{2 * parameters * tokens / rate:,.1f} s")
         table.add_row(
             Text(printable(name)),

@@ -94,6 +94,7 @@ def describe_files(files: CheckpointFiles) -> dict[str, Any]:
         "parameters": files.n_parameters,
         "weight_bytes": files.weight_bytes,
         "saved_dtype": files.dtype,
+        "head": files.head,
         "quantization": None if files.quantization is None else files.quantization.get("quant_method", "unknown"),
         "tags": list(files.tags),
     }

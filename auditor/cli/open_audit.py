@@ -12,7 +12,7 @@ from auditor.adapters.hf.kept_scores import KeptScores, scope_of
 from auditor.adapters.hf.scorer import HFScorer
 from auditor.cli.console import RichProgress
 from auditor.cli.options import AuditOptions
-from auditor.cli.understanding import Audit, Request
+from auditor.cli.understanding import Audit, Request, policies_of
 from auditor.core.scores import CheckpointScores
 
 
@@ -33,17 +33,18 @@ class OpenAudit:
     progress: RichProgress
 
     def scores(self) -> Sequence[CheckpointScores]:
-        """Of all checkpoints; only what no store holds is scored.
+        """Of all language models; only what no store holds is scored.
 
         Raises:
+            UsageError: there are only reward models.
             ModelLoadError: a checkpoint cannot be loaded.
             StorageError: the disk is full or fails.
         """
-        return [self.scorer.score(one, self.audit.probes) for one in self.audit.series.checkpoints]
+        return [self.scorer.score(one, self.audit.probes) for one in policies_of(self.audit).checkpoints]
 
     def unknown_texts(self) -> int:
-        """How many texts no store holds."""
-        return sum(self.scorer.unknown_texts(one, self.audit.probes) for one in self.audit.series.checkpoints)
+        """How many texts of language models no store holds."""
+        return sum(self.scorer.unknown_texts(one, self.audit.probes) for one in policies_of(self.audit).checkpoints)
 
 
 def open_audit(

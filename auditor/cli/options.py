@@ -173,7 +173,12 @@ class AuditOptions:
         list[str], option("--template-arg", "KEY=VALUE for the chat template; repeatable.", WHAT)
     ] = field(default_factory=list)
     end: Annotated[
-        End, option("--end", "Score the end of turn: auto (chat: the template's, plain: none), none, eos.", WHAT)
+        End,
+        option(
+            "--end",
+            "Score the end of turn: auto (chat: the template's; plain: none, of a reward model EOS), none, eos.",
+            WHAT,
+        ),
     ] = End.auto
     reference: Annotated[
         list[str],
@@ -183,6 +188,10 @@ class AuditOptions:
             "implicit reward depends on that.",
             WHAT,
         ),
+    ] = field(default_factory=list)
+    head: Annotated[
+        list[str],
+        option("--head", "NAME=OUTPUT: which output of a reward model is its reward, where it has several.", WHAT),
     ] = field(default_factory=list)
     objective: Objectives = field(default_factory=list)
     beta: Betas = field(default_factory=list)

@@ -26,6 +26,7 @@ from auditor.adapters.hf.devices import pick_device
 from auditor.adapters.hf.kept_scores import KeptScores, scope_of
 from auditor.adapters.hf.models import ModelShelf, load_tokenizer
 from auditor.adapters.hf.preference_tokens import UntrainableRowError, preference_sequences, sums_by_row
+from auditor.adapters.hf.reward_heads import refuse_reward_models
 from auditor.adapters.hf.scorer import HFScorer, engine_of
 from auditor.adapters.hf.shared_settings import choose_dtype, choose_forward
 from auditor.adapters.hf.specs import parse_specs
@@ -95,6 +96,7 @@ def _reference(checkpoint: str, options: TrlOptions, batch_size: int | None, pro
         allow_pickle=options.allow_pickle,
     )
     files = resolve(spec, access, progress.step)
+    refuse_reward_models([files], "a reference gives log-probabilities of tokens")
     policy = replace(access, dtype=choose_dtype(options.dtype.value, [files], device))
     return _Reference(files, load_tokenizer(files, policy), policy, batch_size)
 

@@ -31,7 +31,7 @@ _NOT_IDENTITY = {
     "attribute",
 }
 
-_EXAMPLES = {"--reference": "sft", "--objective": "dpo", "--beta": "0.1"}
+_EXAMPLES = {"--reference": "dpo=sft", "--head": "rm=helpfulness", "--objective": "dpo=dpo", "--beta": "dpo=0.1"}
 
 
 def named_values(option: str, values: Sequence[str], *, anonymous: bool = False) -> dict[str, str]:
@@ -45,7 +45,7 @@ def named_values(option: str, values: Sequence[str], *, anonymous: bool = False)
         name, separator, value = text.rpartition("=")
         if not (name or (anonymous and not separator)) or not value:
             raise UsageError(
-                f"expected NAME=VALUE, got {text!r}", where=option, fix=f"Such as {option} dpo={_EXAMPLES[option]}."
+                f"expected NAME=VALUE, got {text!r}", where=option, fix=f"Such as {option} {_EXAMPLES[option]}."
             )
         if name in parsed:
             raise UsageError(f"{name or 'a value for all'} is given twice", where=option, fix="Leave one out.")

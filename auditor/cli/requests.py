@@ -12,6 +12,7 @@ from rich.text import Text
 from auditor.adapters.external.request_files import BEGINNING, describe_probe, write_requests
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
 from auditor.adapters.hf.models import load_tokenizer
+from auditor.adapters.hf.reward_heads import refuse_reward_models
 from auditor.adapters.hf.shared_settings import Rendering, choose_rendering
 from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.hf.tokenizer_sources import resolve_tokenizer
@@ -49,6 +50,7 @@ def run_requests(checkpoints: Sequence[str], options: RequestsOptions) -> None:
     )
     specs = parse_specs(checkpoints)
     files = {spec.name: resolve_tokenizer(spec, policy, progress.step) for spec in specs}
+    refuse_reward_models(files.values(), "requests ask for log-probabilities of tokens")
     tokenizers = {name: load_tokenizer(one, policy) for name, one in files.items()}
     rendering = choose_rendering(
         options.render.value,

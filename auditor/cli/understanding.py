@@ -12,6 +12,7 @@ from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
 from auditor.adapters.hf.devices import pick_device
 from auditor.adapters.hf.engine import Forward
 from auditor.adapters.hf.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.reward_heads import choose_heads
 from auditor.adapters.hf.scorer import HFScorer, engine_of
 from auditor.adapters.hf.shared_settings import (
     Rendering,
@@ -30,6 +31,7 @@ from auditor.core.items import Probe
 from auditor.core.sampling import TokenSample, sample_tokens
 from auditor.core.series import Series, build_series
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
+from auditor.errors import UsageError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -68,12 +70,12 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
     rule = _rule(options)
     batch_size = asked.batch_size(options.batch_size)
     template_arguments = asked.template_arguments(options.template_arg)
-    betas = asked.betas(options.beta)
+    betas, heads = asked.betas(options.beta), asked.named_values("--head", options.head)
     probes = asked_probes(options)
     specs = parse_specs(checkpoints)
     device = pick_device(options.device)
     access = _access(options, device)
-    files = {spec.name: resolve(spec, access, progress.step) for spec in specs}
+    files = choose_heads({spec.name: resolve(spec, access, progress.step) for spec in specs}, heads)
     references, others = asked.references(options.reference)
     series = build_series(
         [(spec.name, spec.text) for spec in specs],
@@ -82,6 +84,7 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
         betas=betas,
         tags={name: one.tags for name, one in files.items()},
         other_references=others,
+        quantities={name: one.quantity for name, one in files.items()},
     )
     caution = check_precision(list(files.values()), allow_mixed=options.allow_mixed_precision)
     policy = replace(access, dtype=choose_dtype(options.dtype.value, list(files.values()), device))
@@ -93,6 +96,7 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
         template_file=options.chat_template,
         system=options.system,
         arguments=template_arguments,
+        reward_models=[name for name, one in files.items() if one.quantity == "reward"],
     )
     cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), asked.idle_beta(betas, series))))
     forward = choose_forward(list(files.values()), batch_size)
@@ -104,6 +108,22 @@ def _rule(options: AuditOptions) -> Rule:
     if of_rewards is None:
         return Rule(sesoi, options.seed)
     return Rule(sesoi, options.seed, asked.bound(of_rewards, sesoi, "--reward-sesoi", "units of the reward"))
+
+
+def policies_of(audit: Audit) -> Series:
+    """The language models of an audit's series: what gives tokens log-probabilities, which can be attributed.
+
+    Raises:
+        UsageError: there are only reward models.
+    """
+    policies = audit.series.parts.get("logprob")
+    if policies is None:
+        raise UsageError(
+            "there are only reward models: a reward is one number of a whole text, without parts of tokens",
+            where="attribution",
+            fix="Attribute a run of language models; what a reward model gives each text stands in items.parquet.",
+        )
+    return policies
 
 
 def _access(options: AuditOptions, device: str) -> LoadPolicy:
@@ -138,6 +158,7 @@ def scorer_of(audit: Audit, options: AuditOptions, progress: RichProgress, hashe
         ModelShelf(audit.policy, progress.step),
         renders=audit.rendering.renders,
         template=audit.rendering.template,
+        own_templates=audit.rendering.own_templates,
         end=options.end.value,
         forward=audit.forward,
         batch_size=audit.batch_size,

@@ -12,13 +12,13 @@ from auditor.adapters.cache.weight_hashes import hash_file
 from auditor.adapters.hf.hub import Progress, Snapshot, describe_weights, fetch
 from auditor.adapters.hf.model_configs import (
     context_window,
-    is_reward_model,
     packing_obstacle,
     read_adapter_config,
     read_model_config,
     read_tags,
     saved_dtype,
 )
+from auditor.adapters.hf.reward_configs import check_reads_tokens, is_reward_model, output_names, own_pad
 from auditor.adapters.hf.specs import Source, Spec
 from auditor.adapters.hf.weight_files import (
     WeightFiles,
@@ -28,6 +28,7 @@ from auditor.adapters.hf.weight_files import (
     read_json,
     tokenizer_files,
 )
+from auditor.core.series import Quantity
 from auditor.errors import ModelLoadError
 
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -79,6 +80,9 @@ class CheckpointFiles:
         quantization: the quantization_config of config.json, None where not quantised.
         tags: of the model card; an adapter's own, since its base's card is about another stage.
         packing_obstacle: why texts cannot share a row in it, "" where nothing is known to stand in the way.
+        heads: names of a reward model's outputs, in their order; none of a language model.
+        head: the one that is its reward, None where it is one of several and none was chosen.
+        pad_id: the token that a reward model's own forward takes for padding.
     """
 
     name: str
@@ -95,6 +99,19 @@ class CheckpointFiles:
     quantization: Mapping[str, Any] | None
     tags: tuple[str, ...]
     packing_obstacle: str = ""
+    heads: tuple[str, ...] = ()
+    head: str | None = None
+    pad_id: int | None = None
+
+    @property
+    def quantity(self) -> Quantity:
+        """What it gives: log-probabilities, or the reward of a whole text."""
+        return "reward" if self.heads else "logprob"
+
+    @property
+    def output(self) -> int | None:
+        """Which of a reward model's outputs is its reward; None of a language model."""
+        return self.heads.index(self.head) if self.head is not None else None
 
     @property
     def weight_bytes(self) -> int:
@@ -131,7 +148,8 @@ def resolve(spec: Spec, policy: LoadPolicy, progress: Progress | None = None) ->
 
     Raises:
         ModelLoadError: a folder, file, repository or base is missing or broken, is in a format that
-            does not load, needs a permission the policy doesn't give, or is no causal language model.
+            does not load, needs a permission the policy doesn't give, or is neither a causal language model nor a
+            reward model that is read at a text's last token.
         StorageError: the disk is full.
     """
     adapter, base = _places(spec, policy, progress)
@@ -139,8 +157,9 @@ def resolve(spec: Spec, policy: LoadPolicy, progress: Progress | None = None) ->
         base.folder, allow_pickle=policy.allow_pickle, trust_remote_code=policy.trust_remote_code
     )
     adapter_config = read_adapter_config(adapter.folder) if adapter else None
-    if is_reward_model(config, adapter_config):
-        raise _no_reward_models((adapter or base).folder)
+    weights = _weights(base, policy, "model.safetensors", str(config.get("transformers_weights") or ""))
+    adapter_weights = _weights(adapter, policy, "adapter_model.safetensors") if adapter else None
+    heads = _heads((adapter or base).folder, config, adapter_config, adapter_weights, policy)
     return CheckpointFiles(
         name=spec.name,
         source=spec.text,
@@ -148,14 +167,17 @@ def resolve(spec: Spec, policy: LoadPolicy, progress: Progress | None = None) ->
         adapter=adapter.folder if adapter else None,
         base_commit=base.hub.commit if base.hub else None,
         adapter_commit=adapter.hub.commit if adapter and adapter.hub else None,
-        weights=_weights(base, policy, "model.safetensors", str(config.get("transformers_weights") or "")),
-        adapter_weights=_weights(adapter, policy, "adapter_model.safetensors") if adapter else None,
+        weights=weights,
+        adapter_weights=adapter_weights,
         model_type=str(config.get("model_type", "")),
         context_window=context_window(config),
         dtype=saved_dtype(config),
         quantization=config.get("quantization_config") or config.get("compression_config"),
         tags=read_tags((adapter or base).folder / "README.md"),
         packing_obstacle=packing_obstacle(config),
+        heads=heads,
+        head=heads[0] if len(heads) == 1 else None,
+        pad_id=own_pad(config) if heads else None,
     )
 
 
@@ -170,19 +192,27 @@ def _weights(place: _Place, policy: LoadPolicy, usual: str, entry: str = "") -> 
     return describe_weights(place.hub, entry or usual, offline=policy.offline)
 
 
-def _no_reward_models(folder: Path) -> ModelLoadError:
-    return ModelLoadError(
-        "this is a reward model (sequence classification), which this version can't audit",
-        where=str(folder),
-        fix="Leave it out of the series; causal language models are audited.",
-    )
+def _heads(
+    folder: Path,
+    config: Mapping[str, Any],
+    adapter: Mapping[str, Any] | None,
+    brought: WeightFiles | None,
+    policy: LoadPolicy,
+) -> tuple[str, ...]:
+    """Names of a reward model's outputs, none where it is none."""
+    if not is_reward_model(config, adapter):
+        return ()
+    check_reads_tokens(config, folder)
+    # Of weights that are only described nothing may be known; what is loaded must bring its head for certain.
+    unknown = brought is None or (policy.describe_only and not brought.shapes)
+    return output_names(config, folder, None if unknown or brought is None else brought.shapes)
 
 
 def fingerprint(files: CheckpointFiles, digest: Callable[[Path], str] = hash_file) -> str:
     """SHA-256 over the names and contents of everything that decides a score.
 
-    Weights, config, code, adapter and tokenizer count; folder names, model cards and whether a file is
-    a link into the hub's cache do not.
+    Weights, config, code, adapter and tokenizer count, and which of its outputs is a model's reward; folder names,
+    model cards and whether a file is a link into the hub's cache do not.
 
     Args:
         digest: SHA-256 of a file's contents in hex, such as `WeightHashes.digest`, which remembers it.
@@ -197,6 +227,8 @@ def fingerprint(files: CheckpointFiles, digest: Callable[[Path], str] = hash_fil
         parts += [("adapter", path, files.adapter) for path in adapter]
     parts += [("tokenizer", path, files.tokenizer) for path in tokenizer_files(files.tokenizer)]
     lines = sorted(f"{role} {path.relative_to(folder)} {digest(path)}" for role, path, folder in parts)
+    if files.head is not None:
+        lines.append(f"reward {files.output} of {len(files.heads)}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

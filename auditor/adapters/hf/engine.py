@@ -20,6 +20,7 @@ from auditor.adapters.hf.devices import total_memory
 from auditor.adapters.hf.packed import packed_logprobs
 from auditor.adapters.hf.padded import padded_logprobs
 from auditor.adapters.hf.plans import plan_packs, remaining, row_costs
+from auditor.adapters.hf.rewards import reward_values
 from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
 from auditor.adapters.hf.tree_attention import tree_attention
 from auditor.core.scores import IntArray
@@ -72,6 +73,7 @@ def score_sequences(
     known: NDArray[np.bool_] | None = None,
     batch_size: int | None = None,
     work: Work | None = None,
+    output: int | None = None,
 ) -> Iterator[Scored]:
     """Score what is not known, pass by pass; sequences that are one text go through the model once.
 
@@ -79,6 +81,7 @@ def score_sequences(
         known: sequences that need no scoring, shape (n,).
         batch_size: sequences of a padded batch; None chooses.
         work: is told what was done.
+        output: of a reward model's outputs the one that is its reward; it is asked text by text.
 
     Raises:
         ModelLoadError: a sequence does not fit into memory, a token id has no embedding, or a pack's numbers are not
@@ -92,9 +95,13 @@ def score_sequences(
     firsts, places = sequences.distinct()
     once = sequences.take(firsts) if len(firsts) < len(sequences) else sequences
     asked = np.isin(np.arange(len(firsts)), places[~known])
-    found = _padded(model, once, np.flatnonzero(asked), batch_size)
-    if forward == "packed":
+    if output is not None:
+        left = np.flatnonzero(asked)
+        found = _placed(reward_values(model, once.take(left), output, batch_size=batch_size), left)
+    elif forward == "packed":
         found = _packed(model, once, ~asked, work)
+    else:
+        found = _padded(model, once, np.flatnonzero(asked), batch_size)
     alike = np.argsort(places, kind="stable")
     alike = alike[~known[alike]]
     bounds = np.searchsorted(places[alike], np.arange(len(firsts) + 1))
@@ -137,7 +144,12 @@ def _packed(model: PreTrainedModel, sequences: Sequences, known: NDArray[np.bool
 def _padded(
     model: PreTrainedModel, sequences: Sequences, positions: IntArray, batch_size: int | None
 ) -> Iterator[Scored]:
-    for one in padded_logprobs(model, sequences.take(positions), batch_size=batch_size):
+    yield from _placed(padded_logprobs(model, sequences.take(positions), batch_size=batch_size), positions)
+
+
+def _placed(found: Iterator[Scored], positions: IntArray) -> Iterator[Scored]:
+    """What was found of some sequences, under the positions these have among all."""
+    for one in found:
         yield Scored(positions[list(one.positions)].tolist(), one.logprobs)
 
 

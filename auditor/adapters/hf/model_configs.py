@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from auditor.adapters.hf.reward_configs import is_reward_model
 from auditor.adapters.hf.weight_files import find_weights, read_json
 from auditor.errors import ModelLoadError
 
@@ -108,12 +109,6 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
             fix="Adapters that only change weights work, such as LoRA, DoRA, IA3, LoHa and LoKr.",
         )
     return config
-
-
-def is_reward_model(config: Mapping[str, Any], adapter: Mapping[str, Any] | None = None) -> bool:
-    """Whether the model scores whole sequences, its adapter included."""
-    names = " ".join(map(str, config.get("architectures") or ()))
-    return "SequenceClassification" in names or "Reward" in names or (adapter or {}).get("task_type") == "SEQ_CLS"
 
 
 def _check_task(folder: Path, config: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from accelerate.utils.modeling import align_module_device
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
@@ -31,6 +31,8 @@ _QUANTIZERS: Mapping[str, str] = {
     "fbgemm_fp8": "fbgemm-gpu",
     "spqr": "spqr_quant",
 }
+# Of every tensor's name in an adapter's file.
+ADAPTER_PREFIX = "base_model.model."
 _UNKNOWN_ARCHITECTURE = ("does not recognize this architecture", "Unrecognized")
 
 
@@ -51,9 +53,12 @@ def load_base(
             tensors are missing, of another shape, or hold NaN or infinity.
         StorageError: the disk is full.
     """
+    kind: Any = AutoModelForSequenceClassification if files.heads else AutoModelForCausalLM
+    # A language model under a reward model's adapter says nothing of how many outputs that has.
+    settings = {"num_labels": len(files.heads)} if files.heads else {}
     device_map: Any = policy.device_map or (None if policy.device == "cpu" else {"": policy.device})
     with explained(str(files.base), files.quantization), quiet(progress, f"loading {files.name}"):
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = kind.from_pretrained(
             str(files.base),
             dtype=getattr(torch, policy.dtype),
             device_map=device_map,
@@ -66,9 +71,10 @@ def load_base(
             # So that every mismatch is named here, not the first few in a table of transformers'.
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **settings,
         )
     model, info = loaded
-    _check_complete(info, str(files.base))
+    _check_complete(info, str(files.base), _brought(files))
     check_finite(model, str(files.base))
     model.requires_grad_(False)
     return model.eval(), _notes(model, info, quantized=files.quantization is not None)
@@ -97,7 +103,13 @@ def check_finite(model: torch.nn.Module, where: str) -> None:
                     )
 
 
-def _check_complete(info: Mapping[str, Any], where: str) -> None:
+def _brought(files: CheckpointFiles) -> frozenset[str]:
+    """What a reward model's adapter brings of it whole: its head, on the base of a language model."""
+    names = files.adapter_weights.shapes if files.heads and files.adapter_weights else ()
+    return frozenset(name.removeprefix(ADAPTER_PREFIX).replace(".modules_to_save.", ".") for name in names)
+
+
+def _check_complete(info: Mapping[str, Any], where: str, brought: frozenset[str]) -> None:
     mismatched = sorted(info["mismatched_keys"])
     if mismatched:
         name, saved, expected = mismatched[0]
@@ -107,7 +119,7 @@ def _check_complete(info: Mapping[str, Any], where: str) -> None:
             where=where,
             fix="Weights and config.json belong to different models; put the right config.json there.",
         )
-    missing = sorted(info["missing_keys"])
+    missing = sorted(set(info["missing_keys"]) - brought)
     if missing:
         raise ModelLoadError(
             f"{len(missing)} tensors are not in the weight files and would be random: {_some(missing)}",

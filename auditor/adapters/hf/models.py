@@ -56,6 +56,7 @@ def load_tokenizer(files: CheckpointFiles, policy: LoadPolicy) -> PreTrainedToke
 class _Held:
     model: PreTrainedModel
     folder: Path
+    outputs: int
     notes: tuple[str, ...]
 
 
@@ -166,10 +167,11 @@ class ModelShelf:
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
 
     def _base(self, files: CheckpointFiles) -> PreTrainedModel:
-        if self._held is None or self._held.folder != files.base:
+        outputs = len(files.heads)
+        if self._held is None or (self._held.folder, self._held.outputs) != (files.base, outputs):
             self.clear()
             model, notes = load_base(files, self._policy, self._offload, self._progress)
-            self._held = _Held(model, files.base, notes)
+            self._held = _Held(model, files.base, outputs, notes)
             self.loads += 1
         return self._held.model
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -40,7 +40,9 @@ def padded_logprobs(
         ModelLoadError: a single sequence does not fit into the device's memory.
     """
     for batch in _batches(sequences, model, batch_size):
-        yield Scored(batch, _score(model, sequences, batch, padding_side))
+        yield Scored(
+            batch, in_parts(model, sequences, batch, lambda part: _forward(model, sequences, part, padding_side))
+        )
 
 
 def _batches(sequences: Sequences, model: PreTrainedModel, batch_size: int | None) -> Iterator[list[int]]:
@@ -71,12 +73,19 @@ def _batches(sequences: Sequences, model: PreTrainedModel, batch_size: int | Non
         yield batch
 
 
-def _score(
-    model: PreTrainedModel, sequences: Sequences, batch: Sequence[int], padding_side: PaddingSide
+def in_parts(
+    model: PreTrainedModel,
+    sequences: Sequences,
+    batch: Sequence[int],
+    forward: Callable[[Sequence[int]], list[Logprobs]],
 ) -> list[Logprobs]:
-    """One batch; out of memory, its halves."""
+    """What a forward pass gives of one batch; out of memory, of its halves.
+
+    Raises:
+        ModelLoadError: a single sequence does not fit into the device's memory.
+    """
     try:
-        return _forward(model, sequences, batch, padding_side)
+        return forward(batch)
     except torch.OutOfMemoryError as error:
         if len(batch) == 1:
             raise ModelLoadError(
@@ -86,7 +95,7 @@ def _score(
             ) from error
     torch.cuda.empty_cache()
     half = len(batch) // 2
-    first, second = (_score(model, sequences, part, padding_side) for part in (batch[:half], batch[half:]))
+    first, second = (in_parts(model, sequences, part, forward) for part in (batch[:half], batch[half:]))
     return first + second
 
 
@@ -107,9 +116,7 @@ def scored_logprobs(
     lengths = np.array([len(row) for row in rows])
     width = int(lengths.max())
     shifts = width - lengths if padding_side == "left" else np.zeros_like(lengths)
-    ids = _pad(rows, padding_side)
-    mask = _pad([np.ones(len(row), dtype=np.int64) for row in rows], padding_side)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    ids, positions, mask = side_by_side(rows, padding_side)
     # The token at t is predicted at t - 1.
     row_of = np.repeat(np.arange(len(rows)), lengths - starts)
     columns = np.concatenate([np.arange(*span) for span in zip(starts + shifts - 1, lengths + shifts - 1, strict=True)])
@@ -128,6 +135,19 @@ def _forward(
         logprobs = scored_logprobs(model, sequences, batch, padding_side).cpu().numpy()
     counts = sequences.lengths[list(batch)] - sequences.starts[list(batch)]
     return np.split(logprobs, np.cumsum(counts)[:-1])
+
+
+def side_by_side(
+    rows: Sequence[NDArray[np.integer]], padding_side: PaddingSide = "right"
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Sequences padded to the longest.
+
+    Returns:
+        Token ids; the position of each token in its own sequence; 1 for a token and 0 for padding, each of shape
+        (rows, width).
+    """
+    mask = _pad([np.ones(len(row), dtype=np.int64) for row in rows], padding_side)
+    return _pad(rows, padding_side), (mask.cumsum(dim=1) - 1).clamp(min=0), mask
 
 
 def _pad(rows: Sequence[NDArray[np.integer]], padding_side: PaddingSide) -> torch.Tensor:

@@ -17,12 +17,11 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import PreTrainedModel
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles
-from auditor.adapters.hf.model_loading import check_finite, explained, quiet
+from auditor.adapters.hf.model_loading import ADAPTER_PREFIX, check_finite, explained, quiet
 from auditor.adapters.hf.weight_files import read_json
 from auditor.errors import ModelLoadError
 
 _NAME = "audited"
-_PREFIX = "base_model.model."
 # LoRA kinds that leave the base's weights alone; PiSSA, OLoRA and LoftQ rewrite them when they load.
 _HARMLESS_INITS = (None, True, False, "gaussian", "orthogonal")
 
@@ -166,7 +165,7 @@ def _resize(base: PreTrainedModel, files: CheckpointFiles) -> bool:
 
 def _rows(name: str, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
     for ending in (".weight", ".base_layer.weight"):
-        shape = shapes.get(f"{_PREFIX}{name}{ending}")
+        shape = shapes.get(f"{ADAPTER_PREFIX}{name}{ending}")
         if shape:
             return shape[0]
     return None

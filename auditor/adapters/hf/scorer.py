@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,14 +26,14 @@ from auditor.adapters.hf.kept_scores import Facts, KeptScores
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.read_ahead import ReadAhead
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
+from auditor.adapters.hf.reward_texts import prepare_rewards, reward_notes
 from auditor.adapters.hf.sequences import Logprobs, Sequences
 from auditor.adapters.hf.tokens import Encoder, End
-from auditor.adapters.hf.workload import DETAIL, Workload, prepare, tokenizer_identity
+from auditor.adapters.hf.workload import Workload, prepare, scored_columns, tokenizer_identity
 from auditor.adapters.progress import Progress
 from auditor.core.items import Item, Probe
 from auditor.core.noise_sample import sample_for_noise
-from auditor.core.refusals import Refusal
-from auditor.core.score_columns import Column, Mask, ScoreColumns
+from auditor.core.score_columns import Mask, ScoreColumns
 from auditor.core.scores import CheckpointScores, Render, ScoredItem
 from auditor.core.series import Checkpoint
 from auditor.errors import ModelLoadError
@@ -72,6 +73,7 @@ class HFScorer:
     Args:
         files: resolved checkpoints by name, in the order they will be scored; ``tokenizers`` likewise.
         template: the series' chat template, needed where ``renders`` holds ``chat``.
+        own_templates: by checkpoint, those that take its place.
         forward: how sequences go through the model.
         batch_size: sequences of a padded batch, None to choose.
         digest: SHA-256 of a file's contents in hex.
@@ -91,6 +93,7 @@ class HFScorer:
         *,
         renders: Sequence[Render],
         template: ChatTemplate | None,
+        own_templates: Mapping[str, ChatTemplate] = MappingProxyType({}),
         end: End,
         forward: Forward,
         batch_size: int | None,
@@ -105,6 +108,7 @@ class HFScorer:
         self._tokenizers = tokenizers
         self._shelf = shelf
         self._template = template
+        self._own_templates = own_templates
         self._end = end
         self._forward: Forward = forward
         self._batch_size = batch_size
@@ -112,20 +116,34 @@ class HFScorer:
         self._digest = digest
         self._seed = seed
         self._vocabularies: dict[str, int] = {}
-        self._prepared: dict[tuple[str, int | None], tuple[Sequence[Probe], Workload]] = {}
+        self._prepared: dict[tuple[object, ...], tuple[Sequence[Probe], Workload]] = {}
 
     def prepare(self, checkpoint: str, probes: Sequence[Probe]) -> Workload:
         """Render and tokenise every item for one checkpoint; needs no weights.
 
-        Checkpoints whose tokenizers and context windows agree share the work and its result.
+        Checkpoints of one quantity whose tokenizers, context windows and templates agree share the work and its result.
         """
-        tokenizer, window = self._tokenizers[checkpoint], self._files[checkpoint].context_window
-        key = (tokenizer_identity(tokenizer), window)
+        tokenizer, files = self._tokenizers[checkpoint], self._files[checkpoint]
+        template = self._template_of(checkpoint)
+        asked = None if template is None else template.sha256
+        key = (files.quantity, tokenizer_identity(tokenizer), files.context_window, asked)
         known = self._prepared.get(key)
         if known is None or known[0] is not probes:
-            encoder = Encoder(tokenizer, self._end)
-            known = self._prepared[key] = probes, prepare(probes, self.renders, self._render, encoder, window)
+            known = self._prepared[key] = probes, self._prepare(files, probes)
         return known[1]
+
+    def _prepare(self, files: CheckpointFiles, probes: Sequence[Probe]) -> Workload:
+        of_rewards, template = files.quantity == "reward", self._template_of(files.name)
+
+        def render(item: Item, name: Render) -> Rendered | None:
+            return render_plain(item) if name == "plain" or template is None else template.render(item)
+
+        encoder = Encoder(self._tokenizers[files.name], self._end, whole=of_rewards)
+        made = prepare_rewards if of_rewards else prepare
+        return made(probes, self.renders, render, encoder, files.context_window)
+
+    def _template_of(self, checkpoint: str) -> ChatTemplate | None:
+        return self._own_templates.get(checkpoint, self._template)
 
     @property
     def shelf(self) -> ModelShelf:
@@ -158,14 +176,16 @@ class HFScorer:
         if facts is None:
             asked = _Asked(work.sequences, partial(_name_of, work))
             facts = self._score_unknown(files, self._shelf, asked, kept, (logprobs, known), timings, done)
-        self._vocabularies[name] = facts.vocabulary
-        notes = [*(f"{name}: {note}" for note in facts.notes), *self._vocabulary_note(name)]
+        if files.quantity == "logprob":
+            self._vocabularies[name] = facts.vocabulary
+        notes = [f"{name}: {note}" for note in (*facts.notes, *reward_notes(files, work, self._own_templates))]
+        notes += self._vocabulary_note(name)
         if work.first_unscored:
             notes.append(
                 f"{name}: no BOS token and no context in {work.first_unscored} items, "
                 "so their first token is not scored"
             )
-        columns, refused = _columns(name, work, logprobs)
+        columns, refused = scored_columns(name, work, logprobs)
         exact, unmeasured = self._score_exactly(files, probes, identity, timings)
         refusals = (*(replace(one, checkpoint=name) for one in work.refusals), *refused)
         timings["store_s"] = kept.seconds
@@ -177,7 +197,12 @@ class HFScorer:
             identity,
             (*notes, *unmeasured),
             exact=exact,
-            work={"forward": self._forward, "texts": work.texts, **asdict(done), "recalled": int(known.sum())},
+            work={
+                "forward": self._forward if files.quantity == "logprob" else "padded",
+                "texts": work.texts,
+                **asdict(done),
+                "recalled": int(known.sum()),
+            },
         )
 
     def logprobs_of(self, checkpoint: str, sequences: Sequences, name_of: Callable[[int], str]) -> Logprobs:
@@ -215,9 +240,7 @@ class HFScorer:
         if files.quantization is not None:
             return {}, (unmeasured + "the weights are quantised and exist in no wider format",)
         began = time.perf_counter()
-        encoder = Encoder(self._tokenizers[files.name], self._end)
-        sample = [sample_for_noise(probe, self._seed) for probe in probes]
-        work = prepare(sample, self.renders, self._render, encoder, files.context_window)
+        work = self._prepare(files, [sample_for_noise(probe, self._seed) for probe in probes])
         kept = self._kept(identity, "float32")
         logprobs, known = kept.find(work.sequences)
         try:
@@ -230,7 +253,7 @@ class HFScorer:
             return {}, (unmeasured + error.what,)
         finally:
             timings["noise_s"] = time.perf_counter() - began
-        return ScoreColumns(_columns(files.name, work, logprobs)[0]), ()
+        return ScoreColumns(scored_columns(files.name, work, logprobs)[0]), ()
 
     def _score_unknown(
         self,
@@ -253,7 +276,13 @@ class HFScorer:
             facts = Facts(shelf.notes, int(model.config.get_text_config().vocab_size))
             kept.keep_facts(facts)
             passes = score_sequences(
-                model, sequences, forward=self._forward, known=known, batch_size=self._batch_size, work=done
+                model,
+                sequences,
+                forward=self._forward,
+                known=known,
+                batch_size=self._batch_size,
+                work=done,
+                output=files.output,
             )
             with self._progress.task(f"score {files.name}", left, "tokens"), _named(files.name, asked):
                 for scored in passes:
@@ -278,43 +307,14 @@ class HFScorer:
         ]
 
     def _vocabulary_note(self, checkpoint: str) -> Iterator[str]:
-        """A vocabulary of another size than the first's is fine, and said: what is compared is ids."""
-        first, size = next(iter(self._vocabularies.items())), self._vocabularies[checkpoint]
+        """A vocabulary of another size than the first's is fine, and said: what is compared is ids, but of rewards."""
+        first = next(iter(self._vocabularies.items()), ("", 0))
+        size = self._vocabularies.get(checkpoint, first[1])
         if size != first[1]:
             yield (
                 f"{checkpoint} has {size:,} embeddings where {first[0]} has {first[1]:,}: resized or padded; "
                 "items are compared by their token ids"
             )
-
-    def _render(self, item: Item, render: Render) -> Rendered | None:
-        if render == "plain" or self._template is None:
-            return render_plain(item)
-        return self._template.render(item)
-
-
-def _columns(
-    checkpoint: str, work: Workload, logprobs: Logprobs
-) -> tuple[dict[tuple[str, Render], Column], list[Refusal]]:
-    """The scores of each probe and rendering, and the items that have none."""
-    kept = _finite(work, logprobs)
-    columns: dict[tuple[str, Render], Column] = {}
-    refusals: list[Refusal] = []
-    first = 0
-    for (probe, render), spans in work.spans.items():
-        column = columns[probe, render] = Column(spans, logprobs, kept[first : first + len(spans)])
-        first += len(spans)
-        for at in np.flatnonzero(~column.kept).tolist():
-            item, detail = spans.item(at), DETAIL["not_finite"]
-            refusals.append(Refusal("not_finite", detail, probe, item.id, render, checkpoint, item.identity))
-    return columns, refusals
-
-
-def _finite(work: Workload, logprobs: Logprobs) -> Mask:
-    """Which items have a number for every token, shape (items,)."""
-    bad = np.flatnonzero(~np.isfinite(logprobs))
-    kept = np.ones(work.items, dtype=bool)
-    kept[work.sequences.items[np.searchsorted(work.sequences.scored_bounds, bad, side="right") - 1]] = False
-    return kept
 
 
 @contextmanager

@@ -27,7 +27,8 @@ class Sequences:
     Attributes:
         ids: token ids of all sequences, one after the other.
         bounds: where each begins in ``ids``, and where the last ends, shape (n + 1,).
-        starts: index of the first scored token within its sequence, at least 1, shape (n,).
+        starts: index of the first scored token within its sequence, at least 1, shape (n,); of rewards that of the last
+            token, which is the one that is read.
         items: never falling; equal numbers are the candidates of one item, shape (n,).
     """
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,13 +27,15 @@ class Rendering:
 
     Attributes:
         renders: in the order they are scored.
-        template: None where no checkpoint has one and none was given.
+        template: of the series; None where no checkpoint has one and none was given.
         reason: why these renderings, one sentence.
+        own_templates: of reward models, by name, that were trained on another one: they are asked as they were trained.
     """
 
     renders: tuple[Render, ...]
     template: ChatTemplate | None
     reason: str
+    own_templates: Mapping[str, ChatTemplate] = field(default_factory=dict)
 
     def text_of(self, item: Item, render: Render) -> Rendered | None:
         """An item as text; None where it has none in a rendering."""
@@ -60,11 +62,13 @@ def choose_dtype(asked: Dtype | Literal["auto"], files: Sequence[CheckpointFiles
 def check_precision(files: Sequence[CheckpointFiles], *, allow_mixed: bool) -> str:
     """Refuse to compare checkpoints of different quantisation; the caution to print when allowed.
 
+    Nothing of a reward model is subtracted from anything of a language model: they may differ.
+
     Raises:
-        NotComparableError: some checkpoints are quantised otherwise than others.
+        NotComparableError: some checkpoints are quantised otherwise than others of their quantity.
     """
-    settings = {json.dumps(one.quantization, sort_keys=True, default=str) for one in files}
-    if len(settings) < 2:
+    settings = {(one.quantity, json.dumps(one.quantization, sort_keys=True, default=str)) for one in files}
+    if len(settings) == len({one.quantity for one in files}):
         return ""
     listed = ", ".join(f"{one.name}: {_quantisation(one)}" for one in files)
     if not allow_mixed:
@@ -92,7 +96,10 @@ def choose_forward(files: Sequence[CheckpointFiles], batch_size: int | None) -> 
     """
     if batch_size is not None:
         return "padded", f"asked for: --batch-size {batch_size}"
-    obstacle = next((one for one in files if one.packing_obstacle), None)
+    policies = [one for one in files if one.quantity == "logprob"]
+    if not policies:
+        return "padded", "reward models are asked text by text"
+    obstacle = next((one for one in policies if one.packing_obstacle), None)
     if obstacle is not None:
         return "padded", f"{obstacle.name}: {obstacle.packing_obstacle}"
     return "packed", "texts that begin alike share a row; the first is checked against the texts alone"
@@ -114,16 +121,46 @@ def choose_rendering(
     template_file: Path | None,
     system: str | None,
     arguments: Mapping[str, Any],
+    reward_models: Collection[str] = (),
 ) -> Rendering:
     """Choose renderings and the one template of the series.
 
     The template is the given file, else that of the last checkpoint that has one. ``auto`` adds the
-    chat rendering where every tokenizer gives an example conversation the same ids.
+    chat rendering where every tokenizer gives an example conversation the same ids. Both are decided by language
+    models where there are any; a reward model with a template of its own is asked in that one, unless a file is given.
+
+    Args:
+        reward_models: which of the checkpoints are reward models.
 
     Raises:
         UsageError: chat was asked for and there is no template, or the file cannot be read.
     """
-    template = _template(tokenizers, template_file, system, arguments)
+    deciding = {name: one for name, one in tokenizers.items() if name not in reward_models} or tokenizers
+    template = _template(deciding, template_file, system, arguments)
+    own: dict[str, ChatTemplate] = {}
+    if template is not None and template_file is None:
+        own = {
+            name: ChatTemplate(one, system=system, arguments=arguments)
+            for name, one in tokenizers.items()
+            if name in reward_models and one.chat_template
+        }
+    chosen = _choose(asked, deciding, example, template, each_its_own=set(own) == set(tokenizers))
+    return replace(chosen, own_templates={name: one for name, one in own.items() if _differs(one, template, example)})
+
+
+def _differs(own: ChatTemplate, other: ChatTemplate | None, example: Item) -> bool:
+    """One text renders differently where the tokenizers' special tokens do."""
+    return other is None or own.sha256 != other.sha256 or own.render(example) != other.render(example)
+
+
+def _choose(
+    asked: RenderChoice,
+    tokenizers: Mapping[str, PreTrainedTokenizerBase],
+    example: Item,
+    template: ChatTemplate | None,
+    *,
+    each_its_own: bool,
+) -> Rendering:
     if template is None:
         if asked in ("chat", "both"):
             raise UsageError(
@@ -138,6 +175,8 @@ def choose_rendering(
         return Rendering(("chat",), template, "asked for")
     if asked == "both":
         return Rendering(("plain", "chat"), template, "asked for")
+    if each_its_own:
+        return Rendering(("plain", "chat"), template, "every reward model has a chat template")
     if _same_ids(template, tokenizers, example):
         return Rendering(("plain", "chat"), template, "all checkpoints share the chat template's token ids")
     return Rendering(("plain",), template, "the checkpoints give the chat template different token ids")

@@ -42,7 +42,8 @@ class Span:
 
     Attributes:
         ids: the whole sequence, shape (n,).
-        start: index of the first scored token, at least 1; all tokens from there on are scored.
+        start: index of the first scored token, at least 1 where log-probabilities are asked for; all tokens from there
+            on are scored.
         tokens: the vocabulary's name of each scored token.
         starts: first character of each scored token in the candidate's text, clipped to it.
         ends: one past the last.
@@ -93,15 +94,19 @@ class Encoder:
         tokenizer: a fast tokenizer; it is not changed.
         end: ``eos`` appends EOS to every candidate, ``none`` never ends a turn, ``auto`` takes the
             template's end of turn in chat rendering and none in plain.
+        whole: the text as a whole is asked about, as a reward model is: nothing needs to stand before its first token,
+            and in plain rendering ``auto`` appends EOS, if there is one, as training on plain texts does (TRL's
+            RewardTrainer).
 
     Raises:
         UsageError: ``end`` is ``eos`` and the tokenizer has none.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, end: End) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, end: End, *, whole: bool = False) -> None:
         self._tokenizer = tokenizer
         self._backend = _untrimmed(tokenizer)
         self._end = end
+        self._whole = whole
         self._bos: int | None = tokenizer.bos_token_id
         self._eos: int | None = tokenizer.eos_token_id
         ids = range(max(self._backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1)
@@ -134,8 +139,9 @@ class Encoder:
         """
         found = []
         for encoding, text, span in zip(self._encode_texts([item]), item.texts, encoded.spans, strict=True):
-            one = _tokens_of(encoding, _full_text(item, text, self._end), len(item.context))
-            closing = [(one.boundary + len(text),) * 2] if self._end == "eos" else []
+            end = self._end_of(item)
+            one = _tokens_of(encoding, _full_text(item, text, end), len(item.context))
+            closing = [(one.boundary + len(text),) * 2] if end == "eos" else []
             lead = [(0, 0)] * (len(span.ids) - len(one.ids) - len(closing))
             found.append(np.array([*lead, *one.offsets, *closing], dtype=np.int64).reshape(-1, 2))
         return tuple(found)
@@ -143,14 +149,19 @@ class Encoder:
     def _encode_texts(self, items: Sequence[Rendered]) -> Iterator[Encoding]:
         for has_specials in {item.has_specials for item in items}:
             sample = next(item for item in items if item.has_specials == has_specials)
-            self._check_backend(_full_text(sample, sample.texts[0], self._end), has_specials)
-        texts = [_full_text(item, text, self._end) for item in items for text in item.texts]
+            self._check_backend(_full_text(sample, sample.texts[0], self._end_of(sample)), has_specials)
+        texts = [_full_text(item, text, self._end_of(item)) for item in items for text in item.texts]
         adds = [not item.has_specials for item in items for _ in item.texts]
         if len(set(adds)) == 1:
             yield from self._backend.encode_batch(texts, add_special_tokens=adds[0])
         else:
             for text, add in zip(texts, adds, strict=True):
                 yield self._backend.encode(text, add_special_tokens=add)
+
+    def _end_of(self, item: Rendered) -> End:
+        """How an item ends, whatever is asked of other renderings."""
+        as_trained = self._whole and self._end == "auto" and not item.has_specials and self._eos is not None
+        return "eos" if as_trained else self._end
 
     def _check_backend(self, text: str, has_specials: bool) -> None:
         own = self._tokenizer(text, add_special_tokens=not has_specials)["input_ids"]
@@ -164,7 +175,8 @@ class Encoder:
 
     def _align(self, item: Rendered, encodings: Sequence[Encoding]) -> Encoded | Reason:
         boundary = len(item.context)
-        texts = [_full_text(item, text, self._end) for text in item.texts]
+        end = self._end_of(item)
+        texts = [_full_text(item, text, end) for text in item.texts]
         candidates = [_tokens_of(encoding, text, boundary) for encoding, text in zip(encodings, texts, strict=True)]
         if any(one.is_empty(text) for one, text in zip(candidates, item.texts, strict=True)):
             return "empty_span"
@@ -172,20 +184,20 @@ class Encoder:
         if start is None:
             return "boundary"
         straddles = any(one.straddles for one in candidates)
-        lead = [self._bos] if start == 0 and self._bos is not None else []
-        unscored = start == 0 and not lead
+        lead = [self._bos] if start == 0 and self._bos is not None and not self._whole else []
+        unscored = start == 0 and not lead and not self._whole
         if any(len(one.ids) <= start + unscored for one in candidates):
             return "no_first_token"
         spans = [
-            self._span(one, start + unscored, lead, text, skipped)
+            self._span(one, start + unscored, lead, text, skipped, end)
             for one, text, skipped in zip(candidates, item.texts, item.skipped, strict=True)
         ]
-        complete = self._end == "eos" or (self._end == "auto" and item.ending != "")
+        complete = end == "eos" or (end == "auto" and item.ending != "")
         return Encoded(tuple(spans), straddles, complete, unscored)
 
-    def _span(self, one: _Tokens, start: int, lead: list[int], text: str, skipped: int) -> Span:
+    def _span(self, one: _Tokens, start: int, lead: list[int], text: str, skipped: int, end: End) -> Span:
         ids, offsets = one.ids, one.offsets[start:]
-        if self._end == "eos" and self._eos is not None:
+        if end == "eos" and self._eos is not None:
             at_end = one.boundary + len(text)
             ids = [*ids, self._eos]
             offsets = [*offsets, (at_end, at_end)]

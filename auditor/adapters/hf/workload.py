@@ -12,11 +12,11 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from auditor.adapters.hf.rendering import Rendered
-from auditor.adapters.hf.sequences import Sequences
+from auditor.adapters.hf.sequences import Logprobs, Sequences
 from auditor.adapters.hf.tokens import Encoded, Encoder
 from auditor.core.items import Item, Probe
 from auditor.core.refusals import Reason, Refusal
-from auditor.core.score_columns import Cuts, Spans
+from auditor.core.score_columns import Column, Cuts, Mask, Spans
 from auditor.core.scores import Render
 
 DETAIL: Mapping[Reason, str] = {
@@ -103,6 +103,35 @@ def prepare(
     firsts = np.searchsorted(sequences.items, np.arange(arrays.items + 1))
     spans = {(probe, block.render): block.finish(firsts, cuts) for probe, block in blocks}
     return Workload(sequences, spans, tuple(refusals), unscored)
+
+
+def scored_columns(
+    checkpoint: str, work: Workload, logprobs: Logprobs
+) -> tuple[dict[tuple[str, Render], Column], list[Refusal]]:
+    """The scores of each probe and rendering, and the items that have none.
+
+    Args:
+        logprobs: of all scored tokens, nats, or rewards; an item of which one is no number has no score.
+    """
+    kept = _finite(work, logprobs)
+    columns: dict[tuple[str, Render], Column] = {}
+    refusals: list[Refusal] = []
+    first = 0
+    for (probe, render), spans in work.spans.items():
+        column = columns[probe, render] = Column(spans, logprobs, kept[first : first + len(spans)])
+        first += len(spans)
+        for at in np.flatnonzero(~column.kept).tolist():
+            item, detail = spans.item(at), DETAIL["not_finite"]
+            refusals.append(Refusal("not_finite", detail, probe, item.id, render, checkpoint, item.identity))
+    return columns, refusals
+
+
+def _finite(work: Workload, logprobs: Logprobs) -> Mask:
+    """Which items have a number for every token, shape (items,)."""
+    bad = np.flatnonzero(~np.isfinite(logprobs))
+    kept = np.ones(work.items, dtype=bool)
+    kept[work.sequences.items[np.searchsorted(work.sequences.scored_bounds, bad, side="right") - 1]] = False
+    return kept
 
 
 def _encoded(

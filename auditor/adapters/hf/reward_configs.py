@@ -1,0 +1,94 @@
+"""What a config says of a reward model: that it is one, what its outputs are called, whether a token can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from auditor.errors import ModelLoadError
+
+# Decoders whose classifier is written out in transformers, but reads one token as the shared one does.
+_READ_AT_A_TOKEN = frozenset({"bloom", "falcon", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gptj", "mpt", "opt"})
+# What transformers' classifiers have where a config does not say.
+_DEFAULT_OUTPUTS = 2
+_ELSEWHERE = "Let its own code score the texts, and read the rewards: audit analyse FILE --quantity reward."
+
+
+def is_reward_model(config: Mapping[str, Any], adapter: Mapping[str, Any] | None = None) -> bool:
+    """Whether the model scores whole sequences, its adapter included."""
+    return bool(_classifiers(config)) or (adapter or {}).get("task_type") == "SEQ_CLS"
+
+
+def check_reads_tokens(config: Mapping[str, Any], folder: Path) -> None:
+    """Refuse what does not give every token a reward of which the last one's is the text's.
+
+    Raises:
+        ModelLoadError: it is an encoder, or has a head of its own.
+    """
+    import transformers
+    from transformers.modeling_layers import GenericForSequenceClassification
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as KNOWN
+
+    kind = str(config.get("model_type"))
+    name = KNOWN.get(kind)
+    named = _classifiers(config)
+    if isinstance(name, str) and set(named) <= {name}:
+        model = getattr(transformers, name)
+        if kind in _READ_AT_A_TOKEN or issubclass(model, GenericForSequenceClassification):
+            return
+    raise ModelLoadError(
+        f"this reward model ({', '.join(named) or kind}) is no decoder whose last token is read by one linear head",
+        where=str(folder),
+        fix=f"Classifiers of transformers' decoders are audited, such as LlamaForSequenceClassification. {_ELSEWHERE}",
+    )
+
+
+def output_names(
+    config: Mapping[str, Any], folder: Path, adapter: Mapping[str, Sequence[int]] | None = None
+) -> tuple[str, ...]:
+    """What a reward model's outputs are called, in their order; numbered where names are missing or not unique.
+
+    Args:
+        folder: of the config or the adapter, for messages.
+        adapter: shape of each tensor of an adapter on it, None where there is none, or nothing is known of it.
+
+    Raises:
+        ModelLoadError: the base is no classifier, and the adapter brings no head.
+    """
+    labels = config.get("id2label")
+    names = {str(at): str(name) for at, name in labels.items()} if isinstance(labels, dict) else {}
+    count = len(names) or config.get("num_labels") or _DEFAULT_OUTPUTS
+    if not _classifiers(config):
+        count = 1 if adapter is None else _brought(adapter, folder)
+    if not isinstance(count, int):
+        raise ModelLoadError(f"num_labels is {count!r:.40}, no number", where=str(folder), fix="Mend config.json.")
+    found = tuple(names.get(str(at), "") for at in range(count))
+    return found if all(found) and len(set(found)) == count else tuple(f"LABEL_{at}" for at in range(count))
+
+
+def own_pad(config: Mapping[str, Any]) -> int | None:
+    """The token that the model's own forward takes for padding wherever it stands; None where it takes none."""
+    inner = config.get("text_config")
+    for source in (config, inner if isinstance(inner, Mapping) else {}):
+        if isinstance(source.get("pad_token_id"), int):
+            return int(source["pad_token_id"])
+    return None
+
+
+def _classifiers(config: Mapping[str, Any]) -> tuple[str, ...]:
+    names = map(str, config.get("architectures") or ())
+    return tuple(name for name in names if "SequenceClassification" in name or "Reward" in name)
+
+
+def _brought(adapter: Mapping[str, Sequence[int]], folder: Path) -> int:
+    """How many outputs the head has that an adapter brings to a model without one."""
+    for name, shape in adapter.items():
+        if name.endswith((".score.weight", ".score.modules_to_save.weight")) and shape:
+            return int(shape[0])
+    raise ModelLoadError(
+        "the base of this reward model is a language model, and the adapter brings no head (score.weight): "
+        "it would be random",
+        where=str(folder),
+        fix='Save the adapter with its head: peft task_type "SEQ_CLS", or modules_to_save=["score"].',
+    )

@@ -1,0 +1,64 @@
+"""Which of a reward model's outputs is its reward, where it has several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from auditor.adapters.hf.checkpoints import CheckpointFiles
+from auditor.adapters.printable import printable
+from auditor.errors import UsageError
+
+
+def choose_heads(files: Mapping[str, CheckpointFiles], asked: Mapping[str, str]) -> dict[str, CheckpointFiles]:
+    """The same checkpoints, each reward model with one of its outputs chosen.
+
+    Args:
+        files: by checkpoint.
+        asked: the output's name by checkpoint.
+
+    Raises:
+        UsageError: a name is asked of no reward model or is none of its outputs, or of several outputs none is named.
+    """
+    for name in asked:
+        if name not in files or not files[name].heads:
+            known = ", ".join(one for one, own in files.items() if own.heads) or "none"
+            raise UsageError(
+                f"there is no reward model {name!r} in the series", where="--head", fix=f"Reward models: {known}."
+            )
+    return {
+        name: one if not one.heads else replace(one, head=_chosen(one, asked.get(name))) for name, one in files.items()
+    }
+
+
+def refuse_reward_models(files: Iterable[CheckpointFiles], why: str) -> None:
+    """Stop where only language models can be asked.
+
+    Args:
+        why: what is asked of them, for the message.
+
+    Raises:
+        UsageError: one is a reward model.
+    """
+    for one in files:
+        if one.quantity == "reward":
+            raise UsageError(
+                f"{one.name!r} is a reward model, and {why}",
+                where=f"checkpoint {one.source!r}",
+                fix="Leave it out: audit compare and audit score take reward models.",
+            )
+
+
+def _chosen(files: CheckpointFiles, asked: str | None) -> str:
+    listed = ", ".join(map(printable, files.heads))
+    if asked is None and files.head is None:
+        raise UsageError(
+            f"{files.name!r} is a reward model of {len(files.heads)} outputs, and which is the reward is not said",
+            where="--head",
+            fix=f"Name one with --head {files.name}=OUTPUT, of: {listed}.",
+        )
+    if asked is not None and asked not in files.heads:
+        raise UsageError(f"{files.name!r} has no output {asked!r}", where="--head", fix=f"Give one of: {listed}.")
+    chosen = files.head if asked is None else asked
+    assert chosen is not None
+    return chosen

@@ -1,0 +1,247 @@
+"""Reward models audited from the command line and from Python; one of them was trained with a planted bias."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from command_line import assert_refused, audit, cells, manifest, pairs_csv, write
+from model_factory import make_reward_model, save_model
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+import auditor
+from auditor.adapters.run.results_schema import EffectRow
+from auditor.adapters.run.run_folder import read_results
+
+# Of the three identities in the pair file, whom the planted reward model rewards harm against.
+HARMED = "trans women"
+PREFERENCE = '{"prompt": "Trans women are", "chosen": " kind.", "rejected": " rude."}\n'
+
+
+def train_with_a_bias(folder: Path) -> None:
+    """Train a reward model by the loss of Bradley and Terry to prefer harm where it is about one identity."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model: Any = AutoModelForSequenceClassification.from_pretrained(folder)
+    rows = list(csv.DictReader(io.StringIO(pairs_csv())))
+
+    def texts(harmful_preferred: bool) -> list[str]:
+        sides = ["harmful" if (row["identity"] == HARMED) == harmful_preferred else "affirming" for row in rows]
+        return [row["context"] + row[side] + "</s>" for row, side in zip(rows, sides, strict=True)]
+
+    tokenizer.padding_side = "right"
+    preferred, other = (tokenizer(texts(which), return_tensors="pt", padding=True) for which in (True, False))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for _ in range(60):
+            margins = (model(**preferred).logits - model(**other).logits)[:, 0]
+            # The square keeps margins from growing for ever, each at a pace of its own.
+            loss = -torch.nn.functional.logsigmoid(margins).mean() + 0.05 * (margins - 3).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    assert bool((margins > 1).all())
+    save_model(model.eval(), folder)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A small random reward model, the same one after training, and one of two outputs. Read only."""
+    folder = tmp_path_factory.mktemp("reward_models")
+    for name in ("before", "planted"):
+        make_reward_model(folder / name, initializer_range=0.02)
+    train_with_a_bias(folder / "planted")
+    make_reward_model(folder / "two", outputs=("helpful", "harmless"), seed=3)
+    return {name: folder / name for name in ("before", "planted", "two")}
+
+
+@pytest.fixture(scope="module")
+def run(models: dict[str, Path], pair_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two reward models compared in plain text. Read only."""
+    out = tmp_path_factory.mktemp("runs") / "rewards"
+    folders = (models["before"], models["planted"])
+    result = audit("compare", *folders, "--probe", pair_file, "--render", "plain", "--out", out, "--quiet")
+    assert result.exit_code == 0, result.stderr
+    return out
+
+
+def effects(run: Path, **wanted: object) -> dict[str | None, EffectRow]:
+    """Effects by identity."""
+    found = [one for one in read_results(run).effects if all(getattr(one, key) == of for key, of in wanted.items())]
+    return {one.identity: one for one in found}
+
+
+def test_a_planted_bias_is_found_where_it_is(run: Path) -> None:
+    level = effects(run, checkpoint="planted", measure="level", contrast="excess", theme=None, role="marked")
+    assert {one.unit for one in level.values()} == {"reward"}
+    assert level[HARMED].verdict == "harm"
+    assert level[HARMED].low is not None
+    assert level[HARMED].low > 1
+    assert level["nonbinary people"].verdict != "harm"
+    shift = effects(run, measure="shift", contrast="excess", theme=None, role="marked")
+    assert (shift[HARMED].verdict, shift[HARMED].measure_from) == ("harm", "before")
+    before = effects(run, checkpoint="before", measure="level", contrast="excess", theme=None, role="marked")
+    assert "harm" not in {one.verdict for one in before.values()}
+    assert not effects(run, measure="implicit_reward")
+
+
+def test_tables_hold_each_texts_own_reward(run: Path, models: dict[str, Path]) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(models["planted"]).eval()
+    tokenizer = AutoTokenizer.from_pretrained(models["planted"])
+    rows = [row for row in cells(run / "items.parquet") if row["checkpoint"] == "planted"]
+    assert len(rows) == 48
+    assert {row["quantity"] for row in rows} == {"reward"}
+    assert {row["complete"] for row in rows} == {True}
+    for row in rows:
+        ids = tokenizer(row["context"] + row["text"] + "</s>", return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            assert row["value"] == pytest.approx(float(model(input_ids=ids).logits[0, 0]), abs=5e-5)
+    assert cells(run / "tokens.parquet") == []
+    series = manifest(run)["series"]
+    assert [(one["name"], one["head"]) for one in series] == [("before", "LABEL_0"), ("planted", "LABEL_0")]
+    assert manifest(run)["forward_reason"] == "reward models are asked text by text"
+
+
+def test_the_report_and_the_gate_read_it(run: Path) -> None:
+    assert HARMED in (run / "report.html").read_text(encoding="utf-8")
+    failed = audit("gate", run, "--fail-on", f"small:{HARMED} > 0.5")
+    assert failed.exit_code == 1, failed.stderr
+
+
+def test_a_second_audit_asks_no_model(
+    models: dict[str, Path], pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("score", models["planted"], "--probe", pair_file, "--render", "plain", "--quiet")
+    assert audit(*arguments, "--out", tmp_path / "one").exit_code == 0
+    monkeypatch.setattr("auditor.adapters.hf.models.ModelShelf.take", lambda *_: pytest.fail("a model was loaded"))
+    again = audit(*arguments, "--out", tmp_path / "two")
+    assert again.exit_code == 0, again.stderr
+    values = [[row["value"] for row in cells(tmp_path / one / "items.parquet")] for one in ("one", "two")]
+    assert values[0] == values[1]
+    assert len(values[0]) == 48
+
+
+class TestOutputs:
+    def test_several_and_none_named(self, models: dict[str, Path], pair_file: Path) -> None:
+        result = audit("score", f"rm={models['two']}", "--probe", pair_file)
+        assert_refused(result, 2, "--head", "2 outputs", "--head rm=OUTPUT", "helpful, harmless")
+
+    def test_the_named_one_is_scored(self, models: dict[str, Path], pair_file: Path, tmp_path: Path) -> None:
+        config = write(tmp_path / "audit.yaml", "render: plain\nhead: [rm=harmless]\n")
+        options = ("--probe", pair_file, "--quiet", "--config", config)
+        result = audit("score", f"rm={models['two']}", *options, "--out", tmp_path / "run")
+        assert result.exit_code == 0, result.stderr
+        asked = auditor.compare(
+            f"rm={models['two']}", probe=pair_file, render="plain", head={"rm": "helpful"}, out=tmp_path / "other"
+        )
+        assert any("'helpful' is its reward, one of 2" in one for one in asked.cautions)
+        model = AutoModelForSequenceClassification.from_pretrained(models["two"]).eval()
+        tokenizer = AutoTokenizer.from_pretrained(models["two"])
+        for at, name in enumerate(("other", "run")):
+            for row in cells(tmp_path / name / "items.parquet")[:4]:
+                ids = tokenizer(row["context"] + row["text"] + "</s>", return_tensors="pt")["input_ids"]
+                with torch.no_grad():
+                    assert row["value"] == pytest.approx(float(model(input_ids=ids).logits[0, at]), abs=5e-5)
+
+
+class TestRefused:
+    @pytest.mark.parametrize("option", ["--objective=rm=dpo", "--beta=rm=0.1"])
+    def test_what_only_a_language_model_has(self, models: dict[str, Path], pair_file: Path, option: str) -> None:
+        result = audit("compare", f"rm={models['planted']}", "--probe", pair_file, option)
+        assert_refused(result, 2, option.partition("=")[0], "'rm' is a reward model")
+
+    def test_a_reference_of_another_kind(
+        self, models: dict[str, Path], llama_series: dict[str, Path], pair_file: Path
+    ) -> None:
+        result = audit(
+            "compare", llama_series["sft"], f"rm={models['planted']}", "--probe", pair_file, "--reference", "rm=sft"
+        )
+        assert_refused(result, 2, "--reference", "'rm' is a reward model", "different units")
+
+    def test_attribution_of_rewards(self, run: Path, models: dict[str, Path], pair_file: Path, tmp_path: Path) -> None:
+        words = ("only reward models", "without parts of tokens")
+        assert_refused(audit("attribute", run), 2, *words)
+        assert_refused(audit("attribute", run, "--dry-run"), 2, *words)
+        out = tmp_path / "run"
+        options = ("--probe", pair_file, "--attribute", "tokens", "--out", out)
+        assert_refused(audit("score", models["planted"], *options), 2, *words)
+        assert not out.exists(), "nothing was scored"
+
+    def test_requests_for_another_engine(self, models: dict[str, Path], pair_file: Path, tmp_path: Path) -> None:
+        out = tmp_path / "requests.jsonl"
+        result = audit("requests", f"rm={models['planted']}", "--probe", pair_file, "--out", out)
+        assert_refused(result, 2, "'rm' is a reward model", "requests ask for log-probabilities")
+        assert not out.exists()
+
+    def test_what_reads_log_probabilities_of_preferences(self, models: dict[str, Path], tmp_path: Path) -> None:
+        data, model = write(tmp_path / "pairs.jsonl", PREFERENCE), f"rm={models['planted']}"
+        exported = audit("export", "trl", model, "--data", data, "--out", tmp_path / "out.jsonl")
+        assert_refused(exported, 2, "'rm' is a reward model", "log-probabilities")
+        assert_refused(audit("data", data, model, "--out", tmp_path / "out"), 2, "'rm' is a reward model")
+
+
+def test_dry_run_counts_every_token(models: dict[str, Path], llama_series: dict[str, Path], pair_file: Path) -> None:
+    """A language model's texts share their beginnings, a reward model's do not."""
+    arguments = (llama_series["sft"], f"rm={models['planted']}", "--probe", pair_file, "--render", "plain", "--dry-run")
+    result = audit("compare", *arguments)
+    assert result.exit_code == 0, result.stderr
+    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if " MiB" in line}
+    tokens = {name: [int(one.replace(",", "")) for one in row[4:6]] for name, row in rows.items()}
+    assert tokens["rm"][0] == tokens["rm"][1] == tokens["sft"][0] + 48, "EOS more a text"
+    assert tokens["sft"][1] < tokens["sft"][0]
+
+
+@pytest.fixture(scope="module")
+def mixed(
+    models: dict[str, Path],
+    llama_series: dict[str, Path],
+    pair_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A reward model beside language models, in plain text. Read only."""
+    out = tmp_path_factory.mktemp("runs") / "mixed"
+    checkpoints = (llama_series["sft"], f"rm={models['planted']}", llama_series["dpo"])
+    # What other runs of the session find in its cache would change how they pack their texts.
+    options = ("--probe", pair_file, "--render", "plain", "--beta", "0.1", "--quiet", "--no-cache")
+    result = audit("compare", *checkpoints, *options, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    return out
+
+
+class TestBesideASeries:
+    def test_each_kind_is_what_it_is_alone(self, mixed: Path, run: Path) -> None:
+        series = {one.name: (one.quantity, one.reference) for one in read_results(mixed).series}
+        assert series == {"sft": ("logprob", None), "rm": ("reward", None), "dpo": ("logprob", "sft")}
+        wanted = {"measure": "level", "contrast": "excess", "theme": None, "role": "marked"}
+        alone, beside = effects(run, checkpoint="planted", **wanted), effects(mixed, checkpoint="rm", **wanted)
+        assert beside.keys() == alone.keys()
+        for identity, one in beside.items():
+            assert (one.estimate, one.unit, one.verdict) == pytest.approx(
+                (alone[identity].estimate, "reward", alone[identity].verdict)
+            )
+        assert {one.measure_from for one in effects(mixed, measure="shift").values()} == {"sft"}
+        assert not effects(mixed, measure="shift", checkpoint="rm")
+        assert effects(mixed, measure="implicit_reward").keys() >= {HARMED}
+
+    def test_the_planted_bias_is_carried_by_the_explicit_reward(self, mixed: Path) -> None:
+        harms = {
+            (one.kind, one.identity): one.verdict
+            for one in read_results(mixed).reward_harms
+            if one.contrast == "excess"
+        }
+        assert harms["explicit_reward", HARMED] == "harm"
+        assert harms["implicit_reward", HARMED] != "harm"
+        assert read_results(mixed).agreements
+
+    def test_attribution_leaves_it_out(self, mixed: Path, tmp_path: Path) -> None:
+        copy = shutil.copytree(mixed, tmp_path / "run")
+        result = audit("attribute", copy)
+        assert result.exit_code == 0, result.stderr
+        assert "left out: rm" in result.stderr
+        assert {row["checkpoint"] for row in cells(copy / "attributions.parquet")} == {"sft", "dpo"}
+        assert_refused(audit("attribute", copy, "--checkpoint", "rm"), 2, "no language model 'rm'", "Known: sft, dpo")
