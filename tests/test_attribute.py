@@ -230,7 +230,7 @@ def test_identity_and_checkpoint_choose(run: Path) -> None:
     [
         (["--identity", "women", "--identity", "robots"], ("--identity", "no identity 'women'", "trans women")),
         (["--identity", "cis women"], ("--identity", "nonbinary people, trans women")),
-        (["--checkpoint", "ppo"], ("--checkpoint", "no checkpoint 'ppo'", "base, sft, dpo")),
+        (["--checkpoint", "ppo"], ("--checkpoint", "no language model 'ppo'", "base, sft, dpo")),
         (["--method", "magic"], ("--method", "no such method: 'magic'", "tokens")),
         (["--method", "tokens,"], ("--method", "no such method: ''", "tokens")),
         (["--method", "path", "--checkpoint", "base"], ("method path", "no path leads to base", "Leave out path")),
