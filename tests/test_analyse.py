@@ -19,7 +19,7 @@ from request_factory import answer, lines_of
 from transformers import AutoModelForCausalLM
 
 from auditor.adapters.probe_files.probes import open_probe
-from auditor.adapters.report.page import signed
+from auditor.adapters.report.page_words import signed
 
 SCHEMAS = ROOT / "docs" / "schema"
 NAMES = ("base", "sft", "dpo")

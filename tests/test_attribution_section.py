@@ -35,7 +35,8 @@ from auditor.adapters.report.attribution_section import (
     probe_views,
     side_words,
 )
-from auditor.adapters.report.page import render_report, signed
+from auditor.adapters.report.page import render_report
+from auditor.adapters.report.page_words import signed
 from auditor.adapters.report.report_data import read_report
 from auditor.adapters.report.role_plot import MAX_PARTED
 from auditor.adapters.run.attribution_tables import read_attributions

@@ -24,7 +24,8 @@ from auditor.adapters.report import explorer
 from auditor.adapters.report.anchors import anchor_of
 from auditor.adapters.report.explorer import BY_MARGIN, BY_SHIFT, WITH_TEXT, WITH_TOKENS, Explorer, Told, explorer_of
 from auditor.adapters.report.item_margins import ItemMargins
-from auditor.adapters.report.page import SCRIPTS, render_report, shade, signed
+from auditor.adapters.report.page import SCRIPTS, render_report
+from auditor.adapters.report.page_words import shade, signed
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe

@@ -36,7 +36,8 @@ from run_factory import (
 )
 
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
-from auditor.adapters.report.page import becomes, brief, figure, odds, options, render_report, shade, signed, span
+from auditor.adapters.report.page import render_report
+from auditor.adapters.report.page_words import becomes, odds, signed, span
 from auditor.adapters.report.report_data import read_report
 from auditor.adapters.run.run_folder import read_results
 
@@ -517,10 +518,6 @@ def test_standardised_differences_say_whom_they_are_about(tmp_path: Path) -> Non
         assert f"{who} d, pooled +{value}" in words
 
 
-def test_numbers_of_metrics() -> None:
-    assert [figure(one) for one in (50.0, -12.34, 1234.5, -0.04)] == ["50.0", "\u221212.3", "1,234.5", "0.0"]
-
-
 def test_reward_without_beta_is_in_nats(tmp_path: Path) -> None:
     assert "Implicit reward, nats" in Page(render_report(make_run(tmp_path / "run", beta=None))).text
 
@@ -546,23 +543,6 @@ def test_needs_no_model(tmp_path: Path) -> None:
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(make_run(tmp_path / "run"))], check=True)
-
-
-def test_numbers() -> None:
-    assert [signed(one) for one in (1.5, -1.5, 0.0, -0.001, None)] == ["+1.50", "\u22121.50", "0", "0.00", "\u2013"]
-    assert signed(1e9) == "+1.00e+09"
-    assert [odds(one) for one in (0.0, 0.2231, 6.0, -30.0, 1e4, -1e4, None)] == [
-        "\u00d71.00",
-        "\u00d71.25",
-        "\u00d7403",
-        "\u00d79.4\u00b710\u207b\u00b9\u2074",
-        "\u00d7 beyond 10\u00b3\u2070\u2070",
-        "\u00d7 below 10\u207b\u00b3\u2070\u2070",
-        "\u2013",
-    ]
-    assert [shade(one) for one in (-0.1, -1.5, -99.0, float("nan"), None)] == [0, 2, 5, 9, 9]
-    assert brief("abcdef", 4) == "abc\u2026"
-    assert options("see --end <b> not-an--option") == ["see ", "--end", " <b> not-an--option"]
 
 
 @pytest.fixture(scope="module")

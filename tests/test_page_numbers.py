@@ -11,7 +11,8 @@ from typing import Any
 
 from run_factory import controlled_probe, identity_swap_probe, make_run, text_swap_probe, worded_probe
 
-from auditor.adapters.report.page import p_value, percentage, render_report, signed, span, unsigned
+from auditor.adapters.report.page import render_report
+from auditor.adapters.report.page_words import p_value, signed, span
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 
@@ -174,8 +175,3 @@ def test_any_number_may_be_absent(tmp_path: Path) -> None:
     path = run / "results.json"
     path.write_text(json.dumps(without_numbers(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
     assert "\u2013" in text_of(render_report(run))
-
-
-def test_numbers_without_a_side() -> None:
-    assert [unsigned(one) for one in (0.2231, 1.0, None)] == ["0.22", "1.00", "\u2013"]
-    assert [percentage(one) for one in (0.25, -0.031, None)] == ["25%", "\u22123%", "\u2013"]

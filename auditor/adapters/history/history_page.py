@@ -21,7 +21,7 @@ from auditor.adapters.history.tracks import leading
 from auditor.adapters.report.charts import on_page
 from auditor.adapters.report.figure_tables import file_name
 from auditor.adapters.report.figures import MAX_ROWS, Mark
-from auditor.adapters.report.page import environment
+from auditor.adapters.report.page_words import environment
 from auditor.adapters.report.svg import Drawn
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from auditor.adapters.notebook.run_figures import RunFigure
-from auditor.adapters.report.page import environment
+from auditor.adapters.report.page_words import environment
 from auditor.adapters.run.run_status import INTERRUPTED
 from auditor.adapters.summaries.headlines import WHAT_AN_AUDIT_SAYS
 from auditor.adapters.summaries.summary_schema import RunSummary

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.adapters.preference_data.preference_summary import Found, MentionRow, PreferenceRow
-from auditor.adapters.report.page import environment
+from auditor.adapters.report.page_words import environment
 from auditor.core.mentions import Finder
 from auditor.core.preference_mentions import READINGS, Mentioned, Reading, strongest_against, texts_of
 
