@@ -351,7 +351,8 @@
     });
     return explicit("div", "", wide("Tokens", "x-tokens",
       "Log-probability of each token in nats, at each checkpoint; tokens that differ are underlined", made("tbody", "", ...lines)),
-      made("p", "note", "The last lines are each token\u2019s parts of the margin and of its shift: they add up to these over both sides."));
+      made("p", "note", "The last lines are each token\u2019s parts of the margin and of its shift: over all tokens of both sides they add up to these"
+        + (nameOf("design", row) === "responsiveness" ? ", before the row without a declaration is subtracted." : ".")));
   }
 
   function drawGloss(gloss, grid, side, label, both) {
