@@ -171,12 +171,12 @@ def test_appearance_is_the_systems_or_the_one_asked_for(browser: Browser, tmp_pa
     assert dark == {(one, scheme): (scheme if one == "auto" else one) == "dark" for one, scheme in dark}
 
 
-def test_on_paper_stand_answer_series_identities_attribution_and_method(folded: Page) -> None:
+def test_on_paper_stand_all_but_metrics_evidence_and_robustness(folded: Page) -> None:
     folded.emulate_media(media="print", color_scheme="dark")
     shown = folded.evaluate(
         "[...document.querySelectorAll('main > section')].filter(one => one.offsetParent !== null).map(one => one.id)"
     )
-    assert shown == ["answer", "series", "identities", "attribution", "method"]
+    assert shown == ["answer", "series", "identities", "agreement", "attribution", "method"]
     assert folded.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     hidden = folded.locator("nav.contents, .switch, .skip")
     assert not any(one.is_visible() for one in hidden.all())
