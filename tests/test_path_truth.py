@@ -23,6 +23,8 @@ from transformers import PreTrainedModel
 from auditor.adapters.hf.parameter_path import PathParts, path_attributions
 from auditor.adapters.hf.sequences import Sequences
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (0, 1, 2)
 LAYERS, VOCABULARY, ITEMS = 6, 80, 20
 # Ids: 0 begins, subjects from 4 on, relations from 30, objects from 40, harmful words from 70, affirming ones from 75.

@@ -24,6 +24,8 @@ from transformers import AutoTokenizer
 from auditor.adapters.hf.sequences import Sequences
 from auditor.core.items import Candidate, Item
 
+pytestmark = pytest.mark.slow
+
 # What peers still call.
 OLD_NAME = "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"
 
