@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,11 +34,13 @@ from auditor.cli.console import RichProgress
 from auditor.cli.data_options import DataOptions
 from auditor.cli.options import AuditOptions, Render
 from auditor.core.preference_mentions import Margins, margins_by_pair
+from auditor.core.series import Quantity
 from auditor.core.tables import line_up
 from auditor.errors import AuditInterruptedError, UsageError
 
 if TYPE_CHECKING:
     from auditor.cli.open_audit import OpenAudit
+    from auditor.cli.understanding import Audit
     from auditor.core.items import Probe
 
 SUMMARY, PAGE = "data.json", "report.html"
@@ -82,6 +84,9 @@ def _asked(file: str, options: DataOptions) -> AuditOptions:
         seed=options.seed,
         render=Render(options.render.value),
         end=options.end,
+        head=options.head,
+        # Nothing of one checkpoint is subtracted from another's.
+        allow_mixed_precision=True,
         device=options.device,
         dtype=options.dtype,
         batch_size=options.batch_size,
@@ -107,12 +112,12 @@ def _preferences(asked: AuditOptions) -> Probe:
 
 
 def _score(checkpoints: Sequence[str], asked: AuditOptions, probe: Probe, progress: RichProgress) -> ScoredPairs:
-    from auditor.adapters.hf.reward_heads import refuse_reward_models
     from auditor.cli.open_audit import open_audit
     from auditor.cli.understanding import request_of, scorer_of, understand
 
     audit = understand(checkpoints, asked, progress)
-    refuse_reward_models(audit.files.values(), "pairs are scored by their log-probabilities")
+    assert asked.out is not None
+    _make(asked.out)
     # One rendering: where the checkpoints share a chat, the set is read as one.
     audit = replace(audit, probes=(probe,), rendering=replace(audit.rendering, renders=audit.rendering.renders[-1:]))
     cache = None if asked.no_cache else cache_folder()
@@ -136,38 +141,52 @@ def _score(checkpoints: Sequence[str], asked: AuditOptions, probe: Probe, progre
 
 
 def _scored_pairs(opened: OpenAudit, probe: Probe) -> ScoredPairs:
-    """Margins of all pairs, those that some checkpoint cannot score without one at every checkpoint."""
+    """Margins of all pairs: those that one language model cannot score have none at any, and so for reward models."""
     (render,) = opened.audit.rendering.renders
-    scores = opened.scores()
-    table = line_up(probe, render, scores)
-    places = {item.id: at for at, item in enumerate(table.items)}
-    summed, per_token = table.sides.margins(), table.sides.margins_per_token()
-    margins = {
-        name: Margins(
-            margins_by_pair(probe.items, places, summed[:, at]),
-            margins_by_pair(probe.items, places, per_token[:, at]),
-        )
-        for at, name in enumerate(table.checkpoints)
-    }
-    lost = Counter({one.item: one.detail for score in scores for one in score.refusals}.values())
-    refused = (f"{count:,} pairs could not be scored: {detail}" for detail, count in lost.items())
-    notes = (
-        *opened.audit.cautions,
-        *refused,
-        *(note for one in scores for note in one.notes),
-        *opened.stores.cautions,
-    )
-    return ScoredPairs(margins, render, table.complete, notes)
+    margins: dict[str, Margins] = {}
+    complete: dict[Quantity, bool] = {}
+    notes = list(_cautions(opened.audit))
+    for quantity, part in opened.audit.series.parts.items():
+        scores = [opened.scorer.score(one, opened.audit.probes) for one in part.checkpoints]
+        table = line_up(probe, render, scores)
+        places = {item.id: at for at, item in enumerate(table.items)}
+        summed, per_token = table.sides.margins(), table.sides.margins_per_token()
+        for at, name in enumerate(table.checkpoints):
+            own = (margins_by_pair(probe.items, places, values[:, at]) for values in (summed, per_token))
+            margins[name] = Margins(*own, quantity)
+        if table.items:
+            complete[quantity] = table.complete
+        lost = Counter({one.item: one.detail for score in scores for one in score.refusals}.values())
+        who = " and ".join(part.names)
+        notes += [f"{count:,} pairs could not be scored by {who}: {detail}" for detail, count in lost.items()]
+        notes += [note for one in scores for note in one.notes]
+    in_order = {name: margins[name] for name in opened.audit.series.names}
+    return ScoredPairs(in_order, render, complete, (*notes, *opened.stores.cautions))
 
 
-def _write(found: Found, page: str, out: Path) -> None:
-    """Write all files, each whole at every moment."""
+def _cautions(audit: Audit) -> Iterator[str]:
+    """An audit's own, but of the noise of half precision, which an audit measures and this does not."""
+    from auditor.adapters.hf.shared_settings import precision_caution
+
+    dtype = audit.policy.dtype
+    for one in audit.cautions:
+        told = f"Scored in {dtype}: rounding adds noise to every margin, which was not measured; float32 adds far less."
+        yield told if one == precision_caution(dtype) else one
+
+
+def _make(out: Path) -> None:
+    """Make the folder before hours of scoring, so that they are not lost to one that cannot be made."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
             f"cannot be written: {error.strerror}", where=f"--out {out}", fix="Give a folder that you may write to."
         ) from error
+
+
+def _write(found: Found, page: str, out: Path) -> None:
+    """Write all files, each whole at every moment."""
+    _make(out)
     summary = found.summary
     replace_file(out / MENTIONS, lambda path: write_csv(path, MentionRow, summary.mentions))
     replace_file(out / PREFERENCES, lambda path: write_csv(path, PreferenceRow, summary.preferences))
