@@ -202,6 +202,20 @@ def test_the_same_folder_is_filled_again_and_another_is_kept(tmp_path: Path) -> 
     assert_refused(audit("data", data(tmp_path), "--out", out), 2, "holds something else")
 
 
+def test_a_set_of_the_name_of_a_table_is_not_written_over(tmp_path: Path) -> None:
+    for name in ("pairs.csv", "data.json"):
+        own = write(tmp_path / name / name, "prompt,chosen,rejected\nHi,Muslims are kind,No\n")
+        kept, asked = own.read_bytes(), own if name == "pairs.csv" else data(tmp_path)
+        assert_refused(audit("data", asked, "--out", own.parent), 2, f"holds {name}", "no data.json says")
+        assert own.read_bytes() == kept
+    # What was stopped between two files is gone on with.
+    out = tmp_path / "out"
+    assert audit("data", data(tmp_path), "--out", out).exit_code == 0
+    (out / "report.html").unlink()
+    assert audit("data", data(tmp_path), "--out", out).exit_code == 0
+    assert {path.name for path in out.iterdir()} == FILES
+
+
 def test_private_texts_stay_in_their_file(llama_series: dict[str, Path], tmp_path: Path) -> None:
     out, arguments = tmp_path / "out", [data(tmp_path), llama_series["sft"], "--render", "plain"]
     assert audit("data", *arguments, "--out", out, "--private").exit_code == 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from preference_material import EVIL, found_in
 
-from auditor.adapters.preference_data.preference_summary import PreferenceSummary, pair_rows
+from auditor.adapters.preference_data.preference_summary import PreferenceSummary, is_summary, pair_rows
 
 
 def test_mentions_by_hand() -> None:
@@ -81,6 +83,16 @@ def test_one_prompt_has_a_mean_and_no_interval() -> None:
     assert (row.pairs, row.prompts, row.low, row.beside_low) == (1, 1, None, None)
     assert row.mean is not None
     assert row.beside_others is not None
+
+
+def test_its_own_files_are_known_from_others(tmp_path: Path) -> None:
+    own = tmp_path / "data.json"
+    assert not is_summary(own)
+    for content in ("{", "[]", '{"schema_version": 1}', "\udcff"):
+        own.write_bytes(content.encode(errors="surrogateescape"))
+        assert not is_summary(own)
+    own.write_text(found_in().summary.model_dump_json(), encoding="utf-8")
+    assert is_summary(own)
 
 
 def test_rewards_are_told_from_log_probabilities() -> None:

@@ -23,6 +23,7 @@ from auditor.adapters.preference_data.preference_summary import (
     PairRow,
     PreferenceRow,
     ScoredPairs,
+    is_summary,
     pair_rows,
     summarise,
 )
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 SUMMARY, PAGE = "data.json", "report.html"
 MENTIONS, PREFERENCES, PAIRS = "mentions.csv", "preferences.csv", "pairs.csv"
+_FILES = (SUMMARY, PAGE, MENTIONS, PREFERENCES, PAIRS)
 
 
 def run_data(file: str, checkpoints: Sequence[str], options: DataOptions) -> None:
@@ -61,7 +63,7 @@ def run_data(file: str, checkpoints: Sequence[str], options: DataOptions) -> Non
     """
     console = Console(stderr=True, quiet=options.quiet)
     progress = RichProgress(console, quiet=options.quiet)
-    check_new(options.out, (SUMMARY, PAGE, MENTIONS, PREFERENCES, PAIRS, STORE_FILE))
+    _check_out(options.out)
     searched = searched_people(options.lexicon, options.axis)
     asked = _asked(file, options)
     probe = _preferences(asked)
@@ -73,6 +75,22 @@ def run_data(file: str, checkpoints: Sequence[str], options: DataOptions) -> Non
     console.print(Text(on_one_line(f"{headline(found.summary.mentions, found.summary.pairs)}.")), soft_wrap=True)
     if not options.quiet:
         Console().print(Text(printable(str(options.out / PAGE))), soft_wrap=True)
+
+
+def _check_out(out: Path) -> None:
+    """Know before the work that nothing of somebody's is replaced: files of these names may be anybody's.
+
+    Raises:
+        UsageError: the folder holds something else than what an earlier audit data wrote.
+    """
+    check_new(out, (*_FILES, STORE_FILE))
+    there = [name for name in _FILES if (out / name).exists()]
+    if there and not is_summary(out / SUMMARY):
+        raise UsageError(
+            f"{out} holds {there[0]}, and no {SUMMARY} says that an earlier audit data wrote it",
+            where="--out",
+            fix="Nothing of somebody else's is overwritten: give another folder.",
+        )
 
 
 def _asked(file: str, options: DataOptions) -> AuditOptions:
@@ -188,10 +206,11 @@ def _write(found: Found, page: str, out: Path) -> None:
     """Write all files, each whole at every moment."""
     _make(out)
     summary = found.summary
-    replace_file(out / MENTIONS, lambda path: write_csv(path, MentionRow, summary.mentions))
-    replace_file(out / PREFERENCES, lambda path: write_csv(path, PreferenceRow, summary.preferences))
-    replace_file(out / PAIRS, lambda path: write_csv(path, PairRow, pair_rows(found)))
+    # First, as it makes the folder one that may be filled again.
     replace_file(
         out / SUMMARY, lambda path: path.write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
     )
+    replace_file(out / MENTIONS, lambda path: write_csv(path, MentionRow, summary.mentions))
+    replace_file(out / PREFERENCES, lambda path: write_csv(path, PreferenceRow, summary.preferences))
+    replace_file(out / PAIRS, lambda path: write_csv(path, PairRow, pair_rows(found)))
     replace_file(out / PAGE, lambda path: path.write_text(page, encoding="utf-8"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -142,6 +144,15 @@ class Found:
     probe: Probe
     mentioned: tuple[Mentioned, ...]
     scored: ScoredPairs | None
+
+
+def is_summary(path: Path) -> bool:
+    """Whether a file is what some version of ``audit data`` wrote as ``data.json``."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"schema_version", "auditor", "lexicon", "mentions"} <= set(content)
 
 
 def summarise(probe: Probe, searched: Searched, scored: ScoredPairs | None) -> Found:
