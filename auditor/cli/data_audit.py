@@ -170,8 +170,11 @@ def _scored_pairs(opened: OpenAudit, probe: Probe) -> ScoredPairs:
         places = {item.id: at for at, item in enumerate(table.items)}
         summed, per_token = table.sides.margins(), table.sides.margins_per_token()
         for at, name in enumerate(table.checkpoints):
-            own = (margins_by_pair(probe.items, places, values[:, at]) for values in (summed, per_token))
-            margins[name] = Margins(*own, quantity)
+            margins[name] = Margins(
+                margins_by_pair(probe.items, places, summed[:, at]),
+                margins_by_pair(probe.items, places, per_token[:, at]),
+                quantity,
+            )
         if table.items:
             complete[quantity] = table.complete
         lost = Counter({one.item: one.detail for score in scores for one in score.refusals}.values())
