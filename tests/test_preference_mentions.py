@@ -136,6 +136,20 @@ def test_few_pairs_have_a_mean_and_no_interval() -> None:
     assert math.isnan(found.beside_interval.low)
 
 
+def test_few_other_pairs_are_no_ground_for_an_interval_beside_them() -> None:
+    about = [1] * 30 + [0] * (FEWEST - 1)
+    margins = Margins(np.linspace(-1, 1, len(about)), np.zeros(len(about)))
+    found = preference_of(mentioned([0] * len(about), about, about), "dpo", margins, np.arange(len(about)))
+    assert math.isfinite(found.interval.low)
+    assert math.isfinite(found.beside)
+    assert math.isnan(found.beside_interval.low)
+
+
+def test_a_tie_prefers_nothing() -> None:
+    margins = Margins(np.array([0.0, 1.0, -1.0, 0.0]), np.zeros(4))
+    assert preference_of(mentioned([0] * 4, [1] * 4, [0] * 4), "dpo", margins, np.arange(4)).share_chosen == 1 / 4
+
+
 def test_nobody_mentioned_is_no_zero() -> None:
     none = preference_of(mentioned([0] * 3, [0] * 3, [0] * 3), "dpo", Margins(np.ones(3), np.ones(3)), np.arange(3))
     assert (none.pairs, none.clusters) == (0, 0)

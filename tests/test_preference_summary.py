@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from preference_material import EVIL, found_in
+from preference_material import EVIL, SEARCHED, found_in, preference_probe
 
-from auditor.adapters.preference_data.preference_summary import PreferenceSummary, is_summary, pair_rows
+from auditor.adapters.preference_data.preference_summary import (
+    PreferenceSummary,
+    ScoredPairs,
+    is_summary,
+    pair_rows,
+    summarise,
+)
+from auditor.core.preference_mentions import Margins
 
 
 def test_mentions_by_hand() -> None:
@@ -111,3 +119,12 @@ def test_rewards_are_told_from_log_probabilities() -> None:
     assert reward.share_chosen == pytest.approx((margins > 0).mean())
     assert {(one.checkpoint, one.quantity) for one in pair_rows(found)} == {("sft", "logprob"), ("rm", "reward")}
     assert {one.quantity for one in pair_rows(found_in())} == {None}
+
+
+@pytest.mark.parametrize("order", [("sft", "rm"), ("rm", "sft")])
+def test_unscored_are_those_of_the_checkpoint_that_refused_most(order: tuple[str, str]) -> None:
+    probe = preference_probe()
+    values = {"sft": np.ones(20), "rm": np.ones(20)}
+    values["rm"][:3] = np.nan
+    margins = {name: Margins(values[name], values[name], "reward" if name == "rm" else "logprob") for name in order}
+    assert summarise(probe, SEARCHED, ScoredPairs(margins, "plain", {}, ())).summary.unscored == 3
