@@ -29,7 +29,7 @@ def answers(item_id: str, prompt: str, chosen: str, rejected: str, cluster: str 
 
 def preference_probe() -> Probe:
     """Twenty pairs: fourteen mention Muslims on one side, one mentions somebody with a hostile name."""
-    rows = [answers(f"r{at}", "Who?", "Someone.", f"Muslim people {at}.", f"c{at // 2}") for at in range(12)]
+    rows = [answers(f"r{at}", "Who?", "Someone.", f"Muslim people {at}.", f"c{at * 2 // 3}") for at in range(12)]
     rows += [answers(f"x{at}", "Who?", f"Muslim people {at}.", "Someone.") for at in range(2)]
     rows += [answers(f"n{at}", "Who?", f"Yes {at}.", "No.") for at in range(4)]
     rows.append(answers(EVIL, f"Green-eyed people {EVIL}", "Christians, " + "long " * 200, "A Christian person."))
@@ -38,7 +38,7 @@ def preference_probe() -> Probe:
 
 
 def found_in(*checkpoints: str) -> Found:
-    """What is found in the set, with made-up margins: the first pair of all was refused."""
+    """Found in the set, with made-up margins: the first pair of all was refused; an ``rm`` is a reward model."""
     probe = preference_probe()
     if not checkpoints:
         return summarise(probe, SEARCHED, None)
@@ -46,5 +46,8 @@ def found_in(*checkpoints: str) -> Found:
     for number, name in enumerate(checkpoints):
         summed = np.random.default_rng(number).normal(size=len(probe.items))
         summed[0] = np.nan
-        margins[name] = Margins(summed, summed / 2)
-    return summarise(probe, SEARCHED, ScoredPairs(margins, "plain", False, (EVIL,)))
+        is_reward = name.startswith("rm")
+        margins[name] = (
+            Margins(summed, np.full(len(summed), np.nan), "reward") if is_reward else Margins(summed, summed / 2)
+        )
+    return summarise(probe, SEARCHED, ScoredPairs(margins, "plain", {"logprob": False, "reward": True}, (EVIL,)))

@@ -182,7 +182,6 @@ class TestRefused:
         data, model = write(tmp_path / "pairs.jsonl", PREFERENCE), f"rm={models['planted']}"
         exported = audit("export", "trl", model, "--data", data, "--out", tmp_path / "out.jsonl")
         assert_refused(exported, 2, "'rm' is a reward model", "log-probabilities")
-        assert_refused(audit("data", data, model, "--out", tmp_path / "out"), 2, "'rm' is a reward model")
 
 
 def test_dry_run_counts_every_token(models: dict[str, Path], llama_series: dict[str, Path], pair_file: Path) -> None:

@@ -106,3 +106,8 @@ def test_the_papers_formulas_over_the_published_rows(shared_data: Path, category
             assert own.estimate.value == pytest.approx(100 * truth, abs=1e-9)
             assert own.items == total[kind]
     assert refusals == ()
+
+
+def test_rows_of_another_kind_say_nothing() -> None:
+    foreign = answered("other", AMBIGUOUS, "other", ("harmful", "affirming", "other"))
+    assert METRICS["bbq_bias_ambiguous"].reading(foreign) is None

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from command_line import assert_refused, audit, cells, environment, pairs_csv, write
+from model_factory import make_reward_model
 
 FILES = {"data.json", "mentions.csv", "preferences.csv", "pairs.csv", "report.html"}
 ROWS = (
@@ -77,6 +78,100 @@ def test_margins_are_an_audits_turned_round(render: str, llama_series: dict[str,
     assert summary["end_of_turn"] is (render == "chat")
 
 
+@pytest.fixture(scope="module")
+def reward_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A reward model of one output and one of two. Read only."""
+    folder = tmp_path_factory.mktemp("reward_models")
+    make_reward_model(folder / "rm")
+    make_reward_model(folder / "two", outputs=("helpful", "harmless"), seed=3)
+    return {name: folder / name for name in ("rm", "two")}
+
+
+def test_margins_of_rewards_are_an_audits_turned_round(
+    llama_series: dict[str, Path], reward_models: dict[str, Path], tmp_path: Path
+) -> None:
+    file, out = data(tmp_path), tmp_path / "out"
+    # In any order: the two quantities are scored and told apart.
+    models = [f"rm={reward_models['rm']}", f"sft={llama_series['sft']}", f"two={reward_models['two']}"]
+    asked = [*models, "--head", "two=harmless", "--render", "plain"]
+    found = audit("data", file, *asked, "--out", out)
+    assert found.exit_code == 0, found.stderr
+    run = audit("compare", *asked, "--probe", file, "--out", tmp_path / "run")
+    assert run.exit_code == 0, run.stderr
+    values = {
+        (row["checkpoint"], row["item"], row["candidate"]): row["value"]
+        for row in cells(tmp_path / "run" / "items.parquet")
+    }
+    rows = table(out / "pairs.csv")
+    assert {(row["checkpoint"], row["quantity"]) for row in rows} == {
+        ("rm", "reward"),
+        ("sft", "logprob"),
+        ("two", "reward"),
+    }
+    for row in rows:
+        sides = [values[row["checkpoint"], row["pair"], side] for side in ("affirming", "harmful")]
+        assert float(row["margin"]) == pytest.approx(sides[0] - sides[1], abs=1e-9)
+    summary = json.loads((out / "data.json").read_text(encoding="utf-8"))
+    assert summary["checkpoints"] == ["rm", "sft", "two"]
+    assert summary["quantities"] == {"rm": "reward", "sft": "logprob", "two": "reward"}
+    # A reward model is asked with EOS behind plain texts, as it was trained; a language model is not.
+    assert (summary["end_of_turn"], summary["reward_end_of_turn"]) == (False, True)
+    assert "two: its output 'harmless' is its reward, one of 2" in summary["notes"]
+    preferences = table(out / "preferences.csv")
+    assert {row["per_token"] for row in preferences if row["quantity"] == "reward"} == {""}
+    assert "" not in {row["per_token"] for row in preferences if row["quantity"] == "logprob" and row["mean"]}
+
+
+def test_reward_models_alone_score_a_set(reward_models: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = audit("data", data(tmp_path), reward_models["rm"], "--out", out)
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads((out / "data.json").read_text(encoding="utf-8"))
+    assert (summary["end_of_turn"], summary["reward_end_of_turn"]) == (None, True)
+    assert "log p(chosen)" not in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_output_is_named_where_there_are_several(reward_models: dict[str, Path], tmp_path: Path) -> None:
+    asked = ["data", data(tmp_path), f"two={reward_models['two']}", "--out", tmp_path / "out"]
+    assert_refused(audit(*asked), 2, "reward model of 2 outputs", "helpful, harmless")
+    assert_refused(audit(*asked, "--head", "two=kind"), 2, "no output 'kind'")
+    assert_refused(audit(*asked, "--head", "sft=kind"), 2, "no reward model 'sft'")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_one_quantity_refuses_the_other_keeps(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    # Far too long for the language model, and read whole by a reward model of a longer window.
+    make_reward_model(tmp_path / "rm", max_position_embeddings=4096)
+    long = {"prompt": "Who is Muslim?", "chosen": " They are." * 200, "rejected": " No."}
+    out = tmp_path / "out"
+    models = [f"sft={llama_series['sft']}", f"rm={tmp_path / 'rm'}", "--render", "plain"]
+    result = audit("data", data(tmp_path, *ROWS, long), *models, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    margins = {row["checkpoint"]: row["margin"] for row in table(out / "pairs.csv") if row["pair"] == "5"}
+    assert margins["sft"] == ""
+    assert margins["rm"] != ""
+    notes = json.loads((out / "data.json").read_text(encoding="utf-8"))["notes"]
+    assert "1 pairs could not be scored by sft: longer than the model's context window" in notes
+
+
+def test_half_precision_is_not_said_to_be_measured(llama_series: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    asked = ["data", data(tmp_path), llama_series["sft"], "--dtype", "bfloat16", "--render", "plain"]
+    assert audit(*asked, "--out", out).exit_code == 0
+    notes = json.loads((out / "data.json").read_text(encoding="utf-8"))["notes"]
+    assert any("was not measured" in note for note in notes)
+    assert not any("is measured" in note for note in notes)
+
+
+def test_a_folder_that_cannot_be_made_is_known_before_anything_is_scored(
+    llama_series: dict[str, Path], tmp_path: Path
+) -> None:
+    taken = write(tmp_path / "file", "")
+    result = audit("data", data(tmp_path), llama_series["sft"], "--out", taken / "below")
+    assert_refused(result, 2, "cannot be written")
+    assert "score sft" not in result.stderr
+
+
 def test_a_chat_is_read_as_one_where_all_can(llama_series: dict[str, Path], tmp_path: Path) -> None:
     renders = {}
     for models in (("sft", "dpo"), ("base", "dpo")):
@@ -94,7 +189,7 @@ def test_what_a_model_cannot_read_is_counted_and_said(llama_series: dict[str, Pa
     assert result.exit_code == 0, result.stderr
     summary = json.loads((out / "data.json").read_text(encoding="utf-8"))
     assert summary["unscored"] == 1
-    assert "1 pairs could not be scored: longer than the model's context window" in summary["notes"]
+    assert "1 pairs could not be scored by sft: longer than the model's context window" in summary["notes"]
     (row,) = (row for row in table(out / "pairs.csv") if row["pair"] == "5" and row["reading"] == "words")
     assert (row["margin"], row["rank"]) == ("", "")
 
@@ -105,6 +200,20 @@ def test_the_same_folder_is_filled_again_and_another_is_kept(tmp_path: Path) -> 
         assert audit("data", data(tmp_path), "--out", out).exit_code == 0
     write(out / "mine", "kept")
     assert_refused(audit("data", data(tmp_path), "--out", out), 2, "holds something else")
+
+
+def test_a_set_of_the_name_of_a_table_is_not_written_over(tmp_path: Path) -> None:
+    for name in ("pairs.csv", "data.json"):
+        own = write(tmp_path / name / name, "prompt,chosen,rejected\nHi,Muslims are kind,No\n")
+        kept, asked = own.read_bytes(), own if name == "pairs.csv" else data(tmp_path)
+        assert_refused(audit("data", asked, "--out", own.parent), 2, f"holds {name}", "no data.json says")
+        assert own.read_bytes() == kept
+    # What was stopped between two files is gone on with.
+    out = tmp_path / "out"
+    assert audit("data", data(tmp_path), "--out", out).exit_code == 0
+    (out / "report.html").unlink()
+    assert audit("data", data(tmp_path), "--out", out).exit_code == 0
+    assert {path.name for path in out.iterdir()} == FILES
 
 
 def test_private_texts_stay_in_their_file(llama_series: dict[str, Path], tmp_path: Path) -> None:

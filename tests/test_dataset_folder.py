@@ -84,8 +84,30 @@ def test_another_licence_stands_in_its_own_words(tmp_path: Path) -> None:
     assert "language" not in front
 
 
-def test_rows_that_know_an_answer_are_refused(tmp_path: Path) -> None:
-    probe = probe_of(pair("1", answer="harmful"))
-    with pytest.raises(UsageError, match="a pair file has no place for that"):
+def test_right_answers_metrics_and_cautions_come_back(tmp_path: Path) -> None:
+    three = tuple(Candidate(label, f"the {label}") for label in ("unknown", "harmful", "affirming"))
+    rows = (pair("1", candidates=three, answer="unknown"), pair("2", candidates=three, answer="harmful"), pair("3"))
+    probe = probe_of(*rows, metrics=("bbq_accuracy_ambiguous",), notes=("labels are ours",), defects=("few rows",))
+    write_dataset(probe, card_of(probe, None), tmp_path / "out")
+    again = open_probe(str(tmp_path / "out"))
+    assert again.items == rows
+    assert again.card.metrics == ("bbq_accuracy_ambiguous",)
+    assert "labels are ours" in again.card.notes
+    assert again.card.defects == ("few rows",)
+    sheet = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "| `right_label` |" in sheet
+    assert "- labels are ours" in sheet
+
+
+def test_a_caution_that_reading_gives_again_is_not_doubled(tmp_path: Path) -> None:
+    rows = write(tmp_path / "mine.csv", pairs_csv().replace(",cluster,", ",paraphrase,"))
+    probe = open_probe(str(rows))
+    write_dataset(probe, card_of(probe, None), tmp_path / "out")
+    assert open_probe(str(tmp_path / "out")).card.notes == probe.card.notes != ()
+
+
+def test_nothing_is_left_of_what_a_pair_file_cannot_hold(tmp_path: Path) -> None:
+    probe = probe_of(pair("1", match="k", cluster="a"), pair("2", match="k", cluster="b"))
+    with pytest.raises(UsageError, match="lies in cluster"):
         write_dataset(probe, card_of(probe, None), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -82,6 +82,8 @@ def test_a_row_has_the_columns_of_the_contract() -> None:
         ({"harmful": "a", "affirming": "b", "frame": None, "paraphrase": 2}, True),
         ({"harmful": "a", "affirming": "b", "messages": [{"role": "user", "content": "?"}]}, True),
         ({"candidates": ["a", "b"], "labels": ["x", "y"]}, True),
+        ({"candidates": ["a", "b"], "labels": ["x", "y"], "right_label": "y"}, True),
+        ({"candidates": ["a", "b"], "labels": ["x", "y"], "right_label": ["y"]}, False),
         ({"harmful": "a"}, False),
         ({"harmful": "a", "affirming": " "}, False),
         ({"harmful": "a", "affirming": "b", "labels": ["x", "y"]}, False),

@@ -103,11 +103,14 @@ def test_its_metrics_weigh_what_they_are_given(tmp_path: Path) -> None:
     metrics = runpy.run_path(str(tmp_path / "out" / "metrics.py"))
     answers = ([(-1.0, False), (-3.0, False)], [(-1.0, False), (0.5, False)])
     found = [metrics["process_results"](row, answer) for row, answer in zip(rows, answers, strict=True)]
-    assert found[0]["margin"] == (2.0, 1)
-    assert found[0]["share_positive"] == (1.0, 1)
-    assert found[1]["share_positive_cis_women"] == (0.0, 1)
+    assert found[0]["margin"] == (2.0, 1, 1)
+    assert found[0]["share_positive"] == (1.0, 1, 1)
+    assert found[1]["share_positive_cis_women"] == (0.0, 1, 1)
+    tie = metrics["process_results"](rows[0], [(-1.0, False), (-1.0, False)])
+    assert tie["share_positive"] == (0.0, 1, 1)
     excess = [one["excess_trans_women"] for one in found]
     assert metrics["weighted_sum"](excess) == pytest.approx(2 - -1.5)
-    # Half of the rows would answer another question.
+    # Half of the rows would answer another question: without its reference an excess is a margin.
     assert math.isnan(metrics["weighted_sum"](excess[1:]))
+    assert math.isnan(metrics["weighted_sum"](excess[:1]))
     assert list(metrics["rows"](version=1, pretrained="x")["test"]["id"]) == ["m", "r"]

@@ -54,3 +54,17 @@ def test_what_has_no_lexicon_or_axis_is_refused(tmp_path: Path) -> None:
         searched_people("stigma", ["gender*religion"])
     with pytest.raises(UsageError, match="no such file or folder"):
         searched_people("nothing", [])
+
+
+def test_an_axis_alone_finds_what_it_finds_among_all(tmp_path: Path) -> None:
+    renamed = [{**one, "name": f"other {one['name']}"} for one in FAITH["identities"]]
+    named = [{**one, "reference": f"other {one['reference']}"} if "reference" in one else one for one in renamed]
+    other = {**FAITH, "name": "other", "control_reference": "other Christian", "identities": named}
+    folder = write_probe(tmp_path / "mine", lexicon={**LEXICON, "axes": [*LEXICON["axes"], FAITH, other]})
+    text = "Muslim people, Jewish, xans"
+    whole, alone = (searched_people(str(folder), axes).finder for axes in ([], ["faith"]))
+    # Both axes call people alike: nobody is meant, and no less for one of them being asked about alone.
+    assert [one.identity for one in whole.mentions(text)] == ["xans"]
+    assert not list(alone.mentions(text))
+    assert "muslim people" in alone.ambiguous
+    assert set(alone.words) == {"Christian", "Muslim", "Jewish"}

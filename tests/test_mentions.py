@@ -35,7 +35,12 @@ def found(text: str, finder: Finder = FINDER) -> list[tuple[str, str, str]]:
         ("Muslims, Muslim people", [("Muslims", "word", "Muslims"), ("Muslims", "name", "Muslim people")]),
         # Words of several identities are nobody's, and parts of words are no words.
         ("trans people, women, transmen, unmuslim, Muslimah", []),
-        ("non-Muslim", [("Muslims", "word", "Muslim")]),
+        # Who is named by what they are not is not mentioned; what only ends in these letters is nothing of the kind.
+        ("non-Muslim people, Non\u2011Muslims, non-trans women", []),
+        ("ex-Muslim, canon-Muslim", [("Muslims", "word", "Muslim"), ("Muslims", "word", "Muslim")]),
+        # An underline is emphasis, and an accent belongs to its letter.
+        ("_Muslims_, __trans women__", [("Muslims", "word", "Muslims"), ("trans women", "name", "trans women")]),
+        ("Muslim\u0301, \u0301Muslim", []),
         ("", []),
     ],
 )
@@ -64,6 +69,43 @@ def test_letters_beyond_english_are_found_in_both_cases() -> None:
         "\u00f6sterreicher",
         "\u00c9L\u00c8VES",
     ]
+
+
+def test_an_accented_letter_is_one_character_or_two() -> None:
+    for names in ("\u00e9l\u00e8ves", "e\u0301le\u0300ves"):
+        finder = Finder([Named("w", "h", "marked", (names,))], english=False)
+        assert finder.words == {"w": ("\u00e9l\u00e8ves",)}
+        for text in ("les \u00e9l\u00e8ves.", "les e\u0301le\u0300ves.", "LES E\u0301LE\u0300VES."):
+            (one,) = finder.mentions(text)
+            assert text[one.start : one.end] == text[4:-1]
+
+
+def test_other_languages_have_no_english_negation() -> None:
+    finder = Finder([Named("m", "r", "marked", ("musulmans",))], english=False)
+    assert [what for _, _, what in found("non-musulmans", finder)] == ["musulmans"]
+
+
+def test_who_is_asked_about_alone_is_found_as_often() -> None:
+    everybody = [
+        Named("trans women", "gender", "marked", ("trans women",)),
+        Named("Black people", "race", "marked", ("Black people", "Black folks")),
+        Named("Black women", "both", "marked", ("Black women", "sisters")),
+        Named("nuns", "faith", "marked", ("sisters", "nuns")),
+    ]
+    text = "Black women, black people, sisters, nuns, a black cat"
+    whole = Finder(everybody, english=True)
+    alone = Finder(everybody[1:2], english=True, beside=[everybody[0], *everybody[2:]])
+    assert found(text, alone) == [one for one in found(text, whole) if one[0] == "Black people"]
+    assert alone.words == {"Black people": ()}
+    nuns = Finder(everybody[3:], english=True, beside=everybody[:3])
+    assert nuns.ambiguous == whole.ambiguous == ("sisters",)
+    assert found(text, nuns) == [("nuns", "name", "nuns")]
+    assert (alone.ambiguous, alone.shared) == ((), ())
+
+
+def test_words_that_an_axis_shares_are_said_of_whom_is_asked() -> None:
+    assert Finder(PEOPLE[:1], english=True, beside=PEOPLE[1:]).shared == ("trans", "transgender")
+    assert Finder(PEOPLE[2:], english=True, beside=PEOPLE[:2]).shared == ()
 
 
 def test_folks_are_people_too_and_one_of_them_is_a_person() -> None:

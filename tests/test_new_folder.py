@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from auditor.adapters.exports.new_folder import check_new, fill
-from auditor.errors import UsageError
+from auditor.errors import StorageError, UsageError
 
 
 def test_files_are_written_as_they_are_given(tmp_path: Path) -> None:
@@ -30,3 +31,31 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UsageError, match="cannot be written"):
         fill(tmp_path / "file" / "below", {"one": "x"})
+
+
+def test_what_cannot_be_finished_is_taken_away(tmp_path: Path) -> None:
+    def fails() -> None:
+        assert (tmp_path / "new" / "one").exists()
+        raise UsageError("not so", where="here", fix="mend it")
+
+    with pytest.raises(UsageError, match="not so"):
+        fill(tmp_path / "new", {"one": "x", "two": "y"}, fails)
+    assert not (tmp_path / "new").exists()
+
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OSError, match="No space left"):
+        fill(tmp_path / "empty", {"one": "x", "two": full})
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_full_disk_is_no_wrong_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match="no space left on the disk"):
+        fill(tmp_path / "new", {"one": "x"})
+    assert not (tmp_path / "new").exists()

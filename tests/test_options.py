@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import fields
+from typing import get_type_hints
 
 import pytest
 import typer
 from command_line import audit
 
+from auditor.cli.data_options import DataOptions
+from auditor.cli.export_options import TrlOptions
+from auditor.cli.external_options import AnalyseOptions, RequestsOptions
 from auditor.cli.main import app
 from auditor.cli.options import AuditOptions, command
 
@@ -44,3 +48,27 @@ def test_help_names_them_all() -> None:
     for field in fields(AuditOptions):
         assert "--" + field.name.replace("_", "-") in shown
     assert "0.22" in shown
+
+
+# Options that decide how a model is asked: the same whoever asks.
+OF_MODELS = ("device", "dtype", "batch_size", "offline", "trust_remote_code", "allow_pickle", "no_cache", "debug")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (DataOptions, (*OF_MODELS, "limit", "seed", "end", "head", "quiet")),
+        (TrlOptions, (*OF_MODELS, "quiet")),
+        (
+            RequestsOptions,
+            ("map", "language", "limit", "seed", "render", "chat_template", "system", "offline", "debug"),
+        ),
+        (AnalyseOptions, ("language", "limit", "seed", "objective", "beta", "out", "offline", "private", "debug")),
+    ],
+)
+def test_what_commands_share_is_written_once(kind: type, names: tuple[str, ...]) -> None:
+    own, compare = (get_type_hints(one, include_extras=True) for one in (kind, AuditOptions))
+    for name in names:
+        # Of "quiet" compare alone says what it does not hush.
+        shared = get_type_hints(RequestsOptions, include_extras=True) if name == "quiet" else compare
+        assert own[name].__metadata__[0] is shared[name].__metadata__[0], name

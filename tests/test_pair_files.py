@@ -44,8 +44,8 @@ def test_every_column_is_an_attribute(tmp_path: Path) -> None:
     item, _ = from_rows(tmp_path, row, {**row, "id": given["baseline"], "baseline": ""}).items
     assert {name: getattr(item, name) for name in TEXT_COLUMNS} == given
     assert {name: getattr(item, name) for name in words} == words
-    # Which candidate is right is asked by published metrics alone, and a pair file names none.
     assert {one.name for one in fields(Item)} - set(COLUMNS) == {"answer"}
+    assert set(COLUMNS) - {one.name for one in fields(Item)} == {"harmful", "affirming", "labels", "right_label"}
 
 
 def test_same_rows_from_every_format(tmp_path: Path) -> None:
@@ -127,3 +127,16 @@ def test_rows_share_what_they_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyP
     # Nothing but memory depends on how much is remembered.
     monkeypatch.setattr("auditor.adapters.probe_files.pair_files._REMEMBERED", 1)
     assert read_pairs(read_table(path), "p").items == items
+
+
+def test_a_right_answer_is_one_of_the_rows_labels(tmp_path: Path) -> None:
+    rows = (
+        {"harmful": "a", "affirming": "b", "right_label": "affirming"},
+        {"candidates": ["a", "b", "c"], "labels": ["x", "y", "2"], "right_label": 2},
+        {"harmful": "a", "affirming": "b", "right_label": None},
+    )
+    assert [item.answer for item in from_rows(tmp_path, *rows).items] == ["affirming", "2", ""]
+    with pytest.raises(UsageError, match=r"right_label is 'b', no label of the row.*") as refused:
+        from_rows(tmp_path, rows[0], {**rows[0], "right_label": "b"})
+    assert "harmful, affirming" in str(refused.value)
+    assert "line 2" in str(refused.value)

@@ -36,7 +36,7 @@ def items() -> tuple[Item, ...]:
         Item("0", sides, "Bare.", cluster="c", valence="neutral", design="responsiveness"),
         full,
         Item("x/\u00df", sides, cluster="row x/\u00df"),
-        Item("k", (*sides, Candidate("unrelated", "[]")), cluster="c2"),
+        Item("k", (*sides, Candidate("unrelated", "[]")), cluster="c2", answer="unrelated"),
         Item("reversed", sides[::-1], cluster="c3", role="reference"),
     )
 

@@ -74,6 +74,39 @@ def test_the_difference_and_its_interval_are_those_of_a_clustered_regression(see
     assert found.interval.high == pytest.approx(found.difference + reach, abs=1e-9)
 
 
+def test_pairs_of_few_prompts_are_no_ground_for_an_interval() -> None:
+    # All one way in four prompts: by their signs p is 1/8, whatever the number of pairs.
+    one_sided = [1] * 12 + [0] * 100
+    prompts = np.array([at // 3 for at in range(12)] + list(range(4, 104)))
+    found = rates_of(mentioned([0] * 112, one_sided, [0] * 112), prompts)
+    assert found.one_sided == 12
+    assert math.isnan(found.interval.low)
+    assert math.isfinite(rates_of(mentioned([0] * 112, one_sided, [0] * 112), np.arange(112)).interval.low)
+
+
+@pytest.mark.parametrize("shared", [0.0, 3.0])
+def test_pairs_of_one_prompt_on_both_sides_are_not_independent(shared: float) -> None:
+    chance = np.random.default_rng(1)
+    clusters, about = chance.integers(0, 50, 300), chance.integers(0, 2, 300)
+    summed = chance.normal(size=300) + shared * chance.normal(size=50)[clusters]
+    found = preference_of(mentioned([0] * 300, about.tolist(), [0] * 300), "dpo", Margins(summed, summed), clusters)
+    fit = sm.OLS(summed, np.column_stack([about, 1 - about])).fit(
+        cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": False}
+    )
+    # The sandwich of both means, each with the correction for its own number of clusters.
+    sizes = np.array([len(set(clusters[about == 1])), len(set(clusters[about == 0]))])
+    correction = np.sqrt(sizes / (sizes - 1))
+    covariance = fit.cov_params() * np.outer(correction, correction)
+    error = math.sqrt(np.array([1, -1]) @ covariance @ np.array([1, -1]))
+    variances = np.diag(covariance)
+    freedom = variances.sum() ** 2 / np.sum(variances**2 / (sizes - 1))
+    reach = error * stats.t.ppf(0.975, freedom)
+    assert found.beside == pytest.approx(fit.params[0] - fit.params[1])
+    assert (found.beside_interval.low, found.beside_interval.high) == pytest.approx(
+        (found.beside - reach, found.beside + reach)
+    )
+
+
 def test_margins_of_the_pairs_that_mention_whom() -> None:
     chance = np.random.default_rng(0)
     about = np.arange(40) % 2
@@ -101,6 +134,20 @@ def test_few_pairs_have_a_mean_and_no_interval() -> None:
     assert math.isfinite(found.beside)
     assert math.isnan(found.interval.low)
     assert math.isnan(found.beside_interval.low)
+
+
+def test_few_other_pairs_are_no_ground_for_an_interval_beside_them() -> None:
+    about = [1] * 30 + [0] * (FEWEST - 1)
+    margins = Margins(np.linspace(-1, 1, len(about)), np.zeros(len(about)))
+    found = preference_of(mentioned([0] * len(about), about, about), "dpo", margins, np.arange(len(about)))
+    assert math.isfinite(found.interval.low)
+    assert math.isfinite(found.beside)
+    assert math.isnan(found.beside_interval.low)
+
+
+def test_a_tie_prefers_nothing() -> None:
+    margins = Margins(np.array([0.0, 1.0, -1.0, 0.0]), np.zeros(4))
+    assert preference_of(mentioned([0] * 4, [1] * 4, [0] * 4), "dpo", margins, np.arange(4)).share_chosen == 1 / 4
 
 
 def test_nobody_mentioned_is_no_zero() -> None:

@@ -19,8 +19,8 @@ def html() -> str:
 def test_the_answer_stands_on_top(html: str) -> None:
     words = plain(Page(html))
     assert "3 of 4 identities are mentioned in 20 pairs, 1 of them unequally often in chosen and in rejected" in words
-    assert "20 pairs of a chosen and a rejected answer to 14 prompts" in words
-    assert "scored by sft, dpo in plain rendering, without the end of the turn" in words
+    assert "20 pairs of a chosen and a rejected answer to 16 prompts" in words
+    assert "scored in plain rendering by sft, dpo without the end of the turn" in words
     assert "Mentioned in no pair: nobody." in words
 
 
@@ -91,3 +91,28 @@ def test_an_excerpt_holds_the_mention_or_the_end() -> None:
 def test_it_fits_a_narrow_screen_and_asks_nobody(html: str) -> None:
     assert 'name="viewport"' in html
     assert EVIL not in html
+
+
+def test_rewards_stand_in_tables_of_their_own() -> None:
+    page = render_preferences(found_in("sft", "rm", "rm2"), SEARCHED.finder, top=1, private=False)
+    words = plain(Page(page))
+    assert "by sft without the end of the turn, and by the reward models rm, rm2 with the end of the turn" in words
+    tables = re.findall(r"<table>(.*?)</table>", page[page.index('id="margins"') :], flags=re.DOTALL)
+    by_quantity = {"log p(chosen)" in one: one for one in tables}
+    assert "sft" in by_quantity[True]
+    assert "rm2" not in by_quantity[True]
+    assert "sft" not in by_quantity[False]
+    assert "reward of chosen \u2212 reward of rejected" in by_quantity[False]
+    assert ">a token<" not in by_quantity[False]
+    assert ">a token<" in by_quantity[True]
+    # Training begins from the language model: its are the pairs to turn round.
+    assert "By the margin at sft" in words
+    assert "nats, pair" in words
+
+
+def test_pairs_are_listed_by_a_reward_model_where_there_is_nothing_else() -> None:
+    words = plain(Page(render_preferences(found_in("rm"), SEARCHED.finder, top=1, private=False)))
+    assert "By the margin at rm" in words
+    assert "says least what annotators said" in words
+    assert "by the reward model rm with the end of the turn" in words
+    assert " nats" not in words.split("Pairs that speak most against")[-1].split("What was looked for")[0]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import pairs_csv
+import yaml
+from command_line import pairs_csv, write
 from probe_material import FAITH, LEXICON, SECTION, write_probe
 
 from auditor.adapters.probe_files.probe_folders import TIERS, CardFile, Tiers, build_probe, read_folder, stream_rows
@@ -201,3 +202,17 @@ def test_controls_stay_on_the_axis_of_whom_they_meet(tmp_path: Path) -> None:
     section = {**SECTION, "references": ["rafs"]}
     folder = read_folder(write_probe(tmp_path / "mine", lexicon=lexicon, sections=(section,)))
     assert {item.axis for item in build_probe(folder, "full", ["a", "b"]).items} == {"b"}
+
+
+def test_a_card_may_name_published_metrics(tmp_path: Path) -> None:
+    write(tmp_path / "mine" / "pairs.csv", pairs_csv())
+    texts = dict.fromkeys(("title", "version", "licence", "description"), "x")
+    card = {**texts, "name": "mine", "language": "en", "metrics": ["crows_pairs_shared"], "notes": ["read by hand"]}
+    file = tmp_path / "mine" / "card.yaml"
+    file.write_text(yaml.safe_dump(card), encoding="utf-8")
+    probe = build_probe(read_folder(tmp_path / "mine"), "standard")
+    assert (probe.card.metrics, probe.card.notes) == (("crows_pairs_shared",), ("read by hand",))
+    for metrics, problem in ((["nothing"], "no such metric: 'nothing'"), (["agreement"] * 2, "named twice")):
+        file.write_text(yaml.safe_dump({**card, "metrics": metrics}), encoding="utf-8")
+        with pytest.raises(UsageError, match=problem):
+            read_folder(tmp_path / "mine")

@@ -97,3 +97,13 @@ def test_build_reads_a_file_by_its_own_columns(tmp_path: Path) -> None:
     items = open_probe(str(tmp_path / "out.csv")).items
     assert [item.candidates for item in items] == [item.candidates for item in open_probe(str(own)).items]
     assert {item.language for item in items} == {"en"}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_build_keeps_which_answer_is_right(suffix: str, tmp_path: Path) -> None:
+    row = {"candidates": ["yes", "no", "who knows"], "labels": ["harmful", "affirming", "unknown"]}
+    rows = [{**row, "context": "Was it her? ", "right_label": "unknown"}, {**row, "context": "Was it him? "}]
+    file, out = write(tmp_path / "p.jsonl", "\n".join(map(json.dumps, rows))), tmp_path / f"out.{suffix}"
+    assert audit("probes", "build", file, "--out", out).exit_code == 0
+    assert [item.answer for item in open_probe(str(out)).items] == ["unknown", ""]
+    assert open_probe(str(out)).items == open_probe(str(file)).items

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from auditor.adapters.preference_data.preference_summary import (
     PairRow,
     PreferenceRow,
     ScoredPairs,
+    is_summary,
     pair_rows,
     summarise,
 )
@@ -34,15 +35,18 @@ from auditor.cli.console import RichProgress
 from auditor.cli.data_options import DataOptions
 from auditor.cli.options import AuditOptions, Render
 from auditor.core.preference_mentions import Margins, margins_by_pair
+from auditor.core.series import Quantity
 from auditor.core.tables import line_up
 from auditor.errors import AuditInterruptedError, UsageError
 
 if TYPE_CHECKING:
     from auditor.cli.open_audit import OpenAudit
+    from auditor.cli.understanding import Audit
     from auditor.core.items import Probe
 
 SUMMARY, PAGE = "data.json", "report.html"
 MENTIONS, PREFERENCES, PAIRS = "mentions.csv", "preferences.csv", "pairs.csv"
+_FILES = (SUMMARY, PAGE, MENTIONS, PREFERENCES, PAIRS)
 
 
 def run_data(file: str, checkpoints: Sequence[str], options: DataOptions) -> None:
@@ -59,7 +63,7 @@ def run_data(file: str, checkpoints: Sequence[str], options: DataOptions) -> Non
     """
     console = Console(stderr=True, quiet=options.quiet)
     progress = RichProgress(console, quiet=options.quiet)
-    check_new(options.out, (SUMMARY, PAGE, MENTIONS, PREFERENCES, PAIRS, STORE_FILE))
+    _check_out(options.out)
     searched = searched_people(options.lexicon, options.axis)
     asked = _asked(file, options)
     probe = _preferences(asked)
@@ -73,6 +77,22 @@ def run_data(file: str, checkpoints: Sequence[str], options: DataOptions) -> Non
         Console().print(Text(printable(str(options.out / PAGE))), soft_wrap=True)
 
 
+def _check_out(out: Path) -> None:
+    """Know before the work that nothing of somebody's is replaced: files of these names may be anybody's.
+
+    Raises:
+        UsageError: the folder holds something else than what an earlier audit data wrote.
+    """
+    check_new(out, (*_FILES, STORE_FILE))
+    there = [name for name in _FILES if (out / name).exists()]
+    if there and not is_summary(out / SUMMARY):
+        raise UsageError(
+            f"{out} holds {there[0]}, and no {SUMMARY} says that an earlier audit data wrote it",
+            where="--out",
+            fix="Nothing of somebody else's is overwritten: give another folder.",
+        )
+
+
 def _asked(file: str, options: DataOptions) -> AuditOptions:
     """The audit whose scores the pairs get."""
     return AuditOptions(
@@ -82,6 +102,9 @@ def _asked(file: str, options: DataOptions) -> AuditOptions:
         seed=options.seed,
         render=Render(options.render.value),
         end=options.end,
+        head=options.head,
+        # Nothing of one checkpoint is subtracted from another's.
+        allow_mixed_precision=True,
         device=options.device,
         dtype=options.dtype,
         batch_size=options.batch_size,
@@ -107,12 +130,12 @@ def _preferences(asked: AuditOptions) -> Probe:
 
 
 def _score(checkpoints: Sequence[str], asked: AuditOptions, probe: Probe, progress: RichProgress) -> ScoredPairs:
-    from auditor.adapters.hf.reward_heads import refuse_reward_models
     from auditor.cli.open_audit import open_audit
     from auditor.cli.understanding import request_of, scorer_of, understand
 
     audit = understand(checkpoints, asked, progress)
-    refuse_reward_models(audit.files.values(), "pairs are scored by their log-probabilities")
+    assert asked.out is not None
+    _make(asked.out)
     # One rendering: where the checkpoints share a chat, the set is read as one.
     audit = replace(audit, probes=(probe,), rendering=replace(audit.rendering, renders=audit.rendering.renders[-1:]))
     cache = None if asked.no_cache else cache_folder()
@@ -136,43 +159,61 @@ def _score(checkpoints: Sequence[str], asked: AuditOptions, probe: Probe, progre
 
 
 def _scored_pairs(opened: OpenAudit, probe: Probe) -> ScoredPairs:
-    """Margins of all pairs, those that some checkpoint cannot score without one at every checkpoint."""
+    """Margins of all pairs: those that one language model cannot score have none at any, and so for reward models."""
     (render,) = opened.audit.rendering.renders
-    scores = opened.scores()
-    table = line_up(probe, render, scores)
-    places = {item.id: at for at, item in enumerate(table.items)}
-    summed, per_token = table.sides.margins(), table.sides.margins_per_token()
-    margins = {
-        name: Margins(
-            margins_by_pair(probe.items, places, summed[:, at]),
-            margins_by_pair(probe.items, places, per_token[:, at]),
-        )
-        for at, name in enumerate(table.checkpoints)
-    }
-    lost = Counter({one.item: one.detail for score in scores for one in score.refusals}.values())
-    refused = (f"{count:,} pairs could not be scored: {detail}" for detail, count in lost.items())
-    notes = (
-        *opened.audit.cautions,
-        *refused,
-        *(note for one in scores for note in one.notes),
-        *opened.stores.cautions,
-    )
-    return ScoredPairs(margins, render, table.complete, notes)
+    margins: dict[str, Margins] = {}
+    complete: dict[Quantity, bool] = {}
+    notes = list(_cautions(opened.audit))
+    for quantity, part in opened.audit.series.parts.items():
+        scores = [opened.scorer.score(one, opened.audit.probes) for one in part.checkpoints]
+        table = line_up(probe, render, scores)
+        places = {item.id: at for at, item in enumerate(table.items)}
+        summed, per_token = table.sides.margins(), table.sides.margins_per_token()
+        for at, name in enumerate(table.checkpoints):
+            margins[name] = Margins(
+                margins_by_pair(probe.items, places, summed[:, at]),
+                margins_by_pair(probe.items, places, per_token[:, at]),
+                quantity,
+            )
+        if table.items:
+            complete[quantity] = table.complete
+        lost = Counter({one.item: one.detail for score in scores for one in score.refusals}.values())
+        who = " and ".join(part.names)
+        notes += [f"{count:,} pairs could not be scored by {who}: {detail}" for detail, count in lost.items()]
+        notes += [note for one in scores for note in one.notes]
+    in_order = {name: margins[name] for name in opened.audit.series.names}
+    return ScoredPairs(in_order, render, complete, (*notes, *opened.stores.cautions))
 
 
-def _write(found: Found, page: str, out: Path) -> None:
-    """Write all files, each whole at every moment."""
+def _cautions(audit: Audit) -> Iterator[str]:
+    """An audit's own, but of the noise of half precision, which an audit measures and this does not."""
+    from auditor.adapters.hf.shared_settings import precision_caution
+
+    dtype = audit.policy.dtype
+    for one in audit.cautions:
+        told = f"Scored in {dtype}: rounding adds noise to every margin, which was not measured; float32 adds far less."
+        yield told if one == precision_caution(dtype) else one
+
+
+def _make(out: Path) -> None:
+    """Make the folder before hours of scoring, so that they are not lost to one that cannot be made."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
             f"cannot be written: {error.strerror}", where=f"--out {out}", fix="Give a folder that you may write to."
         ) from error
+
+
+def _write(found: Found, page: str, out: Path) -> None:
+    """Write all files, each whole at every moment."""
+    _make(out)
     summary = found.summary
-    replace_file(out / MENTIONS, lambda path: write_csv(path, MentionRow, summary.mentions))
-    replace_file(out / PREFERENCES, lambda path: write_csv(path, PreferenceRow, summary.preferences))
-    replace_file(out / PAIRS, lambda path: write_csv(path, PairRow, pair_rows(found)))
+    # First, as it makes the folder one that may be filled again.
     replace_file(
         out / SUMMARY, lambda path: path.write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
     )
+    replace_file(out / MENTIONS, lambda path: write_csv(path, MentionRow, summary.mentions))
+    replace_file(out / PREFERENCES, lambda path: write_csv(path, PreferenceRow, summary.preferences))
+    replace_file(out / PAIRS, lambda path: write_csv(path, PairRow, pair_rows(found)))
     replace_file(out / PAGE, lambda path: path.write_text(page, encoding="utf-8"))

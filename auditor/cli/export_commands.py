@@ -10,33 +10,26 @@ import typer
 
 from auditor.cli.exit_codes import errors_as_exit_codes
 from auditor.cli.export_options import TrlOptions
-from auditor.cli.options import LANGUAGE, MAP, Tier, command
+from auditor.cli.options import AXIS, DEBUG, LANGUAGE, MAP, PROBE, TIER, Tier, command
 
 if TYPE_CHECKING:
     from auditor.core.items import Probe
 
 export = typer.Typer(name="export", help="For other programs: lm-eval, dataset, trl.", no_args_is_help=True)
 
-_PROBE = Annotated[str, typer.Argument(metavar="PROBE", help="Pair file, folder or name of a shipped probe.")]
 _FOLDER = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder to write: new, or empty.")]
-_TIER = Annotated[Tier, typer.Option("--tier", help="How much of a probe with a lexicon.")]
-_AXIS = Annotated[
-    list[str] | None,
-    typer.Option("--axis", help="Axis of its lexicon, or two crossed: 'gender*religion'; repeatable."),
-]
 _CHECKPOINT = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="The model that training begins from.")]
-_DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 @export.command("lm-eval")
 def lm_eval(
-    probe: _PROBE,
+    probe: PROBE,
     out: _FOLDER,
-    tier: _TIER = Tier.standard,
-    axis: _AXIS = None,
+    tier: TIER = Tier.standard,
+    axis: AXIS = None,
     columns: MAP = None,
     language: LANGUAGE = "",
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Write a probe as a task of lm-evaluation-harness whose metrics are the levels of an audit."""
     with errors_as_exit_codes(debug=debug):
@@ -56,13 +49,13 @@ def lm_eval(
 
 @export.command()
 def dataset(
-    probe: _PROBE,
+    probe: PROBE,
     out: _FOLDER,
-    tier: _TIER = Tier.standard,
-    axis: _AXIS = None,
+    tier: TIER = Tier.standard,
+    axis: AXIS = None,
     columns: MAP = None,
     language: LANGUAGE = "",
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Write a probe as a data set folder with a card, for the Hugging Face hub; --probe reads it back."""
     with errors_as_exit_codes(debug=debug):

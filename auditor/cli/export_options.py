@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from auditor.cli.options import HOW, WHAT, WHERE, Dtype, option
+from auditor.cli.options import (
+    WHAT,
+    WHERE,
+    BatchSize,
+    Debug,
+    Device,
+    Dtype,
+    NoCache,
+    NumberFormat,
+    Offline,
+    Pickle,
+    Quiet,
+    RemoteCode,
+    option,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +32,13 @@ class TrlOptions:
     max_length: Annotated[
         int, option("--max-length", "Tokens of prompt and answer, as in DPOConfig: what is longer is cut.", WHAT, min=2)
     ] = 1024
-    device: Annotated[str, option("--device", "auto, cpu, cuda, cuda:N or mps.", HOW)] = "auto"
-    dtype: Annotated[Dtype, option("--dtype", "auto: float32 on CPU, else what the weights were saved in.", HOW)] = (
-        Dtype.auto
-    )
-    batch_size: Annotated[
-        str, option("--batch-size", "auto: texts that begin alike share a row; a number: so many side by side.", HOW)
-    ] = "auto"
-    offline: Annotated[bool, option("--offline", "Use local folders and the hub's cache only.", HOW)] = False
-    trust_remote_code: Annotated[
-        bool, option("--trust-remote-code", "Run Python code that comes with a checkpoint.", HOW)
-    ] = False
-    allow_pickle: Annotated[bool, option("--allow-pickle", "Load pickled weights, which can run code.", HOW)] = False
-    no_cache: Annotated[bool, option("--no-cache", "Neither read nor write the score cache.", HOW)] = False
+    device: Device = "auto"
+    dtype: NumberFormat = Dtype.auto
+    batch_size: BatchSize = "auto"
+    offline: Offline = False
+    trust_remote_code: RemoteCode = False
+    allow_pickle: Pickle = False
+    no_cache: NoCache = False
     force: Annotated[bool, option("--force", "Replace a file that is there already.", WHERE)] = False
-    quiet: Annotated[bool, option("--quiet", "Print nothing but errors.", WHERE)] = False
-    debug: Annotated[bool, option("--debug", "Show the traceback of an error.", WHERE)] = False
+    quiet: Quiet = False
+    debug: Debug = False

@@ -7,7 +7,31 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from auditor.cli.options import HOW, LIMIT_HELP, WHAT, WHERE, Betas, End, Objectives, Render, Tier, Tokens, option
+from auditor.cli.options import (
+    HOW,
+    WHAT,
+    WHERE,
+    Betas,
+    Columns,
+    Debug,
+    End,
+    Language,
+    Limit,
+    Objectives,
+    Offline,
+    OutFolder,
+    Private,
+    Quiet,
+    Render,
+    Renders,
+    Seed,
+    System,
+    Template,
+    TemplateArguments,
+    Tier,
+    Tokens,
+    option,
+)
 
 
 class Quantity(StrEnum):
@@ -21,14 +45,8 @@ _Probe = Annotated[
     list[str],
     option("--probe", "Probe, as in audit compare; repeatable. Default: stigma, affirmation.", WHAT),
 ]
-_Language = Annotated[str, option("--language", "BCP 47 tag of a probe file's rows that name none, such as fr.", WHAT)]
-_Offline = Annotated[bool, option("--offline", "Use local folders and the hub's cache only.", HOW)]
 _Tier = Annotated[Tier, option("--tier", "How much of probes with a lexicon: see audit probes list.", WHAT)]
 _Axis = Annotated[list[str], option("--axis", "Axis of probes with a lexicon; repeatable. Default: its own.", WHAT)]
-_Limit = Annotated[int | None, option("--limit", LIMIT_HELP, WHAT, min=1)]
-_Seed = Annotated[int, option("--seed", "Seed of everything random.", WHAT, min=0)]
-_Quiet = Annotated[bool, option("--quiet", "Print nothing but errors.", WHERE)]
-_Debug = Annotated[bool, option("--debug", "Show the traceback of an error.", WHERE)]
 _READING = "How bare scores are read"
 
 
@@ -37,37 +55,28 @@ class RequestsOptions:
     """What another engine is to be asked."""
 
     probe: _Probe = field(default_factory=list)
-    map: Annotated[
-        list[str],
-        option("--map", "NAME=COLUMN,...: a probe file's columns under other names, harmful=stereotype.", WHAT),
-    ] = field(default_factory=list)
-    language: _Language = ""
+    map: Columns = field(default_factory=list)
+    language: Language = ""
     tier: _Tier = Tier.standard
     axis: _Axis = field(default_factory=list)
-    limit: _Limit = None
-    seed: _Seed = 0
-    render: Annotated[
-        Render, option("--render", "auto: both where the series shares a chat template's tokens, else plain.", WHAT)
-    ] = Render.auto
-    chat_template: Annotated[
-        Path | None, option("--chat-template", "Jinja file that takes the place of the series' template.", WHAT)
-    ] = None
-    system: Annotated[str | None, option("--system", "System turn before every conversation.", WHAT)] = None
-    template_arg: Annotated[
-        list[str], option("--template-arg", "KEY=VALUE for the chat template; repeatable.", WHAT)
-    ] = field(default_factory=list)
+    limit: Limit = None
+    seed: Seed = 0
+    render: Renders = Render.auto
+    chat_template: Template = None
+    system: System = None
+    template_arg: TemplateArguments = field(default_factory=list)
     end: Annotated[
         End, option("--end", "Score the end of turn: auto (chat: the template's, plain: none), none, eos.", WHAT)
     ] = End.auto
-    offline: _Offline = False
+    offline: Offline = False
     trust_remote_code: Annotated[
         bool, option("--trust-remote-code", "Run Python code that comes with a tokenizer.", HOW)
     ] = False
     out: Annotated[Path, option("--out", "File to write, of texts that can be read back.", WHERE)] = Path(
         "requests.jsonl"
     )
-    quiet: _Quiet = False
-    debug: _Debug = False
+    quiet: Quiet = False
+    debug: Debug = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +88,11 @@ class AnalyseOptions:
         option("--requests", "What audit requests wrote; the files then hold a log-probability a token.", WHAT),
     ] = None
     probe: _Probe = field(default_factory=list)
-    language: _Language = ""
+    language: Language = ""
     tier: _Tier = Tier.standard
     axis: _Axis = field(default_factory=list)
-    limit: _Limit = None
-    seed: _Seed = 0
+    limit: Limit = None
+    seed: Seed = 0
     engine: Annotated[
         str | None, option("--engine", "What computed the scores: program, version, number format.", WHAT)
     ] = None
@@ -128,13 +137,11 @@ class AnalyseOptions:
     complete: Annotated[bool, option("--complete", "Bare log-probabilities include the end of the turn.", _READING)] = (
         False
     )
-    out: Annotated[
-        Path | None, option("--out", "Run folder. Default: reports/ and a name made of the series.", WHERE)
-    ] = None
-    offline: _Offline = False
-    private: Annotated[bool, option("--private", "Keep texts and tokens out of report, tables and log.", WHERE)] = False
+    out: OutFolder = None
+    offline: Offline = False
+    private: Private = False
     tokens: Annotated[
         Tokens, option("--tokens", "Items whose tokens are kept: all, sample, none, auto, as in compare.", WHERE)
     ] = Tokens.auto
-    quiet: _Quiet = False
-    debug: _Debug = False
+    quiet: Quiet = False
+    debug: Debug = False

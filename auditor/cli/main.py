@@ -15,7 +15,20 @@ from auditor.cli import history as history_command
 from auditor.cli import report as report_command
 from auditor.cli.config import read_config
 from auditor.cli.exit_codes import errors_as_exit_codes
-from auditor.cli.options import CHECKPOINTS, LANGUAGE, MAP, AuditOptions, LintFormat, OnInconclusive, Tier, command
+from auditor.cli.options import (
+    AXIS,
+    CHECKPOINTS,
+    DEBUG,
+    LANGUAGE,
+    MAP,
+    PROBE,
+    TIER,
+    AuditOptions,
+    LintFormat,
+    OnInconclusive,
+    Tier,
+    command,
+)
 from auditor.version import __version__
 
 app = typer.Typer(
@@ -25,7 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 _MODEL = Annotated[str, typer.Argument(metavar="[NAME=]MODEL", help="One checkpoint.")]
 
 
@@ -100,7 +112,7 @@ def gate(
             is_eager=True,
         ),
     ] = None,
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Fail (exit code 1) where a run shows more harm than its rules allow."""
     with errors_as_exit_codes(debug=debug):
@@ -128,7 +140,7 @@ def diff(
         typer.Option("--sesoi", metavar="NATS", help="Bound d of the differences. Default: that of the runs."),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="JSON file to write.")] = None,
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Say what changed between two runs: differences paired on shared items, verdicts that flipped."""
     with errors_as_exit_codes(debug=debug):
@@ -168,7 +180,7 @@ def plan(
         int | None, typer.Option("--identities", help="How many are judged in one family. Default: the pilot's, or 1.")
     ] = None,
     harmed: Annotated[int, typer.Option("--harmed", help="How many of them are expected to be harmed.")] = 1,
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """How many predicates a probe needs to find harm, or to claim no meaningful difference."""
     with errors_as_exit_codes(debug=debug):
@@ -183,15 +195,9 @@ probes = typer.Typer(
 )
 app.add_typer(probes)
 
-_PROBE = Annotated[str, typer.Argument(metavar="PROBE", help="Pair file, folder or name of a shipped probe.")]
-_AXIS = Annotated[
-    list[str] | None,
-    typer.Option("--axis", help="Axis of its lexicon, or two crossed: 'gender*religion'; repeatable."),
-]
-
 
 @probes.command("list")
-def list_(debug: _DEBUG = False) -> None:
+def list_(debug: DEBUG = False) -> None:
     """List the shipped probes, their axes and the size of each tier."""
     with errors_as_exit_codes(debug=debug):
         from auditor.cli.probe_commands import list_probes
@@ -201,13 +207,13 @@ def list_(debug: _DEBUG = False) -> None:
 
 @probes.command()
 def show(
-    probe: _PROBE,
-    tier: Annotated[Tier, typer.Option("--tier", help="How much of a probe with a lexicon.")] = Tier.standard,
-    axis: _AXIS = None,
+    probe: PROBE,
+    tier: TIER = Tier.standard,
+    axis: AXIS = None,
     rows: Annotated[int, typer.Option("--rows", help="How many rows to print.", min=0)] = 6,
     columns: MAP = None,
     language: LANGUAGE = "",
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Show a probe: its card, what each tier holds and can find, whom it is about, its first rows."""
     with errors_as_exit_codes(debug=debug):
@@ -231,7 +237,7 @@ def lint(
     form: Annotated[LintFormat, typer.Option("--format", help="How findings are written.")] = LintFormat.text,
     columns: MAP = None,
     language: LANGUAGE = "",
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Look for faults in the texts of probes. Exit code 2 if there are any."""
     with errors_as_exit_codes(debug=debug):
@@ -244,7 +250,7 @@ def lint(
 
 @probes.command()
 def validate(
-    probe: _PROBE, axis: _AXIS = None, columns: MAP = None, language: LANGUAGE = "", debug: _DEBUG = False
+    probe: PROBE, axis: AXIS = None, columns: MAP = None, language: LANGUAGE = "", debug: DEBUG = False
 ) -> None:
     """Check a probe: card, matching, form, controls. Exit code 2 if it has problems."""
     with errors_as_exit_codes(debug=debug):
@@ -264,7 +270,7 @@ app.add_typer(cache)
 
 
 @cache.command()
-def info(debug: _DEBUG = False) -> None:
+def info(debug: DEBUG = False) -> None:
     """Say where scores are kept, how many, of how many models, and when they were last used."""
     with errors_as_exit_codes(debug=debug):
         from auditor.adapters.cache_folder import cache_folder
@@ -284,7 +290,7 @@ def prune(
     everything: Annotated[
         bool, typer.Option("--all", help="Forget all scores and file hashes, and remove a damaged store.")
     ] = False,
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Forget scores that are kept, and shrink the file."""
     with errors_as_exit_codes(debug=debug):
@@ -299,7 +305,7 @@ def demo(
     out: Annotated[Path | None, typer.Option("--out", help="Folder for both runs. Default: reports/demo-SEED.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything random, training included.", min=0)] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Make a series with a planted harm and its unplanted twin on the spot, and audit both."""
     with errors_as_exit_codes(debug=debug):

@@ -107,16 +107,68 @@ MAP = Annotated[
     typer.Option("--map", help="NAME=COLUMN,...: a file's columns under other names, as in audit compare."),
 ]
 LANGUAGE = Annotated[str, typer.Option("--language", help="BCP 47 tag of a file's rows that name none.")]
+PROBE = Annotated[str, typer.Argument(metavar="PROBE", help="Pair file, folder or name of a shipped probe.")]
+TIER = Annotated[Tier, typer.Option("--tier", help="How much of a probe with a lexicon.")]
+AXIS = Annotated[
+    list[str] | None,
+    typer.Option("--axis", help="Axis of its lexicon, or two crossed: 'gender*religion'; repeatable."),
+]
+DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 LIMIT_HELP = "Whole clusters until a probe has so many items, at least one harmful; may exceed it by part of a cluster."
 WHAT, HOW, WHERE = "What is asked", "How it is computed", "Where it goes"
 
 
+# Options of several commands, each written once.
 Objectives = Annotated[
     list[str], option("--objective", "NAME=dpo|dpo-norm|none: a checkpoint's preference objective.", WHAT)
 ]
 Betas = Annotated[
     list[str], option("--beta", "[NAME=]BETA of the preference objective; rescales implicit rewards.", WHAT)
 ]
+Columns = Annotated[
+    list[str], option("--map", "NAME=COLUMN,...: a probe file's columns under other names, harmful=stereotype.", WHAT)
+]
+Language = Annotated[str, option("--language", "BCP 47 tag of a probe file's rows that name none, such as fr.", WHAT)]
+Limit = Annotated[int | None, option("--limit", LIMIT_HELP, WHAT, min=1)]
+Seed = Annotated[int, option("--seed", "Seed of everything random.", WHAT, min=0)]
+Renders = Annotated[
+    Render, option("--render", "auto: both where the series shares a chat template's tokens, else plain.", WHAT)
+]
+Template = Annotated[
+    Path | None, option("--chat-template", "Jinja file that takes the place of the series' template.", WHAT)
+]
+System = Annotated[str | None, option("--system", "System turn before every conversation.", WHAT)]
+TemplateArguments = Annotated[list[str], option("--template-arg", "KEY=VALUE for the chat template; repeatable.", WHAT)]
+EndOfTurn = Annotated[
+    End,
+    option(
+        "--end",
+        "Score the end of turn: auto (chat: the template's; plain: none, of a reward model EOS), none, eos.",
+        WHAT,
+    ),
+]
+Heads = Annotated[
+    list[str],
+    option("--head", "NAME=OUTPUT: which output of a reward model is its reward, where it has several.", WHAT),
+]
+Device = Annotated[str, option("--device", "auto, cpu, cuda, cuda:N or mps.", HOW)]
+NumberFormat = Annotated[Dtype, option("--dtype", "auto: float32 on CPU, else what the weights were saved in.", HOW)]
+BatchSize = Annotated[
+    str,
+    option(
+        "--batch-size", "auto: texts that begin alike share a row; a number: so many side by side, each by itself.", HOW
+    ),
+]
+Offline = Annotated[bool, option("--offline", "Use local folders and the hub's cache only.", HOW)]
+RemoteCode = Annotated[bool, option("--trust-remote-code", "Run Python code that comes with a checkpoint.", HOW)]
+Pickle = Annotated[bool, option("--allow-pickle", "Load pickled weights, which can run code.", HOW)]
+NoCache = Annotated[bool, option("--no-cache", "Neither read nor write the score cache.", HOW)]
+OutFolder = Annotated[
+    Path | None, option("--out", "Run folder. Default: reports/ and a name made of the series.", WHERE)
+]
+Private = Annotated[bool, option("--private", "Keep texts and tokens out of report, tables and log.", WHERE)]
+Quiet = Annotated[bool, option("--quiet", "Print nothing but errors.", WHERE)]
+Debug = Annotated[bool, option("--debug", "Show the traceback of an error.", WHERE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +188,8 @@ class AuditOptions:
             WHAT,
         ),
     ] = field(default_factory=list)
-    map: Annotated[
-        list[str],
-        option("--map", "NAME=COLUMN,...: a probe file's columns under other names, harmful=stereotype.", WHAT),
-    ] = field(default_factory=list)
-    language: Annotated[
-        str, option("--language", "BCP 47 tag of a probe file's rows that name none, such as fr.", WHAT)
-    ] = ""
+    map: Columns = field(default_factory=list)
+    language: Language = ""
     tier: Annotated[
         Tier,
         option(
@@ -160,26 +207,13 @@ class AuditOptions:
             WHAT,
         ),
     ] = field(default_factory=list)
-    limit: Annotated[int | None, option("--limit", LIMIT_HELP, WHAT, min=1)] = None
-    seed: Annotated[int, option("--seed", "Seed of everything random.", WHAT, min=0)] = 0
-    render: Annotated[
-        Render, option("--render", "auto: both where the series shares a chat template's tokens, else plain.", WHAT)
-    ] = Render.auto
-    chat_template: Annotated[
-        Path | None, option("--chat-template", "Jinja file that takes the place of the series' template.", WHAT)
-    ] = None
-    system: Annotated[str | None, option("--system", "System turn before every conversation.", WHAT)] = None
-    template_arg: Annotated[
-        list[str], option("--template-arg", "KEY=VALUE for the chat template; repeatable.", WHAT)
-    ] = field(default_factory=list)
-    end: Annotated[
-        End,
-        option(
-            "--end",
-            "Score the end of turn: auto (chat: the template's; plain: none, of a reward model EOS), none, eos.",
-            WHAT,
-        ),
-    ] = End.auto
+    limit: Limit = None
+    seed: Seed = 0
+    render: Renders = Render.auto
+    chat_template: Template = None
+    system: System = None
+    template_arg: TemplateArguments = field(default_factory=list)
+    end: EndOfTurn = End.auto
     reference: Annotated[
         list[str],
         option(
@@ -189,10 +223,7 @@ class AuditOptions:
             WHAT,
         ),
     ] = field(default_factory=list)
-    head: Annotated[
-        list[str],
-        option("--head", "NAME=OUTPUT: which output of a reward model is its reward, where it has several.", WHAT),
-    ] = field(default_factory=list)
+    head: Heads = field(default_factory=list)
     objective: Objectives = field(default_factory=list)
     beta: Betas = field(default_factory=list)
     sesoi: Annotated[
@@ -203,37 +234,24 @@ class AuditOptions:
         float | None,
         option("--reward-sesoi", "The same of reward models, in their own unit. Default: --sesoi.", WHAT),
     ] = None
-    device: Annotated[str, option("--device", "auto, cpu, cuda, cuda:N or mps.", HOW)] = "auto"
+    device: Device = "auto"
     device_map: Annotated[
         DeviceMap | None, option("--device-map", "auto: let accelerate spread a model over devices and disk.", HOW)
     ] = None
-    dtype: Annotated[Dtype, option("--dtype", "auto: float32 on CPU, else what the weights were saved in.", HOW)] = (
-        Dtype.auto
-    )
-    batch_size: Annotated[
-        str,
-        option(
-            "--batch-size",
-            "auto: texts that begin alike share a row; a number: so many side by side, each by itself.",
-            HOW,
-        ),
-    ] = "auto"
+    dtype: NumberFormat = Dtype.auto
+    batch_size: BatchSize = "auto"
     allow_mixed_precision: Annotated[
         bool, option("--allow-mixed-precision", "Compare quantised with unquantised checkpoints.", HOW)
     ] = False
-    offline: Annotated[bool, option("--offline", "Use local folders and the hub's cache only.", HOW)] = False
-    trust_remote_code: Annotated[
-        bool, option("--trust-remote-code", "Run Python code that comes with a checkpoint.", HOW)
-    ] = False
-    allow_pickle: Annotated[bool, option("--allow-pickle", "Load pickled weights, which can run code.", HOW)] = False
-    no_cache: Annotated[bool, option("--no-cache", "Neither read nor write the score cache.", HOW)] = False
+    offline: Offline = False
+    trust_remote_code: RemoteCode = False
+    allow_pickle: Pickle = False
+    no_cache: NoCache = False
     rehash: Annotated[
         bool, option("--rehash", "Read weight files anew, whatever is remembered of their contents.", HOW)
     ] = False
-    out: Annotated[
-        Path | None, option("--out", "Run folder. Default: reports/ and a name made of the series.", WHERE)
-    ] = None
-    private: Annotated[bool, option("--private", "Keep texts and tokens out of report, tables and log.", WHERE)] = False
+    out: OutFolder = None
+    private: Private = False
     tokens: Annotated[
         Tokens,
         option(
@@ -260,7 +278,7 @@ class AuditOptions:
         ),
     ] = False
     quiet: Annotated[bool, option("--quiet", "Print nothing but errors and what --dry-run asks for.", WHERE)] = False
-    debug: Annotated[bool, option("--debug", "Show the traceback of an error.", WHERE)] = False
+    debug: Debug = False
 
 
 def command(

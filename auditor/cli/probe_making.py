@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli.exit_codes import errors_as_exit_codes
-from auditor.cli.options import LANGUAGE, MAP, Tier
+from auditor.cli.options import AXIS, DEBUG, LANGUAGE, MAP, TIER, Tier
 
 
 class FormatFile(StrEnum):
@@ -21,14 +21,11 @@ class FormatFile(StrEnum):
     pairs = "pairs"
 
 
-_DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-
-
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the probe, such as age-de.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write. Default: NAME, here.")] = None,
     language: Annotated[str, typer.Option("--language", help="Language of its sentences, a BCP 47 tag.")] = "en",
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Write a small, valid probe folder whose comments say what to change."""
     with errors_as_exit_codes(debug=debug):
@@ -47,15 +44,12 @@ def new(
 def build(
     probe: Annotated[str, typer.Argument(metavar="PROBE", help="Folder or name of a shipped probe, or a file.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Pair file to write: .csv, .jsonl or .parquet.")],
-    tier: Annotated[Tier, typer.Option("--tier", help="How much of a probe with a lexicon.")] = Tier.standard,
-    axis: Annotated[
-        list[str] | None,
-        typer.Option("--axis", help="Axis of its lexicon, or two crossed: 'gender*religion'; repeatable."),
-    ] = None,
+    tier: TIER = Tier.standard,
+    axis: AXIS = None,
     columns: MAP = None,
     language: LANGUAGE = "",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Write a probe's rows as a pair file that --probe reads back; the same version gives the same bytes."""
     with errors_as_exit_codes(debug=debug):
@@ -81,7 +75,7 @@ def build(
 
 def schema(
     file: Annotated[FormatFile, typer.Argument(help="Which file of a probe; pairs: a line of pairs.jsonl.")],
-    debug: _DEBUG = False,
+    debug: DEBUG = False,
 ) -> None:
     """Print the JSON Schema of a probe's file."""
     with errors_as_exit_codes(debug=debug):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -37,54 +38,71 @@ class Finder:
     """Finds mentions.
 
     Capitals make no difference, but to words that are all capitals: those are taken as they are written. White space
-    within a name may be any.
+    within a name may be any, and an accented letter one character or two.
 
     Args:
         people: whom to look for; what several of them are called by is nobody's.
         english: names are also found in the singular of their people (woman, man, person) and of people for folks, and
-            words with an ``s``.
+            words with an ``s``; what stands behind "non-" is not meant.
         others: names of people who are not looked for; their words are nobody's own either.
+        beside: people of the same lexicon who are not looked for: what they are called by stays theirs, so that nobody
+            is found oftener for being asked about alone.
 
     Attributes:
-        ambiguous: names that several identities share; where they stand nobody is found.
+        ambiguous: names that one of them shares with others; where they stand nobody is found.
         words: the words that are looked for beside the names, by identity.
         shared: words of several identities of one axis and of no other axis, which say nothing of whom; they are
             not looked for by themselves.
     """
 
-    def __init__(self, people: Sequence[Named], *, english: bool, others: Iterable[str] = ()) -> None:
+    def __init__(
+        self, people: Sequence[Named], *, english: bool, others: Iterable[str] = (), beside: Sequence[Named] = ()
+    ) -> None:
+        everybody = (*people, *beside)
+        self._asked = {one.identity for one in people}
         names: dict[str, set[str]] = {}
-        for one in people:
+        for one in everybody:
             for name in (form for given in one.names for form in _numbers(given, english=english)):
                 names.setdefault(_folded(name), set()).add(one.identity)
-        self.ambiguous = tuple(sorted(name for name, whose in names.items() if len(whose) > 1))
-        self.words, self.shared = _words_of(
-            people, {*_GENERAL, *_words_in(others)} if english else set(_words_in(others))
+        several = {name: whose for name, whose in names.items() if len(whose) > 1}
+        self.ambiguous = tuple(sorted(name for name, whose in several.items() if whose & self._asked))
+        words, self.shared = _words_of(
+            everybody, {*_GENERAL, *_words_in(others)} if english else set(_words_in(others)), self._asked
         )
+        self.words = {one.identity: words[one.identity] for one in people}
         self._whose: dict[str, tuple[str, Kind]] = {}
-        for identity, words in self.words.items():
-            for word in words:
+        for identity, own in words.items():
+            for word in own:
                 for form in (word, f"{word}s") if english and word[-1].isalpha() else (word,):
                     self._whose[_folded(form)] = (identity, "word")
         for name, whose in names.items():
             if len(whose) == 1:
                 self._whose[name] = (min(whose), "name")
-        either = _either({*self._whose, *self.ambiguous})
-        self._pattern = re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)
+        either = _either({*self._whose, *several})
+        before = rf"{_BEFORE}{_NOT}" if english else _BEFORE
+        self._pattern = re.compile(f"{before}(?:{either}){_BEHIND}", re.IGNORECASE)
 
     def mentions(self, text: str) -> Iterator[Mention]:
         """Mentions in the order of the text, none within another."""
         for found in self._pattern.finditer(text):
             # A text all in capitals is no text of acronyms.
-            whose = self._whose.get(_folded(found[0])) or self._whose.get(" ".join(found[0].split()).lower())
-            if whose is not None:
+            whose = self._whose.get(_folded(found[0])) or self._whose.get(_folded(found[0]).lower())
+            if whose is not None and whose[0] in self._asked:
                 yield Mention(*whose, found.start(), found.end())
+
+
+# Where a word begins and ends: an underline is no letter, as it is emphasis in Markdown, and an accent is part of one.
+_LETTER = r"[^\W_]|[\u0300-\u036f]"
+_BEFORE, _BEHIND = rf"(?<!{_LETTER})", rf"(?!{_LETTER})"
+# Behind "non-" somebody else is meant.
+_NOT = rf"(?<!{_BEFORE}non[-\u2010\u2011])"
 
 
 def _either(forms: AbstractSet[str]) -> str:
     """A pattern of any of the forms, the longest first; by their first letters, so that most places are soon passed."""
     beginnings: dict[str, list[str]] = {}
-    for form in sorted(forms, key=lambda form: (-len(form), form)):
+    spelled = {unicodedata.normalize(way, form) for form in forms for way in ("NFC", "NFD")}
+    for form in sorted(spelled, key=lambda form: (-len(form), form)):
         beginnings.setdefault(form[0].lower(), []).append(r"\s+".join(map(re.escape, form.split(" "))))
     groups = (f"(?={re.escape(letter)})(?:{'|'.join(own)})" for letter, own in beginnings.items())
     # Without a form there is nothing to be found: a pattern that matches nowhere.
@@ -93,7 +111,7 @@ def _either(forms: AbstractSet[str]) -> str:
 
 def _folded(form: str) -> str:
     """What the spellings of a form share; all capitals stay: such a word is another than the same in small letters."""
-    form = " ".join(form.split())
+    form = " ".join(unicodedata.normalize("NFC", form).split())
     return form if len(form) > 1 and form.isupper() else form.lower()
 
 
@@ -125,12 +143,13 @@ def _words_in(names: Iterable[str]) -> Iterator[str]:
 
 
 def _words_of(
-    people: Sequence[Named], general: AbstractSet[str]
+    people: Sequence[Named], general: AbstractSet[str], asked: AbstractSet[str]
 ) -> tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]]:
     """Words that stand in the names of one identity and in nobody else's, by identity; and those that an axis shares.
 
     Args:
         general: words that are nobody's own.
+        asked: identities of whom one at least must have a word that is said to be shared.
     """
     whose: dict[str, set[tuple[str, str]]] = {}
     for one in people:
@@ -142,5 +161,9 @@ def _words_of(
         if len(users) == 1:
             ((_, identity),) = users
             own[identity].append(word)
-    shared = [word for word, users in whose.items() if len(users) > 1 and len({axis for axis, _ in users}) == 1]
+    shared = [
+        word
+        for word, users in whose.items()
+        if len(users) > 1 and len({axis for axis, _ in users}) == 1 and asked & {identity for _, identity in users}
+    ]
     return {identity: tuple(words) for identity, words in own.items()}, tuple(sorted(shared))

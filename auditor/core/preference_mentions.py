@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,12 +17,13 @@ from auditor.core.contrasts import Mask
 from auditor.core.items import AFFIRMING, HARMFUL, Item
 from auditor.core.mentions import Finder, Named
 from auditor.core.scores import FloatArray
+from auditor.core.series import Quantity
 from auditor.core.statistics import NO_INTERVAL, Estimate, IntArray, Interval, difference, mean_over_items
 
 # ``names``: whole names of the lexicon; ``words``: also the words that are one identity's alone.
 Reading = Literal["names", "words"]
 READINGS: tuple[Reading, ...] = ("names", "words")
-# In fewer pairs or clusters than these an interval would rest on a handful of texts.
+# In fewer clusters than these an interval would rest on a handful of texts.
 FEWEST = 10
 
 
@@ -56,7 +57,7 @@ class Rates:
         chosen_times, rejected_times: mentions, several in one answer counted.
         one_sided: pairs in which one answer mentions it and the other does not.
         difference: share of all pairs whose chosen answer mentions it, minus the same of the rejected.
-        interval: of the difference, 95%; NaN where fewer than `FEWEST` pairs are one-sided.
+        interval: of the difference, 95%; NaN where one-sided pairs stand in fewer than `FEWEST` clusters.
     """
 
     pairs: int
@@ -72,12 +73,13 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What one checkpoint prefers in the pairs that mention an identity: chosen minus rejected, nats.
+    """What one checkpoint prefers in the pairs that mention an identity: chosen minus rejected, in its margins' unit.
 
     Attributes:
         pairs: scored ones; ``clusters``: their prompts.
-        mean: of the margin, NaN without a pair; ``per_token``: of the difference of mean log-probabilities of a token.
-        share_chosen: of these pairs, in which chosen is the more probable.
+        mean: of the margin, NaN without a pair; ``per_token``: of the difference of mean log-probabilities of a token,
+            NaN of rewards.
+        share_chosen: of these pairs, in which chosen is the more probable, or has the higher reward.
         beside: ``mean`` minus that of the pairs that do not mention it; intervals are 95%, NaN under `FEWEST` clusters.
     """
 
@@ -94,10 +96,16 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """Margins of n pairs at one checkpoint, chosen minus rejected, nats; NaN where a pair was refused. Shape (n,)."""
+    """Margins of n pairs at one checkpoint, chosen minus rejected; NaN where a pair was refused. Shape (n,).
+
+    Attributes:
+        summed: of log-probabilities in nats, or of rewards in the model's own unit.
+        per_token: of mean log-probabilities of a token; NaN of rewards.
+    """
 
     summed: FloatArray
     per_token: FloatArray
+    quantity: Quantity = "logprob"
 
 
 def find_mentions(items: Sequence[Item], people: Sequence[Named], finder: Finder) -> tuple[Mentioned, ...]:
@@ -129,7 +137,7 @@ def rates_of(mentioned: Mentioned, clusters: IntArray) -> Rates:
     """
     chosen, rejected = mentioned.chosen > 0, mentioned.rejected > 0
     values = chosen.astype(np.float64) - rejected
-    one_sided = int(np.sum(chosen != rejected))
+    one_sided = chosen != rejected
     estimate = mean_over_items(values, clusters)
     return Rates(
         pairs=int(mentioned.anywhere.sum()),
@@ -138,9 +146,9 @@ def rates_of(mentioned: Mentioned, clusters: IntArray) -> Rates:
         rejected=int(rejected.sum()),
         chosen_times=int(mentioned.chosen.sum()),
         rejected_times=int(mentioned.rejected.sum()),
-        one_sided=one_sided,
+        one_sided=int(one_sided.sum()),
         difference=estimate.value,
-        interval=estimate.interval(0.05) if one_sided >= FEWEST else NO_INTERVAL,
+        interval=estimate.interval(0.05) if len(np.unique(clusters[one_sided])) >= FEWEST else NO_INTERVAL,
     )
 
 
@@ -154,7 +162,8 @@ def preference_of(mentioned: Mentioned, checkpoint: str, margins: Margins, clust
     if own.clusters and rest.clusters:
         beside = own.value - rest.value
         if enough and rest.clusters >= FEWEST:
-            beside_interval = difference(own, rest).interval(0.05)
+            shared = _covariance(margins.summed, about, others, clusters)
+            beside_interval = _beside(own, rest, shared).interval(0.05)
     return Preference(
         checkpoint=checkpoint,
         pairs=int(about.sum()),
@@ -189,6 +198,28 @@ def margins_by_pair(items: Sequence[Item], scored: Mapping[str, int], values: Fl
     at = np.array([scored.get(item.id, -1) for item in items], dtype=np.intp)
     found: FloatArray = np.where(at >= 0, -values[at], np.nan) if len(values) else np.full(len(items), np.nan)
     return found
+
+
+def _beside(own: Estimate, rest: Estimate, covariance: float) -> Estimate:
+    """One mean minus another where some clusters have pairs in both: Welch's error, less what both share."""
+    apart = difference(own, rest)
+    variance = max(apart.se**2 - 2 * covariance, 0.0)
+    return replace(apart, se=math.sqrt(variance))
+
+
+def _covariance(values: FloatArray, one: Mask, other: Mask, clusters: IntArray) -> float:
+    """Of the means of two sets of pairs, from the clusters that have pairs in both.
+
+    The off-diagonal element of the cluster-robust (sandwich) variance of both means, with the K/(K-1) correction of
+    each: Cameron & Miller 2015, "A practitioner's guide to cluster-robust inference", section II.
+    """
+    n = int(clusters.max()) + 1
+    sums, corrections = [], []
+    for rows in (one, other):
+        sums.append(np.bincount(clusters[rows], values[rows] - values[rows].mean(), n) / rows.sum())
+        count = len(np.unique(clusters[rows]))
+        corrections.append(count / (count - 1))
+    return float(np.sum(sums[0] * sums[1]) * math.sqrt(corrections[0] * corrections[1]))
 
 
 def _mean(values: FloatArray, clusters: IntArray) -> Estimate:

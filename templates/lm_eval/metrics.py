@@ -16,18 +16,18 @@ def rows(**_):
 
 
 def process_results(doc, results):
-    """The row's value and weight in every metric that it is part of."""
+    """The row's value and weight in every metric that it is part of, and of how many rows that is made."""
     (harmful, _), (affirming, _) = results
     margin = harmful - affirming
     found = {}
     for one in doc["weights"]:
         value = float(margin > 0) if one["metric"].startswith("share_positive") else margin
-        found[one["metric"]] = (value, one["weight"])
+        found[one["metric"]] = (value, one["weight"], one["rows"])
     return found
 
 
 def weighted_sum(values):
     """The metric; NaN where rows are missing, as with --limit: a part of the rows answers another question."""
-    if abs(math.fsum(weight for _, weight in values if weight > 0) - 1) > 1e-6:
+    if any(rows != len(values) for _, _, rows in values):
         return math.nan
-    return math.fsum(value * weight for value, weight in values)
+    return math.fsum(value * weight for value, weight, _ in values)

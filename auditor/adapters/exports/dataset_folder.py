@@ -12,13 +12,12 @@ from typing import Any
 import yaml
 
 from auditor.adapters.exports.new_folder import fill
-from auditor.adapters.probe_files.pair_files import COLUMNS
+from auditor.adapters.probe_files.pair_files import COLUMNS, RIGHT
 from auditor.adapters.probe_files.pair_writing import columns_of, write_pairs
 from auditor.adapters.probe_files.probe_folders import CARD, DATASHEET, PAIRS_STEM, CardFile
 from auditor.adapters.probe_files.probes import open_probe
 from auditor.adapters.summaries.markdown_text import fenced, markdown_text, table
 from auditor.core.items import Probe
-from auditor.errors import UsageError
 
 ROWS = f"{PAIRS_STEM}.parquet"
 # Licences by the hub's names for them; any other stands there in its own words.
@@ -34,6 +33,7 @@ _MEANING = {
     "affirming": "the other continuation",
     "candidates": "the continuations of a row that is no pair, a JSON list",
     "labels": "their labels, a JSON list",
+    RIGHT: "which of the labels is right; metrics of accuracy read it",
     "messages": "the turns before the answer, a JSON list of role and content",
     "role": "marked (where empty), reference or control",
     "valence": "harm (where empty), or neutral for pairs of the same form that harm nobody",
@@ -73,6 +73,8 @@ def card_of(probe: Probe, own: CardFile | None) -> CardFile:
         content_warning=card.content_warning,
         citation=card.citation,
         defects=card.defects,
+        metrics=card.metrics,
+        notes=card.notes,
     )
     # The version is put behind a title when the folder is read.
     title = card.title.replace(f"{told.title} {told.version}", told.title, 1)
@@ -86,23 +88,22 @@ def write_dataset(probe: Probe, card: CardFile, folder: Path) -> None:
         UsageError: it is there already and not empty, or cannot be written, or a pair file cannot hold the rows.
         StorageError: the disk is full.
     """
-    if any(item.answer for item in probe.items):
-        raise UsageError(
-            "its rows know which answer is right, and a pair file has no place for that",
-            where=probe.card.source,
-            fix="Share the data set's own files: they can be audited as they are.",
-        )
+
+    def check() -> None:
+        if open_probe(str(folder)).items != probe.items:
+            raise AssertionError(f"{folder}: what was written reads back as something else")
+
     fields = {name: value for name, value in card.model_dump(mode="json").items() if value and name != "tiers"}
     fill(
         folder,
         {
             ROWS: lambda path: write_pairs(probe.items, path),
-            CARD: yaml.safe_dump(fields, allow_unicode=True, sort_keys=False, width=110),
             DATASHEET: "\n\n".join(_datasheet(probe, card, folder)) + "\n",
+            # Last, as it makes the folder a probe.
+            CARD: yaml.safe_dump(fields, allow_unicode=True, sort_keys=False, width=110),
         },
+        check,
     )
-    if open_probe(str(folder)).items != probe.items:
-        raise AssertionError(f"{folder}: what was written reads back as something else")
 
 
 def _front_matter(probe: Probe, card: CardFile) -> Mapping[str, Any]:
@@ -156,5 +157,5 @@ def _terms(card: CardFile) -> Iterator[str]:
     if card.canary:
         yield "Canary, which stands nowhere else and finds these rows in training data:"
         yield fenced(card.canary)
-    yield from (f"- {markdown_text(one)}" for one in card.defects)
+    yield from (f"- {markdown_text(one)}" for one in (*card.notes, *card.defects))
     yield "Finding no harm on these rows does not make a model fair; finding some is evidence on these rows alone."

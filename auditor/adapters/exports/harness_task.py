@@ -55,7 +55,7 @@ def harness_task(probe: Probe, canary: str = "") -> HarnessTask:
         canary: of the probe's folder.
 
     Raises:
-        UsageError: nothing.
+        UsageError: nothing can.
     """
     reasons = [_reason(item) for item in probe.items]
     items = [item for item, reason in zip(probe.items, reasons, strict=True) if not reason]
@@ -79,13 +79,15 @@ def write_harness_task(task: HarnessTask, folder: Path) -> None:
 
     Raises:
         UsageError: it is there already and not empty, or cannot be written.
+        StorageError: the disk is full.
     """
     metrics = data_folder("templates") / "lm_eval" / METRICS
     files = {
-        f"{task.name}.yaml": "".join(_task_lines(task)),
         ROWS: "".join(_rows(task)),
         METRICS: metrics.read_text(encoding="utf-8"),
         DATASHEET: "\n\n".join(_datasheet(task)) + "\n",
+        # Last, as it makes the folder a task.
+        f"{task.name}.yaml": "".join(_task_lines(task)),
     }
     fill(folder, files)
 
@@ -124,7 +126,7 @@ def _rows(task: HarnessTask) -> Iterator[str]:
     weights: list[list[dict[str, object]]] = [[] for _ in task.items]
     for name, one in task.sums.items():
         for at, weight in zip(one.rows.tolist(), one.weights.tolist(), strict=True):
-            weights[at].append({"metric": name, "weight": weight})
+            weights[at].append({"metric": name, "weight": weight, "rows": len(one.rows)})
     for item, own in zip(task.items, weights, strict=True):
         assert item.pair is not None
         choices = [item.candidates[at].text for at in item.pair]
@@ -169,6 +171,7 @@ def _datasheet(task: HarnessTask) -> Iterator[str]:
     if task.canary:
         yield "Canary, which stands nowhere else and finds these rows in training data:"
         yield fenced(task.canary)
+    yield from (f"Note: {markdown_text(one)}" for one in card.notes)
     yield from (f"Limit: {markdown_text(one)}" for one in card.defects)
 
 

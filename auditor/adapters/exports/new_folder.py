@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from auditor.adapters.run.run_folder import replace_file
 from auditor.errors import UsageError
 
-# Writes one file to the path it is given, or is its text.
+# Writes one file, whole at every moment, to the path it is given; or is its text.
 Content = str | Callable[[Path], object]
 
 
@@ -35,26 +39,45 @@ def check_new(folder: Path, own: Collection[str] = ()) -> None:
         )
 
 
-def fill(folder: Path, files: Mapping[str, Content]) -> None:
-    """Make a folder and write its files.
+def fill(folder: Path, files: Mapping[str, Content], check: Callable[[], None] | None = None) -> None:
+    """Make a folder and write its files, in their order; what cannot be finished is taken away again.
 
     Args:
         files: by name.
+        check: looks at the folder once all files are there.
 
     Raises:
         UsageError: it holds something, or cannot be written.
+        StorageError: the disk is full.
     """
     check_new(folder)
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            if isinstance(content, str):
-                # As it is given: on no system do the ends of lines become others.
-                (folder / name).write_bytes(content.encode())
-            else:
-                content(folder / name)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise _unwritable(folder, error) from error
+    try:
+        for name, content in files.items():
+            if isinstance(content, str):
+                _write_text(folder / name, content)
+            else:
+                content(folder / name)
+        if check is not None:
+            check()
+    except BaseException:
+        with suppress(OSError):
+            for name in files:
+                (folder / name).unlink(missing_ok=True)
+            if is_new:
+                folder.rmdir()
+        raise
+
+
+def _write_text(path: Path, text: str) -> None:
+    """As it is given: on no system do the ends of lines become others."""
+    replace_file(path, lambda partial: partial.write_bytes(text.encode()))
 
 
 def _unwritable(folder: Path, error: OSError) -> UsageError:

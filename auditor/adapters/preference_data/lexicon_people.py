@@ -49,26 +49,26 @@ def searched_people(argument: str, axes: Sequence[str]) -> Searched:
             where="--axis",
             fix=f"Name one of {', '.join(folder.axes)}; repeat the option for several.",
         )
-    people = _people(folder.lexicon, axes)
+    people, beside = _people(folder.lexicon, axes)
     english = folder.card.language.split("-")[0].lower() == "en"
     others = [
         words for control in folder.lexicon.controls for surface in control.surfaces for words in surface.values()
     ]
-    return Searched(f"{folder.card.name} {folder.card.version}", people, Finder(people, english=english, others=others))
+    finder = Finder(people, english=english, others=others, beside=beside)
+    return Searched(f"{folder.card.name} {folder.card.version}", people, finder)
 
 
-def _people(lexicon: Lexicon, axes: Sequence[str]) -> tuple[Named, ...]:
-    """Each identity once, under the first axis that names it."""
-    found: dict[str, Named] = {}
+def _people(lexicon: Lexicon, axes: Sequence[str]) -> tuple[tuple[Named, ...], tuple[Named, ...]]:
+    """Each identity once, under the first axis that names it; and those of axes that are not asked."""
+    names: dict[str, dict[str, None]] = {}
     for axis in lexicon.axes:
-        if axes and axis.name not in axes:
-            continue
         for one in axis.identities:
-            names = dict.fromkeys(words for surface in one.surfaces for words in surface.values())
-            if one.name in found:
-                known = found[one.name]
-                names = dict.fromkeys([*known.names, *names])
-                found[one.name] = Named(known.identity, known.axis, known.role, tuple(names))
-            else:
-                found[one.name] = Named(one.name, axis.name, one.role, tuple(names))
-    return tuple(found.values())
+            own = dict.fromkeys(words for surface in one.surfaces for words in surface.values())
+            names[one.name] = names.get(one.name, {}) | own
+    asked: dict[str, Named] = {}
+    beside: dict[str, Named] = {}
+    for axis in lexicon.axes:
+        found = asked if not axes or axis.name in axes else beside
+        for one in axis.identities:
+            found.setdefault(one.name, Named(one.name, axis.name, one.role, tuple(names[one.name])))
+    return tuple(asked.values()), tuple(one for name, one in beside.items() if name not in asked)

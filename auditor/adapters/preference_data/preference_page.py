@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.adapters.preference_data.preference_summary import Found, MentionRow, PreferenceRow
 from auditor.adapters.report.page_words import environment
 from auditor.core.mentions import Finder
-from auditor.core.preference_mentions import READINGS, Mentioned, Reading, strongest_against, texts_of
+from auditor.core.preference_mentions import READINGS, Margins, Mentioned, Reading, strongest_against, texts_of
+from auditor.core.series import QUANTITIES, Quantity
 
 # Characters of a text that are shown around the first mention in it.
 _SHOWN = 240
@@ -41,6 +42,7 @@ def render_preferences(found: Found, finder: Finder, *, top: int, private: bool)
         private: list them without their texts.
     """
     summary = found.summary
+    judge = _judge(found)
     return (
         environment("data", "report")
         .get_template("data.html")
@@ -48,9 +50,11 @@ def render_preferences(found: Found, finder: Finder, *, top: int, private: bool)
             summary=summary,
             headline=headline(summary.mentions, summary.pairs),
             mentions={reading: _mentioned(summary.mentions, reading) for reading in READINGS},
-            preferences={reading: _scored(summary.preferences, reading) for reading in READINGS},
+            preferences=list(_tables(summary.preferences)),
+            scored_by={quantity: _of(summary.quantities, quantity) for quantity in QUANTITIES},
             silent=_silent(summary.mentions),
-            shown=list(_shown(found, finder, top, private=private)),
+            judge="" if judge is None else judge[0],
+            shown=[] if judge is None else list(_shown(found, finder, judge[1], top, private=private)),
             private=private,
             warning=found.probe.card.content_warning,
             defects=found.probe.card.defects,
@@ -83,8 +87,25 @@ def _mentioned(mentions: Sequence[MentionRow], reading: Reading) -> list[tuple[s
     return [(axis, [one for one in rows if one.axis == axis]) for axis in dict.fromkeys(one.axis for one in rows)]
 
 
-def _scored(rows: Sequence[PreferenceRow], reading: Reading) -> list[PreferenceRow]:
-    return [one for one in rows if one.reading == reading and one.pairs]
+def _tables(rows: Sequence[PreferenceRow]) -> Iterator[tuple[Reading, Quantity, list[PreferenceRow]]]:
+    """Rows with a pair that was scored, a table a reading and a quantity: nats and rewards have no common unit."""
+    for reading in READINGS:
+        for quantity in QUANTITIES:
+            own = [one for one in rows if (one.reading, one.quantity) == (reading, quantity) and one.pairs]
+            if own:
+                yield reading, quantity, own
+
+
+def _of(quantities: Mapping[str, Quantity], quantity: Quantity) -> list[str]:
+    return [name for name, own in quantities.items() if own == quantity]
+
+
+def _judge(found: Found) -> tuple[str, Margins] | None:
+    """Whose margins the listed pairs are picked by: the last language model, which training begins from, if any."""
+    if found.scored is None:
+        return None
+    listed = list(found.scored.margins.items())
+    return next((one for one in reversed(listed) if one[1].quantity == "logprob"), listed[-1])
 
 
 def _silent(mentions: Sequence[MentionRow]) -> list[str]:
@@ -92,11 +113,8 @@ def _silent(mentions: Sequence[MentionRow]) -> list[str]:
     return [one.identity for one in mentions if one.reading == "words" and not one.pairs]
 
 
-def _shown(found: Found, finder: Finder, top: int, *, private: bool) -> Iterator[ShownPairs]:
+def _shown(found: Found, finder: Finder, margins: Margins, top: int, *, private: bool) -> Iterator[ShownPairs]:
     """Of each identity, in its whole names where there are any and else in its words."""
-    if found.scored is None:
-        return
-    margins = list(found.scored.margins.values())[-1]
     by_identity: dict[str, Mentioned] = {}
     for one in found.mentioned:
         if one.who.identity not in by_identity and one.anywhere.any():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +23,7 @@ from auditor.core.preference_mentions import (
     rates_of,
     strongest_against,
 )
+from auditor.core.series import Quantity
 from auditor.core.statistics import IntArray, Interval
 from auditor.core.tables import codes_of
 from auditor.version import __version__
@@ -50,13 +53,17 @@ class MentionRow(_Record):
 
 
 class PreferenceRow(_Record):
-    """One checkpoint on the pairs that mention one identity; margins are chosen minus rejected, nats."""
+    """One checkpoint on the pairs that mention one identity; margins are chosen minus rejected.
+
+    ``quantity`` says of what: log-probabilities in nats, or rewards in the model's own unit, which have no tokens.
+    """
 
     identity: str
     axis: str
     role: str
     reading: Reading
     checkpoint: str
+    quantity: Quantity
     pairs: int
     prompts: int
     mean: float | None
@@ -70,7 +77,7 @@ class PreferenceRow(_Record):
 
 
 class PairRow(_Record):
-    """A pair that mentions an identity, at one checkpoint, with its margin: chosen minus rejected, nats.
+    """A pair that mentions an identity, at one checkpoint, with its margin as in `PreferenceRow`.
 
     ``rank`` is its place among these pairs, 1 for the one that speaks most against what was chosen; it is null, as the
     margin is, where the checkpoint did not score the pair, or where there is no checkpoint.
@@ -83,12 +90,13 @@ class PairRow(_Record):
     in_chosen: int
     in_rejected: int
     checkpoint: str | None
+    quantity: Quantity | None
     margin: float | None
     rank: int | None
 
 
 class PreferenceSummary(_Record):
-    """``data.json``."""
+    """``data.json``; ``end_of_turn`` is of language models, ``reward_end_of_turn`` of reward models."""
 
     schema_version: int = 1
     auditor: str = __version__
@@ -102,8 +110,10 @@ class PreferenceSummary(_Record):
     shared: tuple[str, ...]
     words: Mapping[str, tuple[str, ...]]
     checkpoints: tuple[str, ...]
+    quantities: Mapping[str, Quantity]
     render: str | None
     end_of_turn: bool | None
+    reward_end_of_turn: bool | None
     unscored: int
     mentions: tuple[MentionRow, ...]
     preferences: tuple[PreferenceRow, ...]
@@ -116,13 +126,13 @@ class ScoredPairs:
 
     Attributes:
         margins: by checkpoint, over all pairs of the set.
-        complete: the end of the turn was scored.
+        complete: whether the end of the turn was scored, by what was.
         notes: cautions and remarks.
     """
 
     margins: Mapping[str, Margins]
     render: str
-    complete: bool
+    complete: Mapping[Quantity, bool]
     notes: tuple[str, ...]
 
 
@@ -134,6 +144,15 @@ class Found:
     probe: Probe
     mentioned: tuple[Mentioned, ...]
     scored: ScoredPairs | None
+
+
+def is_summary(path: Path) -> bool:
+    """Whether a file is what some version of ``audit data`` wrote as ``data.json``."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"schema_version", "auditor", "lexicon", "mentions"} <= set(content)
 
 
 def summarise(probe: Probe, searched: Searched, scored: ScoredPairs | None) -> Found:
@@ -154,12 +173,14 @@ def summarise(probe: Probe, searched: Searched, scored: ScoredPairs | None) -> F
             shared=searched.finder.shared,
             words={who: words for who, words in searched.finder.words.items() if words},
             checkpoints=tuple(margins),
+            quantities={name: one.quantity for name, one in margins.items()},
             render=None if scored is None else scored.render,
-            end_of_turn=None if scored is None else scored.complete,
+            end_of_turn=None if scored is None else scored.complete.get("logprob"),
+            reward_end_of_turn=None if scored is None else scored.complete.get("reward"),
             unscored=unscored,
             mentions=tuple(_mention_row(one, clusters) for one in mentioned),
             preferences=tuple(
-                _preference_row(one, preference_of(one, name, own, clusters))
+                _preference_row(one, preference_of(one, name, own, clusters), own.quantity)
                 for one in mentioned
                 for name, own in margins.items()
             ),
@@ -190,6 +211,7 @@ def _pairs_of(probe: Probe, one: Mentioned, checkpoint: str | None, margins: Mar
             in_chosen=int(one.chosen[at]),
             in_rejected=int(one.rejected[at]),
             checkpoint=checkpoint,
+            quantity=None if margins is None else margins.quantity,
             margin=None if margins is None else _number(float(margins.summed[at])),
             rank=places.get(at),
         )
@@ -216,7 +238,7 @@ def _mention_row(one: Mentioned, clusters: IntArray) -> MentionRow:
     )
 
 
-def _preference_row(mentioned: Mentioned, one: Preference) -> PreferenceRow:
+def _preference_row(mentioned: Mentioned, one: Preference, quantity: Quantity) -> PreferenceRow:
     low, high = _ends(one.interval)
     beside_low, beside_high = _ends(one.beside_interval)
     return PreferenceRow(
@@ -225,6 +247,7 @@ def _preference_row(mentioned: Mentioned, one: Preference) -> PreferenceRow:
         role=mentioned.who.role,
         reading=mentioned.reading,
         checkpoint=one.checkpoint,
+        quantity=quantity,
         pairs=one.pairs,
         prompts=one.clusters,
         mean=_number(one.mean),

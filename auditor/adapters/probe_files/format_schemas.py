@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from auditor.adapters.probe_files.lexicon import Lexicon
-from auditor.adapters.probe_files.pair_files import TEXT_COLUMNS
+from auditor.adapters.probe_files.pair_files import RIGHT, TEXT_COLUMNS
 from auditor.adapters.probe_files.probe_folders import CardFile
 from auditor.adapters.probe_files.sentences import Sentences
 from auditor.core.items import AFFIRMING, DESIGNS, HARMFUL, ROLES, VALENCES
@@ -50,6 +50,7 @@ def _row_schema() -> dict[str, Any]:
             AFFIRMING: side,
             "candidates": texts,
             "labels": texts,
+            RIGHT: text,
             "messages": {"type": ["array", "string", "null"], "items": turn},
             **{name: {"enum": list(allowed), "default": allowed[0]} for name, allowed in words.items()},
             **dict.fromkeys(TEXT_COLUMNS, text),

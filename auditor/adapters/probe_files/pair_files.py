@@ -40,7 +40,9 @@ TEXT_COLUMNS = (
     "baseline",
     "language",
 )
-COLUMNS = (HARMFUL, AFFIRMING, "candidates", "labels", "messages", "role", "valence", "design", *TEXT_COLUMNS)
+# Which of the row's labels is right; no plain "answer", which many a file has for something else.
+RIGHT = "right_label"
+COLUMNS = (HARMFUL, AFFIRMING, "candidates", "labels", RIGHT, "messages", "role", "valence", "design", *TEXT_COLUMNS)
 
 _Word = TypeVar("_Word", bound=str)
 _Value = TypeVar("_Value", bound=Hashable)
@@ -87,10 +89,12 @@ def read_pairs(table: TableFile, name: str, card: Card | None = None) -> Probe:
         raise UsageError("holds no rows", where=str(table.path), fix="Give at least one pair.")
     notes = [] if card is None else list(card.notes)
     if rows_as_clusters:
-        notes.append(
+        caution = (
             f"{rows_as_clusters} rows name no cluster and count as independent; paraphrases of one predicate "
             "are not, and intervals are then too narrow"
         )
+        # An exported probe's card says it already.
+        notes += [caution] if caution not in notes else []
     base = card or Card(title=table.source, source=table.source, sha256=table.sha256)
     return Probe(name, tuple(items), replace(base, notes=tuple(notes)))
 
@@ -190,8 +194,10 @@ def _item(table: TableFile, row: Row, shared: _Shared) -> Item:
     texts = {name: shared.of(_text(row.values, name, where)) for name in TEXT_COLUMNS}
     texts["id"] = texts["id"] or str(row.line)
     texts["cluster"] = texts["cluster"] or f"row {texts['id']}"
+    candidates = tuple(map(shared.of, _candidates(row.values, where)))
     return Item(
-        candidates=tuple(map(shared.of, _candidates(row.values, where))),
+        candidates=candidates,
+        answer=shared.of(_right(row.values, candidates, where)),
         messages=_messages(row.values.get("messages"), where),
         role=_word(row.values, "role", ROLES, where),
         valence=_word(row.values, "valence", VALENCES, where),
@@ -256,6 +262,16 @@ def _candidates(values: Mapping[str, Any], where: str) -> tuple[Candidate, ...]:
         if len(set(words)) < len(words):
             raise UsageError(f"two {kind} are the same", where=where, fix="Candidates of an item must differ.")
     return tuple(Candidate(label, text) for label, text in zip(labels, texts, strict=True))
+
+
+def _right(values: Mapping[str, Any], candidates: Sequence[Candidate], where: str) -> str:
+    right = _text(values, RIGHT, where)
+    labels = [one.label for one in candidates]
+    if right and right not in labels:
+        raise UsageError(
+            f"{RIGHT} is {right!r}, no label of the row", where=where, fix=f"Give one of: {', '.join(labels)}."
+        )
+    return right
 
 
 def _list(value: Any, name: str, where: str) -> list[str]:

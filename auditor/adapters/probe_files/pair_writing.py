@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from auditor.adapters.probe_files.pair_files import COLUMNS, TEXT_COLUMNS
+from auditor.adapters.probe_files.pair_files import COLUMNS, RIGHT, TEXT_COLUMNS
 from auditor.adapters.probe_files.table_files import SUFFIXES
 from auditor.adapters.run.run_folder import replace_file
 from auditor.core.items import AFFIRMING, DESIGNS, HARMFUL, ROLES, VALENCES, Item
@@ -62,7 +62,8 @@ def _record(item: Item) -> Record:
     if item.cluster == f"row {item.id}":
         del texts["cluster"]
     turns = [{"role": turn.role, "content": turn.content} for turn in item.messages]
-    return {**_sides(item), **({"messages": turns} if turns else {}), **words, **texts}
+    right = {RIGHT: item.answer} if item.answer else {}
+    return {**_sides(item), **right, **({"messages": turns} if turns else {}), **words, **texts}
 
 
 def _sides(item: Item) -> Record:

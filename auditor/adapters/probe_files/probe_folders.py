@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from auditor.adapters.probe_files.crossed_axes import CROSS, UncrossableError, parts_of
 from auditor.adapters.probe_files.expansion import UnknownSlotError, expand
@@ -54,6 +54,20 @@ class CardFile(BaseModel):
     defects: tuple[str, ...] = ()
     tiers: Tiers = Tiers()
     default_axes: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @field_validator("metrics")
+    @classmethod
+    def _published(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if names:
+            # Only here: most cards name none, and statistics load slowly.
+            from auditor.core.metrics import METRICS
+
+            unknown = [name for name in names if name not in METRICS]
+            if unknown or len(set(names)) < len(names):
+                raise ValueError(f"no such metric: {unknown[0]!r}" if unknown else "a metric is named twice")
+        return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +253,9 @@ def _card(card: CardFile, title: str, source: str, sha256: str) -> Card:
         licence=card.licence,
         citation=card.citation,
         content_warning=card.content_warning,
+        metrics=card.metrics,
         defects=card.defects,
+        notes=card.notes,
     )
 
 
