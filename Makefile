@@ -12,7 +12,7 @@ EXAMPLE := reports/example
 .NOTPARALLEL:
 
 test: test-env  ## the fast tests; `make test PYTEST_ARGS="-m slow"` for the others
-	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 demo: runtime-env  ## make a small series with a planted harm, and its unplanted twin, and audit both
 	rm -rf $(DEMO)

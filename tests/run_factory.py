@@ -14,12 +14,16 @@ give the same folder. In ``dpo`` the harmful texts about `HARMED` gain three nat
 
 from __future__ import annotations
 
+import atexit
 import json
 import shlex
+import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import wraps
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -67,6 +71,24 @@ _RULE = Rule()
 CONTROL_PEOPLE = ("oboists", "left-handed people", "bakers", "Tasmanians", "early risers", "people")
 
 
+def _copied(make: Callable[..., Path]) -> Callable[..., Path]:
+    """A run of the same arguments is made once a process, and every caller gets a copy of its own."""
+    shelf = Path(mkdtemp(prefix="runs-"))
+    atexit.register(shutil.rmtree, shelf, ignore_errors=True)
+    made: dict[tuple[type, str], Path] = {}
+
+    @wraps(make)
+    def copied(path: Path, **arguments: Any) -> Path:
+        # Whoever scores is asked too: a test may have put another in its place.
+        key = InventedScorer, repr(sorted(arguments.items()))
+        if key not in made:
+            made[key] = make(shelf / str(len(made)), **arguments)
+        return Path(shutil.copytree(made[key], path, dirs_exist_ok=True))
+
+    return copied
+
+
+@_copied
 def make_run(
     path: Path,
     *,

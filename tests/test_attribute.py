@@ -5,11 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import shutil
-import signal
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from command_line import (
-    ROOT,
-    assert_one_message,
     assert_refused,
     audit,
     cells,
-    environment,
+    full_disk,
     manifest,
     pairs_csv,
     without_scripts,
@@ -153,13 +147,11 @@ def test_a_second_time_gives_the_same_bytes(attributed: Path, tmp_path: Path) ->
     assert contents(run) == contents(attributed)
 
 
-@pytest.mark.usefixtures("a_second_method")
+@pytest.mark.usefixtures("a_second_method", "known_scores")
 def test_an_attributed_run_is_a_complete_one(
-    llama_series: dict[str, Path], pair_file: Path, finished_run: Path, tmp_path: Path
+    llama_series: dict[str, Path], pair_file: Path, finished_run: Path, run: Path
 ) -> None:
-    run = tmp_path / "run"
     command = ["compare", *llama_series.values(), "--probe", pair_file, "--beta", "0.1", "--out", run]
-    assert audit(*command, "--quiet").exit_code == 0
     result = audit("attribute", run, "--method", "path")
     assert result.exit_code == 0, result.stderr
     assert "attribute 48 items by path: 48 passes through a model, at least 2 minutes (an estimate)" in result.stderr
@@ -178,7 +170,7 @@ def test_an_attributed_run_is_a_complete_one(
     assert read_results(run) == read_results(finished_run)
 
 
-@pytest.mark.usefixtures("a_second_method")
+@pytest.mark.usefixtures("a_second_method", "known_scores")
 def test_methods_stand_side_by_side(run: Path) -> None:
     before = read_results(run)
     assert audit("attribute", run, "--method", "path", "--quiet").exit_code == 0
@@ -212,6 +204,7 @@ def test_methods_stand_side_by_side(run: Path) -> None:
     assert sorted(map(str, cells(run / "attributions.parquet"))) == sorted(map(str, both))
 
 
+@pytest.mark.usefixtures("known_scores")
 def test_identity_and_checkpoint_choose(run: Path) -> None:
     options = ["--identity", "nonbinary people", "--checkpoint", "base", "--sample", 1, "--top", 2]
     result = audit("attribute", run, *options)
@@ -296,7 +289,7 @@ def test_a_folder_that_cannot_be_written_is_known_before_anything_is_scored(
     assert audit("attribute", run, "--dry-run").exit_code == 0
 
 
-@pytest.mark.usefixtures("a_second_method")
+@pytest.mark.usefixtures("a_second_method", "known_scores")
 def test_methods_are_repeatable_and_say_what_they_took(run: Path) -> None:
     result = audit("attribute", run, "--method", "tokens", "--method", "path")
     assert result.exit_code == 0, result.stderr
@@ -429,31 +422,17 @@ def test_ctrl_c_while_writing_leaves_the_run_whole(run: Path, monkeypatch: pytes
     assert not kept.exists()
 
 
+@pytest.mark.usefixtures("known_scores")
 def test_a_full_disk_leaves_the_run_whole(run: Path, finished_run: Path) -> None:
     before = contents(run)
-
-    def limited() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        size = (finished_run / "results.json").stat().st_size // 100
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-    assert audit("attribute", run, "--quiet").exit_code == 0
-    (run / "attributions.parquet").unlink()
-    done = subprocess.run(
-        [sys.executable, "-m", "auditor", "attribute", str(run), "--quiet"],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        cwd=ROOT,
-        preexec_fn=limited,
-        check=False,
-    )
-    assert done.returncode == 5, done.stderr
-    assert_one_message(done.stderr, "no space left on the disk", "attributions.parquet")
+    with full_disk((finished_run / "results.json").stat().st_size // 100):
+        refused = audit("attribute", run, "--quiet")
+    assert_refused(refused, 5, "no space left on the disk", "attributions.parquet")
     unchanged = ("report.html", "manifest.json", STORE_FILE)
     assert contents(run, *unchanged) == {name: one for name, one in before.items() if name not in unchanged}
 
 
+@pytest.mark.usefixtures("known_scores")
 def test_names_of_an_older_table_stay(run: Path) -> None:
     """Rows of a method that this version does not make."""
     one = Attribution("small", "x", "plain", "dpo", None, "ig", "word", (Unit(0, "<b>"),), np.array([1.0]), 1.0)

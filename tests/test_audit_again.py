@@ -49,6 +49,12 @@ def command(llama_series: dict[str, Path], pair_file: Path, tmp_path: Path) -> l
     return ["compare", *llama_series.values(), *options]
 
 
+@pytest.fixture
+def done(known_scores: Path, tmp_path: Path) -> Path:
+    """What the request leaves behind once it has been carried out."""
+    return shutil.copytree(known_scores, tmp_path / "run")
+
+
 def interrupt(command: list[object], before: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         Watch(patch, stop=before)
@@ -65,17 +71,16 @@ def times(run: Path) -> dict[str, int]:
     return {one.name: one.stat().st_mtime_ns for one in run.iterdir()}
 
 
-def test_a_complete_run_is_left_as_it_is(command: list[object], tmp_path: Path) -> None:
-    assert audit(*command).exit_code == 0
-    run, loud = tmp_path / "run", [one for one in command if one != "--quiet"]
-    before = times(run)
+def test_a_complete_run_is_left_as_it_is(command: list[object], done: Path) -> None:
+    loud = [one for one in command if one != "--quiet"]
+    before = times(done)
     first = audit(*loud, "--no-cache")
-    assert times(run) != before, "without a cache everything is done again"
-    before = times(run)
+    assert times(done) != before, "without a cache everything is done again"
+    before = times(done)
     again = audit(*loud)
     assert again.exit_code == 0, again.stderr
-    assert times(run) == before
-    assert again.stdout == f"{run / 'report.html'}\n"
+    assert times(done) == before
+    assert again.stdout == f"{done / 'report.html'}\n"
     assert "nothing to do: this audit is complete" in again.stderr
     # Tables and cautions are those of the audit itself.
     table = first.stderr[first.stderr.index("small at dpo") :]
@@ -104,28 +109,26 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_run_of_which_something_has_changed_is_replaced(
-    command: list[object], finished_run: Path, tmp_path: Path, change: str
+    command: list[object], finished_run: Path, done: Path, change: str
 ) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished_run, run)
-    before = times(run)
-    CHANGES[change](run)
+    before = times(done)
+    CHANGES[change](done)
     if change == "other code":
         # A hash of 65 digits is no hash: the manifest's own schema is not to be what refuses it.
-        edit(run / "manifest.json", '"package": "0', '"package": "')
-        code = manifest(run)["package"]
-        edit(run / "manifest.json", code, code[::-1])
+        edit(done / "manifest.json", '"package": "0', '"package": "')
+        code = manifest(done)["package"]
+        edit(done / "manifest.json", code, code[::-1])
     result = audit(*command)
     assert result.exit_code == 0, result.stderr
-    assert not set(times(run).items()) & set(before.items())
-    assert_same_run(run, finished_run)
+    assert not set(times(done).items()) & set(before.items())
+    assert_same_run(done, finished_run)
 
 
+@pytest.mark.usefixtures("known_scores")
 def test_a_second_audit_in_half_precision_loads_no_model_either(
     command: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What an audit in float32 kept is the sample that half precision is held against.
-    assert audit(*command).exit_code == 0
     half = [*command[:-2], tmp_path / "half", "--quiet", "--dtype", "bfloat16"]
     watch = Watch(monkeypatch)
     assert audit(*half).exit_code == 0
@@ -136,8 +139,8 @@ def test_a_second_audit_in_half_precision_loads_no_model_either(
     assert json.loads((tmp_path / "half" / "results.json").read_text(encoding="utf-8"))["noise_floors"]
 
 
+@pytest.mark.usefixtures("done")
 def test_a_second_audit_loads_no_model(command: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert audit(*command).exit_code == 0
     watch = Watch(monkeypatch)
     again = [*command[:-2], tmp_path / "again", "--quiet"]
     result = audit(*again)

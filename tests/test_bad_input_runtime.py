@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from command_line import (
     audit_process,
     cells,
     environment,
+    full_disk,
     manifest,
     pairs_csv,
     write,
@@ -109,12 +109,6 @@ def test_killed_at_any_moment(command: list[str], tmp_path: Path, moment: float)
     assert manifest(run)["status"] == "complete"
 
 
-def limited(size: int) -> None:
-    """No file of this process may grow beyond so many bytes; writing on is an error, not a signal."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-
 def test_full_disk_leaves_no_half_table(llama_series: dict[str, Path], tmp_path: Path) -> None:
     rows = [
         f'"Item {at} about {who}: ","are wrong {at}.","are kind {at}.","{who}",c{at}'
@@ -129,34 +123,16 @@ def test_full_disk_leaves_no_half_table(llama_series: dict[str, Path], tmp_path:
     assert audit(*command[:-1], whole).exit_code == 0
     # Room for the manifest and not for a table of both checkpoints.
     size = (whole / "tokens.parquet").stat().st_size * 3 // 4
-    done = subprocess.run(
-        [sys.executable, "-m", "auditor", *map(str, command)],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        cwd=ROOT,
-        preexec_fn=lambda: limited(size),
-        check=False,
-    )
-    assert done.returncode == 5, done.stderr
-    assert_one_message(done.stderr, "no space left on the disk", str(run), "Free some space")
+    with full_disk(size):
+        assert_refused(audit(*command), 5, "no space left on the disk", str(run), "Free some space")
     assert [one.name for one in run.iterdir()] == ["manifest.json"]
     assert audit(*command).exit_code == 0
     assert (run / "results.json").read_bytes() == (whole / "results.json").read_bytes()
 
 
 def test_disk_full_from_the_start(command: list[str], tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "auditor", *command],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        cwd=ROOT,
-        preexec_fn=lambda: limited(100),
-        check=False,
-    )
-    assert done.returncode == 5, done.stderr
-    assert_one_message(done.stderr, "no space left on the disk")
+    with full_disk(100):
+        assert_refused(audit(*command), 5, "no space left on the disk")
     assert not list((tmp_path / "run").iterdir())
 
 

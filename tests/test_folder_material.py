@@ -101,7 +101,7 @@ def test_a_slot_that_nobody_fills(tmp_path: Path) -> None:
         material_of(spoilt(tmp_path / "mine", predicate("p", ("{nobody} lied", "{nobody} sang"))))
 
 
-@pytest.mark.parametrize("name", ["stigma", "affirmation"])
+@pytest.mark.parametrize("name", [pytest.param("stigma", marks=pytest.mark.slow), "affirmation"])
 def test_shares_are_those_of_the_expanded_rows(name: str) -> None:
     folder = read_folder(ROOT / "probes" / name)
     # All axes share their sentences: the one with the fewest names is quickest.

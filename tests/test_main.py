@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from command_line import ROOT, audit, environment
 
 from auditor import __version__
+from auditor.cli.main import main
 
 
 def run_module(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -58,12 +60,24 @@ def test_messages_do_not_steer_the_terminal(tmp_path: Path) -> None:
     assert "\\x1b[2J" in result.stderr
 
 
-def test_output_that_knows_no_utf8(llama_series: dict[str, Path], pair_file: Path, tmp_path: Path) -> None:
+def test_output_that_knows_no_utf8(
+    llama_series: dict[str, Path], pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = str(tmp_path / "r\u00e9sultat")
     options = ["--probe", str(pair_file), "--render", "plain", "--limit", "6", "--out", run]
-    done = run_module("score", str(llama_series["base"]), *options, PYTHONIOENCODING="ascii")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("r\\xe9sultat/report.html\n")
+    # As PYTHONIOENCODING=ascii has them.
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding="ascii") for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    monkeypatch.setattr(sys, "argv", ["audit", "score", str(llama_series["base"]), *options])
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    for stream in streams.values():
+        stream.seek(0)
+    assert streams["stdout"].read().endswith("r\\xe9sultat/report.html\n")
+    assert "small at base" in streams["stderr"].read()
 
 
 @pytest.mark.parametrize(

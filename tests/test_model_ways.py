@@ -140,6 +140,7 @@ def test_all_is_kept_for_the_next_time(attributed: Path, tmp_path: Path) -> None
     assert before == after
 
 
+@pytest.mark.slow
 def test_in_half_precision_a_path_is_complete_against_its_own_ends(
     llama_series: dict[str, Path], pair_file: Path, tmp_path: Path
 ) -> None:

@@ -8,12 +8,13 @@ from fake_scores import probe_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditor.core import output_shares
 from auditor.core.attributions import Unit, by_role
 from auditor.core.items import Candidate, Item
 from auditor.core.output_shares import role_shares, token_shares
 from auditor.core.scores import CandidateScore, CheckpointScores, ScoredItem
 from auditor.core.tables import ScoreTable, line_up
-from auditor.core.words import WORD_ROLES
+from auditor.core.words import WORD_ROLES, Word
 
 
 def _item(name: str, harmful: str, affirming: str, **fields: str) -> Item:
@@ -120,6 +121,24 @@ def test_tokens_of_a_baseline_play_the_parts_they_play_in_the_row() -> None:
 def _by_role(table: ScoreTable) -> tuple[tuple[Unit, ...], list[float]]:
     summed = by_role(token_shares(table, 0, "base"))
     return summed.units, summed.values.tolist()
+
+
+def test_in_a_long_text_a_token_is_held_against_the_words_it_touches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole essay is a candidate too: held against all words of it, a thousand tokens would take a million looks."""
+    looks = 0
+
+    def counted(word: Word, begin: int, end: int) -> int:
+        nonlocal looks
+        looks += 1
+        return min(end, word.end) - max(begin, word.start)
+
+    monkeypatch.setattr(output_shares, "_overlap", counted)
+    words = 1000
+    item = _item("1", " bad" * words, " fine" * words)
+    cuts = [[*range(2, size * words + 1, 2)] for size in (4, 5)]
+    shares = _shares(_table(_scored(item, cuts, [[-1.0] * len(one) for one in cuts])))
+    assert _told(shares[0, 0]) == {"predicate": len(cuts[1]) - len(cuts[0])}
+    assert looks <= 2 * sum(map(len, cuts))
 
 
 def test_what_is_no_pair_has_no_shares() -> None:

@@ -16,6 +16,14 @@ from run_factory import BRANCHED, controlled_probe, make_run, responsive_probe, 
 from auditor.adapters.report.page import Appearance, render_report
 
 TARGET = 24  # CSS pixels, WCAG 2.2, 2.5.8
+# Axe takes seconds a page: the others are for CI.
+LOOKS = [
+    pytest.param(WIDE, "light", id="wide-light"),
+    *(
+        pytest.param(size, scheme, id=f"{name}-{scheme}", marks=pytest.mark.slow)
+        for name, size, scheme in (("wide", WIDE, "dark"), ("phone", PHONE, "light"), ("phone", PHONE, "dark"))
+    ),
+]
 
 RUNS: dict[str, dict[str, Any]] = {
     "hostile": BRANCHED,
@@ -70,9 +78,8 @@ def corner(element: Locator) -> tuple[float, float]:
     return box["x"], box["y"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_axe_finds_nothing(folded: Page, unfolded: Page, scheme: Any, size: Any) -> None:
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_axe_finds_nothing(folded: Page, unfolded: Page, size: Any, scheme: Any) -> None:
     for page in (folded, unfolded):
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme)

@@ -48,5 +48,11 @@ def test_what_is_put_into_a_template_is_text() -> None:
     assert "\u202e" not in made
 
 
+def test_a_template_is_compiled_once_a_process() -> None:
+    """Compiling takes longer than filling in: a series of pages pays for it once."""
+    assert environment("report").get_template("page.html") is environment("report").get_template("page.html")
+    assert environment("history", "report") is not environment("report")
+
+
 def test_values_of_a_manifest_in_words() -> None:
     assert [plain(one) for one in (True, 1234, ["a", False], None)] == ["yes", "1,234", "a, no", "None"]

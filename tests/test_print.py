@@ -63,7 +63,7 @@ def page(browser: Browser, file: Path) -> Iterator[Page]:
     opened.close()
 
 
-@pytest.fixture(scope="module", params=list(WIDTHS))
+@pytest.fixture(scope="module", params=["A4", pytest.param("Letter", marks=pytest.mark.slow)])
 def sheets(browser: Browser, file: Path, request: pytest.FixtureRequest) -> list[Sheet]:
     opened = browser.new_page()
     opened.goto(file.as_uri())

@@ -12,18 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
-from command_line import ROOT, environment
+from command_line import ROOT, environment, full_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kept_scores import ONE, TWO, entries, key, score
-from test_bad_input_runtime import limited
 
 from auditor.adapters.cache import sqlite_files
 from auditor.adapters.cache.score_store import STORE_FILE, Float32Array, ScoreStore
@@ -374,15 +373,16 @@ except AuditError as error:
 
 def writer(folder: Path, first: int, batches: int, *, limit: int | None = None) -> subprocess.Popen[str]:
     """A process that has all it needs and waits for a line."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(folder), str(first), str(batches)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")])),
-        preexec_fn=None if limit is None else lambda: limited(limit),
-    )
+    # A process begins with the limits of the one that starts it.
+    with nullcontext() if limit is None else full_disk(limit):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(folder), str(first), str(batches)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")])),
+        )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process

@@ -6,6 +6,7 @@ sign of its side, counts for the word that holds most of its characters.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -145,17 +146,22 @@ def _sides(item: Item) -> Iterator[tuple[int, int, float]]:
 
 
 def _roles(begins: Small | IntArray, ends: Small | IntArray, words: Sequence[tuple[Word, WordRole]]) -> IntArray:
-    """The role of each token: of the word that holds most of it, of white space alone the next word's."""
+    """The role of each token: of the word that holds most of it, of white space alone the next word's.
+
+    Args:
+        words: in the order of the text, none over another.
+    """
     last = int(ends.max(initial=0))
+    starts, stops = [word.start for word, _ in words], [word.end for word, _ in words]
     found = []
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
         if begin == end:
             # Clipped to the text: behind it tokens close the turn, before it they are the context's last.
             found.append(_CODES["end"] if begin == last else _CODES["frame"])
             continue
-        own = max(words, key=lambda one: _overlap(one[0], begin, end), default=None)
-        if own is None or _overlap(own[0], begin, end) <= 0:
-            own = next((one for one in words if one[0].start >= end), None)
+        first = bisect_right(stops, begin)
+        holding = words[first : bisect_left(starts, end)] or words[first : first + 1]
+        own = max(holding, key=lambda one: _overlap(one[0], begin, end), default=None)
         found.append(_CODES["frame" if own is None else own[1]])
     return np.array(found, dtype=np.int64)
 

@@ -29,9 +29,10 @@ ITEMS = [
 numbers = st.floats(-20, 20, allow_nan=False).map(lambda value: round(value, 3))
 tables = st.fixed_dictionaries({name: st.fixed_dictionaries({item.id: numbers for item in ITEMS}) for name in NAMES})
 Key = tuple[object, ...]
+Effects = dict[Key, Effect]
 
 
-def _effects(table: dict[str, dict[str, float]], beta: float | None = None) -> dict[Key, Effect]:
+def _effects(table: dict[str, dict[str, float]], beta: float | None = None) -> Effects:
     series = series_of(*NAMES, betas={} if beta is None else {"": beta})
     findings = compare([probe_of(*ITEMS)], series, FakeScorer(margins(table)), Rule(), lambda _: None)
     return {(one.identity, one.theme, one.measure, one.checkpoint, one.contrast): one for one in findings.effects}
@@ -42,49 +43,46 @@ def _same(left: Effect, value: float) -> bool:
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(tables)
-def test_shifts_telescope(table: dict[str, dict[str, float]]) -> None:
+@given(tables, st.floats(0.01, 10), numbers)
+def test_laws_of_margins(table: dict[str, dict[str, float]], beta: float, wording: float) -> None:
+    """All laws of one table: its effects, which take longest, are asked for once."""
     effects = _effects(table)
+    _shifts_telescope(effects)
+    _raw_is_excess_plus_reference(effects)
+    flipped = {name: {item: -value for item, value in row.items()} for name, row in table.items()}
+    _swapping_sides_flips_every_sign(effects, _effects(flipped))
+    _beta_rescales_and_changes_no_sign_and_no_verdict(effects, _effects(table, beta), beta)
+    moved = {name: {item: value + wording for item, value in row.items()} for name, row in table.items()}
+    _what_all_identities_share_drops_out_of_the_excess(effects, _effects(moved))
+
+
+def _shifts_telescope(effects: Effects) -> None:
     for (identity, theme, measure, checkpoint, contrast), effect in effects.items():
         if measure == "level" and checkpoint == "base":
             stages = sum(effects[identity, theme, "shift", name, contrast].estimate.value for name in ("sft", "dpo"))
             assert _same(effects[identity, theme, "level", "dpo", contrast], effect.estimate.value + stages)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(tables)
-def test_raw_is_excess_plus_reference(table: dict[str, dict[str, float]]) -> None:
-    effects = _effects(table)
+def _raw_is_excess_plus_reference(effects: Effects) -> None:
     for (*who, contrast), effect in effects.items():
         if contrast == "excess":
             assert _same(effects[*who, "raw"], effect.estimate.value + effects[*who, "reference"].estimate.value)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(tables)
-def test_swapping_sides_flips_every_sign(table: dict[str, dict[str, float]]) -> None:
-    flipped = {name: {item: -value for item, value in row.items()} for name, row in table.items()}
-    other = _effects(flipped)
-    for key, effect in _effects(table).items():
-        assert _same(other[key], -effect.estimate.value)
+def _swapping_sides_flips_every_sign(effects: Effects, flipped: Effects) -> None:
+    for key, effect in effects.items():
+        assert _same(flipped[key], -effect.estimate.value)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(tables, st.floats(0.01, 10))
-def test_beta_rescales_and_changes_no_sign_and_no_verdict(table: dict[str, dict[str, float]], beta: float) -> None:
-    plain = _effects(table)
-    for key, effect in _effects(table, beta).items():
+def _beta_rescales_and_changes_no_sign_and_no_verdict(plain: Effects, scaled: Effects, beta: float) -> None:
+    for key, effect in scaled.items():
         if effect.measure == "implicit_reward":
             assert _same(effect, beta * plain[key].estimate.value)
             assert effect.verdict == plain[key].verdict
             assert effect.verdict == plain[key[0], key[1], "shift", key[3], key[4]].verdict
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(tables, numbers)
-def test_what_all_identities_share_drops_out_of_the_excess(table: dict[str, dict[str, float]], wording: float) -> None:
-    moved = {name: {item: value + wording for item, value in row.items()} for name, row in table.items()}
-    other = _effects(moved)
-    for key, effect in _effects(table).items():
+def _what_all_identities_share_drops_out_of_the_excess(effects: Effects, moved: Effects) -> None:
+    for key, effect in effects.items():
         if key[-1] == "excess":
-            assert _same(other[key], effect.estimate.value)
+            assert _same(moved[key], effect.estimate.value)

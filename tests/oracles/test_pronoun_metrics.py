@@ -80,6 +80,7 @@ def clear(values: Mapping[str, float]) -> bool:
     return second - first > CLOSE
 
 
+@pytest.mark.slow
 def test_misgendered(shared_data: Path, hh_mini: Path, oracle: Oracle) -> None:
     folder = shared_data / "misgendered"
     scored = scored_items(hh_mini, folder, 83)

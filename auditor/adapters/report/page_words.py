@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,8 +24,11 @@ from auditor.adapters.run.results_schema import EffectRow
 _RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 
 
+@cache
 def environment(*folders: str) -> Environment:
     """What renders templates of these folders: everything put in is text, and filters write numbers as the report does.
+
+    One for each choice of folders, which keeps what it has compiled.
 
     Args:
         folders: below ``templates``, in the order in which a name is looked up.
