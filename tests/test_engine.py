@@ -96,7 +96,7 @@ class TestPacked:
                 return whole(model, of, *rest, **options)
 
             monkeypatch.setattr(engine, name, watched)
-        monkeypatch.setattr(engine, "_checked", lambda _, __, found: found)
+        monkeypatch.setattr(engine, "_checked", lambda _, __, found, ___: found)
         found = scores(model_of("llama"), many, forward=forward)
         # Of texts that are in `alike` itself more than once, one.
         assert sum(passed) == len(alike().distinct()[0])
