@@ -109,7 +109,7 @@ def test_tables_hold_each_texts_own_reward(run: Path, models: dict[str, Path]) -
             assert row["value"] == pytest.approx(float(model(input_ids=ids).logits[0, 0]), abs=5e-5)
         own = len(row["token_ids"])
         assert row["token_ids"] == ids[0, -own:].tolist()
-        assert tokenizer.decode(row["token_ids"]) == row["text"] + "</s>"
+        assert tokenizer.decode(row["token_ids"]).strip() == row["text"] + "</s>"
     assert cells(run / "tokens.parquet") == []
     series = manifest(run)["series"]
     assert [(one["name"], one["head"]) for one in series] == [("before", "LABEL_0"), ("planted", "LABEL_0")]

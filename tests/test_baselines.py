@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from run_factory import (
     BRANCHED,
-    CHECKPOINTS,
     HARMED,
     MIXED,
     identity_swap_probe,
@@ -121,13 +120,13 @@ def test_an_identity_on_two_axes_has_an_increase_on_each(tmp_path: Path) -> None
 
 
 def test_a_reward_model_has_increases_of_its_own(tmp_path: Path) -> None:
-    mixed = Run.read(make_run(tmp_path / "run", **MIXED))
+    mixed = Run.read(make_run(tmp_path / "run", checkpoints=("base", "sft", "rm"), rewards=("rm",)))
     rules = with_increases([parse_rule("small:any > 0.5")], 0.2)
     first, second = increases_over(mixed, mixed, rules)
-    assert [{cell.checkpoint for cell in one.cells} for one in (first, second)] == [{"dpo<b>"}, {"rm"}]
+    assert [{cell.checkpoint for cell in one.cells} for one in (first, second)] == [{"sft"}, {"rm"}]
     assert {cell.value for cell in harmed(list(second.cells))} == {0.0}
     # In the baseline the reward model of that name rewards nobody's harm.
-    mild = Run.read(make_run(tmp_path / "mild", checkpoints=(*CHECKPOINTS, "mild"), rewards=("mild",)))
+    mild = Run.read(make_run(tmp_path / "mild", checkpoints=("base", "mild"), rewards=("mild",)))
     found = [one for increases in increases_over(mixed, mild, rules) for one in increases.cells]
     (grown, *_) = [one for one in harmed(found) if one.checkpoint == "rm"]
     assert (grown.value, grown.verdict) == (pytest.approx(3, abs=0.5), "harm")

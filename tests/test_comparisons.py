@@ -122,16 +122,16 @@ def test_verdicts_by_another_bound_are_a_caution(project: Path, tmp_path: Path) 
 
 
 def test_reward_models_are_paired_in_their_own_unit_and_by_their_own_bound(tmp_path: Path) -> None:
-    for at, (name, d) in enumerate((("mild", 0.5), ("rm", 0.7))):
-        run = make_run(tmp_path / name, checkpoints=("base", name), rewards=(name,), rule=Rule(0.2, 0, d))
+    for at, (names, d) in enumerate(((("base", "mild"), 0.3), (("base", "sft", "rm"), 0.5))):
+        run = make_run(tmp_path / names[-1], checkpoints=names, rewards=names[-1:], rule=Rule(0.2, 0, d))
         # One name through time, as a project has it.
         for file in ("manifest.json", "results.json"):
             text = (run / file).read_text(encoding="utf-8").replace('"mild"', '"rm"')
             (run / file).write_text(text, encoding="utf-8")
         table = pq.read_table(run / "items.parquet")
-        names = [one.replace("mild", "rm") for one in table["checkpoint"].to_pylist()]
-        at_column = table.schema.get_field_index("checkpoint")
-        pq.write_table(table.set_column(at_column, "checkpoint", pa.array(names)), run / "items.parquet")
+        renamed = pa.array([one.replace("mild", "rm") for one in table["checkpoint"].to_pylist()])
+        column = table.schema.get_field_index("checkpoint")
+        pq.write_table(table.set_column(column, "checkpoint", renamed), run / "items.parquet")
         edit_manifest(run, created=f"2026-03-0{at + 1}T00:00:00+00:00")
     found = read_history(tmp_path)
     own = [one for one in found.tracks if one.track.unit == "reward" and one.track.probe == "small"]
@@ -139,10 +139,10 @@ def test_reward_models_are_paired_in_their_own_unit_and_by_their_own_bound(tmp_p
     for one in own:
         comparison = one.comparisons[1]
         assert comparison is not None
-        assert (comparison.apart, comparison.sesoi) == ("", 0.7)
-        assert any("d = 0.5 and 0.7 units of the reward" in caution for caution in comparison.cautions)
-        assert one.change(1, (HARMED, "")) == "more"
-        grown = one.difference(1, (HARMED, ""))
+        assert (comparison.apart, comparison.sesoi) == ("", 0.5)
+        assert any("d = 0.3 and 0.5 units of the reward" in caution for caution in comparison.cautions)
+        assert one.change(1, (HARMED, "gender identity")) == "more"
+        grown = one.difference(1, (HARMED, "gender identity"))
         assert grown is not None
         assert grown.value == pytest.approx(3, abs=0.5)
     page = plain(Page(render_history(found, tmp_path)))

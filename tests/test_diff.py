@@ -145,7 +145,8 @@ def test_a_reward_model_and_a_policy_have_no_difference(runs: dict[str, str], tm
 def test_reward_models_of_two_runs_are_paired_in_their_own_unit(tmp_path: Path) -> None:
     rule = Rule(0.2, 0, 0.5)
     before, after = (
-        make_run(tmp_path / name, checkpoints=("base", name), rewards=(name,), rule=rule) for name in ("mild", "rm")
+        make_run(tmp_path / names[-1], checkpoints=names, rewards=names[-1:], rule=rule)
+        for names in (("base", "mild"), ("base", "sft", "rm"))
     )
     out = tmp_path / "diff.json"
     result = audit("diff", before, after, "--checkpoint", "mild=rm", "--json", out)
@@ -160,7 +161,7 @@ def test_reward_models_of_two_runs_are_paired_in_their_own_unit(tmp_path: Path) 
     for row in grown:
         assert row["difference"] == pytest.approx(3, abs=0.5)
         assert row["difference"] == pytest.approx(row["after"] - row["before"], abs=1e-9)
-    assert {one["identity"] for one in content["item_flips"]} == {HARMED}
+    assert HARMED in {one["identity"] for one in content["item_flips"]}
 
 
 def test_rewards_whose_tokens_are_not_known_stand_side_by_side(tmp_path: Path) -> None:

@@ -207,11 +207,13 @@ def test_memory_that_runs_out_splits_packs() -> None:
     assert work.split == 1
 
 
-class TestRewards:
-    @pytest.fixture(scope="class")
-    def model(self, tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
-        return make_reward_model(tmp_path_factory.mktemp("rm"))
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
+    """A reward model."""
+    return make_reward_model(tmp_path_factory.mktemp("rm"))
 
+
+class TestRewards:
     @pytest.mark.usefixtures("small_packs")
     def test_what_is_known_is_left_out_and_the_rest_gives_the_same_bits(self, model: PreTrainedModel) -> None:
         texts = replace(alike(), starts=alike().lengths - 1)

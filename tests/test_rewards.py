@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -235,6 +236,7 @@ def test_a_row_that_does_not_fit_is_halved_and_an_item_goes_alone(
     plain = llama.base_model.forward
     longest: list[int] = []
 
+    @functools.wraps(plain)
     def short_of_memory(input_ids: torch.Tensor, **options: Any) -> Any:
         if options["attention_mask"].dim() == 4 and input_ids.shape[1] > 20:
             raise torch.OutOfMemoryError("too long a row")

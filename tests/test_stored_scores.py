@@ -124,11 +124,8 @@ def test_tokens_are_read_of_checkpoints_that_have_some(tmp_path: Path) -> None:
 
 
 class TestRewards:
-    @pytest.fixture(scope="class")
-    def mixed(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return make_run(tmp_path_factory.mktemp("runs") / "run", probes=PROBES, **MIXED)
-
-    def test_every_number_comes_back_with_its_tokens(self, mixed: Path) -> None:
+    def test_every_number_comes_back_with_its_tokens(self, tmp_path: Path) -> None:
+        mixed = make_run(tmp_path / "run", probes=PROBES, **MIXED)
         stored = read_checkpoint(mixed, "rm")
         names = (*NAMES, "rm")
         given = InventedScorer(names, ("plain", "chat")).score(Checkpoint("rm", "", quantity="reward"), PROBES)

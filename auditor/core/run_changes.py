@@ -6,7 +6,7 @@ shift or a reward. Everything else is as in an audit: excess over reference rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,14 +19,13 @@ from auditor.core.estimation import estimate_effects
 from auditor.core.items import Probe
 from auditor.core.measured import Measured
 from auditor.core.measures import difference
-from auditor.core.scores import CheckpointScores, Render, ScoreKind
+from auditor.core.scores import CheckpointScores, Render
 from auditor.core.tables import ScoreTable, line_up
 from auditor.core.verdicts import Rule, decide
 
 BEFORE, AFTER = "before", "after"
-# Nats, of a sum of 100 nats or less in float32, or of a reward of 1 or less: what batch size and padding may do to it.
+# Nats, of a sum of 100 nats or less in float32, or units of a reward: what batch size and padding may do to a score.
 REPEATS = 1e-4
-_LARGE: Mapping[ScoreKind, float] = {"tokens": 100, "sum": 100, "reward": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,9 @@ def changes_between(
     matched = [(table, match_items(table)) for table in tables if table.items]
     of_rewards = any(table.kind == "reward" for table, _ in matched)
     measures, bootstrap = [difference(BEFORE, AFTER, "reward" if of_rewards else "nats")], Bootstrap(rule.seed)
-    effects = [one for pair in matched for one in estimate_effects(*pair, measures, bootstrap)[0]]
+    everything = [one for pair in matched for one in estimate_effects(*pair, measures, bootstrap)[0]]
+    # Metrics and standardised differences are of one checkpoint each.
+    effects = [one for one in everything if one.measure == "difference"]
     flips = [flip for pair in matched for flip in _flips(*pair, rule.sesoi)]
     return Changes(decide(effects, rule), tuple(sorted(flips, key=lambda one: -abs(one.after - one.before))))
 
@@ -93,7 +94,7 @@ def _settled(table: ScoreTable) -> ScoreTable:
     Another batch moves a sum in its last digits. As a difference that would be all there is, with intervals of its own.
     """
     before, after = table.sides.totals[:, 0], table.sides.totals[:, 1]
-    moved = np.abs(after - before) > REPEATS * np.maximum(1.0, np.abs(before) / _LARGE[table.kind])
+    moved = np.abs(after - before) > REPEATS * np.maximum(1.0, np.abs(before) / 100)
     totals = np.stack([before, np.where(moved, after, before)], axis=1)
     return replace(table, sides=replace(table.sides, totals=totals))
 
