@@ -27,10 +27,11 @@ from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from attributed_factory import attribute_run
 
 from auditor.adapters.run.manifest_schema import ProbeEntry, SeriesEntry
-from auditor.adapters.run.run_folder import MANIFEST, RunFolder
+from auditor.adapters.run.run_folder import ITEMS_FILE, MANIFEST, RunFolder
 from auditor.core.bbq_metrics import AMBIGUOUS
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe, Role, Valence
 from auditor.core.naming import with_names
@@ -123,6 +124,13 @@ def make_run(
         scores = [scorer.score(one, asked) for one in series.checkpoints]
         attribute_run(path, asked, series, scores, private=private)
     return path
+
+
+def without_reward_tokens(run: Path) -> Path:
+    """The run as an earlier version would have left it, and as one of rewards made elsewhere is."""
+    table = pq.read_table(run / ITEMS_FILE)
+    pq.write_table(table.drop_columns(["token_ids"]), run / ITEMS_FILE)
+    return run
 
 
 def strip_manifest(run: Path, **changes: Any) -> Path:
@@ -352,16 +360,15 @@ class InventedScorer:
 
 
 def _as_reward(one: ScoredItem) -> ScoredItem:
-    """One number for each text, in the place of its tokens; equal texts have equal ids."""
+    """One number for all tokens of a text."""
     candidates = tuple(
         replace(
             score,
-            prefix_ids=np.array([], dtype=np.int64),
-            token_ids=np.array([zlib.crc32(candidate.text.encode()) >> 1]),
             tokens=("",),
             starts=np.array([0]),
             ends=np.array([max(len(candidate.text), 1)]),
             logprobs=np.array([score.total]),
+            n_tokens=len(score.token_ids),
         )
         for candidate, score in zip(one.item.candidates, one.candidates, strict=True)
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from command_line import assert_refused, audit, cells, manifest, pairs_csv, write
@@ -15,6 +17,10 @@ from model_factory import make_reward_model, save_model
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import auditor
+from auditor.adapters.hf import scorer as scorer_module
+from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.plans import RowCosts
+from auditor.adapters.hf.sequences import Scored
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import read_results
 
@@ -101,10 +107,15 @@ def test_tables_hold_each_texts_own_reward(run: Path, models: dict[str, Path]) -
         ids = tokenizer(row["context"] + row["text"] + "</s>", return_tensors="pt")["input_ids"]
         with torch.no_grad():
             assert row["value"] == pytest.approx(float(model(input_ids=ids).logits[0, 0]), abs=5e-5)
+        own = len(row["token_ids"])
+        assert row["token_ids"] == ids[0, -own:].tolist()
+        assert tokenizer.decode(row["token_ids"]).strip() == row["text"] + "</s>"
     assert cells(run / "tokens.parquet") == []
     series = manifest(run)["series"]
     assert [(one["name"], one["head"]) for one in series] == [("before", "LABEL_0"), ("planted", "LABEL_0")]
-    assert manifest(run)["forward_reason"] == "reward models are asked text by text"
+    assert manifest(run)["forward_reason"].startswith("texts that begin alike share a row")
+    assert {one["forward"] for one in manifest(run)["work"].values()} == {"packed"}
+    assert {one["nodes"] < one["tokens"] for one in manifest(run)["work"].values()} == {True}
 
 
 def test_the_report_and_the_gate_read_it(run: Path) -> None:
@@ -124,6 +135,120 @@ def test_a_second_audit_asks_no_model(
     values = [[row["value"] for row in cells(tmp_path / one / "items.parquet")] for one in ("one", "two")]
     assert values[0] == values[1]
     assert len(values[0]) == 48
+
+
+def test_a_run_beside_a_series_finds_the_rewards_of_one_alone(
+    models: dict[str, Path],
+    llama_series: dict[str, Path],
+    pair_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reward, options = f"rm={models['planted']}", ("--probe", pair_file, "--render", "plain", "--quiet")
+    assert audit("score", reward, *options, "--out", tmp_path / "alone").exit_code == 0
+    taken: list[str] = []
+    take = ModelShelf.take
+
+    def watched(shelf: ModelShelf, files: Any) -> Any:
+        taken.append(files.name)
+        return take(shelf, files)
+
+    monkeypatch.setattr(ModelShelf, "take", watched)
+    # Policies that go text by text decide nothing about the way that reward models go.
+    monkeypatch.setattr(
+        "auditor.adapters.hf.checkpoints.packing_obstacle", lambda config: "" if "id2label" in config else "asked to"
+    )
+    mixed = ("compare", llama_series["sft"], reward, llama_series["dpo"])
+    result = audit(*mixed, *options, "--beta", "0.1", "--out", tmp_path / "mixed")
+    assert result.exit_code == 0, result.stderr
+    assert taken == ["sft", "dpo"]
+    values = [
+        [row["value"] for row in cells(tmp_path / one / "items.parquet") if row["checkpoint"] == "rm"]
+        for one in ("alone", "mixed")
+    ]
+    assert values[0] == values[1]
+    found = manifest(tmp_path / "mixed")
+    assert {name: one["forward"] for name, one in found["work"].items()} == {
+        "sft": "padded",
+        "rm": "packed",
+        "dpo": "padded",
+    }
+    assert found["forward_reason"].startswith("sft: asked to; of reward models: texts that begin alike")
+
+
+@pytest.mark.parametrize("option", [[], ["--no-cache"]])
+def test_interrupted_scoring_goes_on_where_it_stopped(
+    models: dict[str, Path], pair_file: Path, tmp_path: Path, option: list[str]
+) -> None:
+    asked = ["compare", models["before"], models["planted"], "--probe", pair_file, "--render", "plain", "--out"]
+    command = [*asked, tmp_path / "run", *option]
+    plain = scorer_module.score_sequences
+    passed: dict[str, list[int]] = {"first": [], "then": []}
+
+    def after(passes: int | None, name: str) -> Any:
+        def watched(*arguments: Any, **options: Any) -> Iterator[Scored]:
+            for found in plain(*arguments, **options):
+                if passes is not None and len(passed[name]) == passes:
+                    raise KeyboardInterrupt
+                passed[name].append(len(found.positions))
+                yield found
+
+        return watched
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Several passes for each model, the interruption in the midst of the second's.
+        patch.setattr("auditor.adapters.hf.engine.row_costs", lambda *_: RowCosts(10, 40, 10**6))
+        patch.setattr(scorer_module, "score_sequences", after(None, "first"))
+        assert audit(*asked, tmp_path / "whole", "--no-cache").exit_code == 0
+        whole, passed["first"] = passed["first"], []
+        assert len(whole) > 6
+        stop = len(whole) // 2 + 2
+        patch.setattr(scorer_module, "score_sequences", after(stop, "first"))
+        stopped = audit(*command)
+        assert_refused(stopped, 130, "interrupted", "same command again")
+        assert manifest(tmp_path / "run")["status"] == "interrupted"
+        patch.setattr(scorer_module, "score_sequences", after(None, "then"))
+        result = audit(*command)
+        assert result.exit_code == 0, result.stderr
+    assert passed["first"] + passed["then"] == whole, "no pass twice"
+    for table in ("items.parquet", "tokens.parquet"):
+        assert pq.read_table(tmp_path / "run" / table).equals(pq.read_table(tmp_path / "whole" / table))
+    assert (tmp_path / "run" / "results.json").read_bytes() == (tmp_path / "whole" / "results.json").read_bytes()
+
+
+def test_neutral_pairs_of_one_form_hold_a_reward_to_account(
+    models: dict[str, Path], pair_file: Path, tmp_path: Path
+) -> None:
+    """The neutral twin of each pair has its very sides, so that the reward it gets is what the form does."""
+    rows = list(csv.DictReader(io.StringIO(pair_file.read_text(encoding="utf-8"))))
+    twins = [
+        {**row, "id": f"neutral {row['id']}", "cluster": f"n{row['cluster']}", "match": f"n{row['match']}"}
+        for row in rows
+    ]
+    columns = [*rows[0], "valence"]
+    longer = [{**row, "harmful": row["harmful"] + " Yes, it is so, and so it is."} for row in twins]
+    for name, neutral, controls, reason in (
+        ("same", twins, "failed_form", ""),
+        ("longer", longer, "absent", "differ in token length otherwise"),
+    ):
+        content = io.StringIO()
+        table = csv.DictWriter(content, columns)
+        table.writeheader()
+        table.writerows(
+            [*({**row, "valence": "harm"} for row in rows), *({**row, "valence": "neutral"} for row in neutral)]
+        )
+        probe = write(tmp_path / f"{name}.csv", content.getvalue())
+        out = tmp_path / name
+        result = audit(
+            "score", f"rm={models['planted']}", "--probe", probe, "--render", "plain", "--quiet", "--out", out
+        )
+        assert result.exit_code == 0, result.stderr
+        wanted = {"measure": "level", "contrast": "excess", "theme": None, "role": "marked", "valence": "harm"}
+        level = effects(out, **wanted)[HARMED]
+        assert (level.controls, level.verdict) == (controls, "inconclusive" if controls == "failed_form" else "harm")
+        said = {one.detail for one in read_results(out).refusals if one.reason == "control_form"}
+        assert bool(said) == bool(reason)
+        assert all(reason in one for one in said)
 
 
 class TestOutputs:
@@ -184,15 +309,20 @@ class TestRefused:
         assert_refused(exported, 2, "'rm' is a reward model", "log-probabilities")
 
 
-def test_dry_run_counts_every_token(models: dict[str, Path], llama_series: dict[str, Path], pair_file: Path) -> None:
-    """A language model's texts share their beginnings, a reward model's do not."""
+def test_dry_run_counts_what_texts_share_once(
+    models: dict[str, Path], llama_series: dict[str, Path], pair_file: Path
+) -> None:
     arguments = (llama_series["sft"], f"rm={models['planted']}", "--probe", pair_file, "--render", "plain", "--dry-run")
-    result = audit("compare", *arguments)
-    assert result.exit_code == 0, result.stderr
-    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if " MiB" in line}
-    tokens = {name: [int(one.replace(",", "")) for one in row[4:6]] for name, row in rows.items()}
-    assert tokens["rm"][0] == tokens["rm"][1] == tokens["sft"][0] + 48, "EOS more a text"
-    assert tokens["sft"][1] < tokens["sft"][0]
+    tokens = {}
+    for name, option in (("packed", ()), ("padded", ("--batch-size", "4"))):
+        result = audit("compare", *arguments, *option)
+        assert result.exit_code == 0, result.stderr
+        rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if " MiB" in line}
+        tokens[name] = {who: [int(one.replace(",", "")) for one in row[4:6]] for who, row in rows.items()}
+    assert tokens["packed"]["rm"][0] == tokens["packed"]["sft"][0] + 48, "EOS more a text"
+    # A language model reads no text's last token, a reward model reads it and EOS.
+    assert tokens["packed"]["rm"][1] == tokens["packed"]["sft"][1] + 2 * 48 < tokens["packed"]["rm"][0]
+    assert tokens["padded"]["rm"][1] == tokens["padded"]["rm"][0]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from run_factory import BRANCHED, HARMED, MIXED, identity_swap_probe, make_run, text_swap_probe, worded_probe
+from run_factory import (
+    BRANCHED,
+    HARMED,
+    MIXED,
+    identity_swap_probe,
+    make_run,
+    text_swap_probe,
+    without_reward_tokens,
+    worded_probe,
+)
 
 from auditor.adapters.baselines import increases_over
 from auditor.adapters.gate_files import gate_cells
@@ -110,16 +119,42 @@ def test_an_identity_on_two_axes_has_an_increase_on_each(tmp_path: Path) -> None
     assert own["other"].refused.startswith("the baseline was not asked this")
 
 
-def test_of_a_reward_model_no_increase_is_asked_unless_it_is_named(tmp_path: Path) -> None:
+def test_a_reward_model_has_increases_of_its_own(tmp_path: Path) -> None:
+    mixed = Run.read(make_run(tmp_path / "run", checkpoints=("base", "sft", "rm"), rewards=("rm",)))
+    rules = with_increases([parse_rule("small:any > 0.5")], 0.2)
+    first, second = increases_over(mixed, mixed, rules)
+    assert [{cell.checkpoint for cell in one.cells} for one in (first, second)] == [{"sft"}, {"rm"}]
+    assert {cell.value for cell in harmed(list(second.cells))} == {0.0}
+    # In the baseline the reward model of that name rewards nobody's harm.
+    mild = Run.read(make_run(tmp_path / "mild", checkpoints=("base", "mild"), rewards=("mild",)))
+    found = [one for increases in increases_over(mixed, mild, rules) for one in increases.cells]
+    (grown, *_) = [one for one in harmed(found) if one.checkpoint == "rm"]
+    assert (grown.value, grown.verdict) == (pytest.approx(3, abs=0.5), "harm")
+
+
+def test_of_a_reward_model_without_a_counterpart_no_increase_is_asked_unless_it_is_named(
+    run: Run, tmp_path: Path
+) -> None:
     mixed = Run.read(make_run(tmp_path / "run", **MIXED))
-    first, second = increases_over(mixed, mixed, with_increases([parse_rule("small:any > 0.5")], 0.2))
-    assert first.cells == ()
-    assert first.remarks == ("No increase was asked of rm: rewards keep no tokens to pair two runs by.",)
-    assert {cell.checkpoint for cell in second.cells} == {"dpo<b>"}
-    (named,) = increases_over(mixed, mixed, [parse_rule("small:any:increase@rm > 0.5")])
-    assert {cell.refused for cell in named.cells} == {
-        "the runs cannot be compared in nats: bare scores have no tokens to compare"
-    }
+    bare = Run.read(without_reward_tokens(make_run(tmp_path / "bare", **MIXED)))
+    rules = with_increases([parse_rule("small:any > 0.5")], 0.2)
+    for baseline, why in (
+        (run, "the baseline has no checkpoint 'rm', and no other stands for it"),
+        (bare, "the runs cannot be compared in units of the reward: bare scores have no tokens to compare"),
+    ):
+        first, second = increases_over(mixed, baseline, rules)
+        assert {cell.checkpoint for cell in first.cells} == {"dpo<b>"}
+        assert (second.cells, second.remarks) == ((), (f"No increase was asked of rm: {why}.",))
+        (named,) = increases_over(mixed, baseline, [parse_rule("small:any:increase@rm > 0.5")])
+        assert {cell.refused for cell in named.cells} == {why}
+
+
+def test_reward_models_alone_are_asked_of(tmp_path: Path) -> None:
+    alone = {"checkpoints": ("rm",), "rewards": ("rm",)}
+    run = Run.read(make_run(tmp_path / "run", **alone))
+    bare = Run.read(without_reward_tokens(make_run(tmp_path / "bare", **alone)))
+    (found,) = increases_over(run, bare, RULE)
+    assert {one.verdict for one in found.cells} == {"refused"}
 
 
 def test_a_reward_model_beside_is_no_other_end_of_training(run: Run, tmp_path: Path) -> None:

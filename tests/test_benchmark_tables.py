@@ -100,6 +100,15 @@ def test_an_audit_made_before_is_answered_at_once_and_the_readme_says_so() -> No
     assert f"answered in {found['beyond_s']:.1f} s beyond" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_a_reward_model_is_asked_in_about_the_time_of_a_policy() -> None:
+    found = table("reward_speed.json")
+    assert all(one["held"] and one["judged"] for one in found["checks"])
+    assert found["read"] < found["tokens"] / 2
+    words = (ROOT / "docs" / "scoring-reward-models.md").read_text(encoding="utf-8")
+    assert f"{found['faster']:.1f} times as fast" in words
+    assert f"{found['of_policy']:.2f} times the seconds" in words
+
+
 def test_intervals_cover_what_they_promise_and_the_readme_says_how_often() -> None:
     found = table("coverage.json")
     assert found["draws"] == 20_000

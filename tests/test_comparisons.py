@@ -7,13 +7,18 @@ import math
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from command_line import audit
 from history_material import edit_manifest, make_project
-from run_factory import HARMED
+from run_factory import HARMED, make_run
+from test_page import Page, plain
 
 from auditor.adapters.history import comparisons
 from auditor.adapters.history.history_data import History, read_history
+from auditor.adapters.history.history_page import render_history
+from auditor.core.verdicts import Rule
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +119,32 @@ def test_verdicts_by_another_bound_are_a_caution(project: Path, tmp_path: Path) 
         caution for one in read_history(other).tracks for own in one.comparisons if own for caution in own.cautions
     }
     assert found == {"The runs' own verdicts were given by d = 0.223 and 0.5 nats: one may differ for that alone."}
+
+
+def test_reward_models_are_paired_in_their_own_unit_and_by_their_own_bound(tmp_path: Path) -> None:
+    for at, (names, d) in enumerate(((("base", "mild"), 0.3), (("base", "sft", "rm"), 0.5))):
+        run = make_run(tmp_path / names[-1], checkpoints=names, rewards=names[-1:], rule=Rule(0.2, 0, d))
+        # One name through time, as a project has it.
+        for file in ("manifest.json", "results.json"):
+            text = (run / file).read_text(encoding="utf-8").replace('"mild"', '"rm"')
+            (run / file).write_text(text, encoding="utf-8")
+        table = pq.read_table(run / "items.parquet")
+        renamed = pa.array([one.replace("mild", "rm") for one in table["checkpoint"].to_pylist()])
+        column = table.schema.get_field_index("checkpoint")
+        pq.write_table(table.set_column(column, "checkpoint", renamed), run / "items.parquet")
+        edit_manifest(run, created=f"2026-03-0{at + 1}T00:00:00+00:00")
+    found = read_history(tmp_path)
+    own = [one for one in found.tracks if one.track.unit == "reward" and one.track.probe == "small"]
+    assert own
+    for one in own:
+        comparison = one.comparisons[1]
+        assert comparison is not None
+        assert (comparison.apart, comparison.sesoi) == ("", 0.5)
+        assert any("d = 0.3 and 0.5 units of the reward" in caution for caution in comparison.cautions)
+        assert one.change(1, (HARMED, "gender identity")) == "more"
+        grown = one.difference(1, (HARMED, "gender identity"))
+        assert grown is not None
+        assert grown.value == pytest.approx(3, abs=0.5)
+    page = plain(Page(render_history(found, tmp_path)))
+    assert "differences in nats or units of the reward" in page
+    assert "not comparable: bare" not in page

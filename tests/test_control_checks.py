@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from fake_scores import FakeScorer, pair, probe_of, series_of
+from fake_scores import FakeScorer, Logprobs, pair, probe_of, series_of
 from scipy import stats
 
 from auditor.core.effects import Effect
 from auditor.core.findings import Findings
-from auditor.core.items import HARMFUL, Item
+from auditor.core.items import HARMFUL, Item, Probe
 from auditor.core.naming import with_names
-from auditor.core.series import Quantity
+from auditor.core.scores import CheckpointScores, ScoredItem
+from auditor.core.series import Checkpoint, Quantity
 from auditor.core.verdicts import Rule
 from auditor.pipeline import compare
 
@@ -211,3 +213,75 @@ def test_four_control_identities_make_no_band_of_rewards() -> None:
     assert effect.checks
     assert math.isnan(effect.checks.band.high)
     assert (effect.controls, effect.verdict) == ("absent", "harm")
+
+
+class _Lengths(FakeScorer):
+    """Rewards of texts whose lengths are known: harmful sides of harmful pairs have two tokens more than the other."""
+
+    def __init__(self, logprobs: Logprobs, neutral: int) -> None:
+        super().__init__(logprobs)
+        self._longer = {"harm": 2, "neutral": neutral}
+
+    def score(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> CheckpointScores:
+        """The same with lengths."""
+        found = super().score(checkpoint, probes)
+        return replace(found, scored={key: self._counted(one) for key, one in found.scored.items()})
+
+    def _counted(self, one: ScoredItem) -> ScoredItem:
+        lengths = [3 + self._longer[one.item.valence] * (side.label == HARMFUL) for side in one.candidates]
+        sides = zip(one.candidates, lengths, strict=True)
+        return replace(one, candidates=tuple(replace(side, n_tokens=n) for side, n in sides))
+
+
+def _rewards(neutral_margin: float, longer: int | None) -> Findings:
+    """x gains one unit of reward in harmful pairs; no form is known where ``longer`` is None."""
+    rng = np.random.default_rng(3)
+    noise = {(item.cluster, item.identity): rng.normal(0, 0.05) for item in _items()}
+
+    def rewards(_checkpoint: str, item: Item, label: str) -> list[float]:
+        gain = (1.0 if item.valence == "harm" else neutral_margin) if item.identity == "x" else 0.0
+        return [gain + noise[item.cluster, item.identity] if label == HARMFUL else 0.0]
+
+    scorer = FakeScorer(rewards) if longer is None else _Lengths(rewards, longer)
+    series = series_of("rm", quantities={"rm": "reward"})
+    return compare([probe_of(*_items(controls=0))], series, scorer, Rule(0.2), lambda _: None)
+
+
+@pytest.mark.parametrize(("neutral", "controls"), [(0.0, "passed"), (0.9, "failed_form")])
+def test_rewards_of_known_lengths_are_held_against_pairs_of_their_form(neutral: float, controls: str) -> None:
+    found = _rewards(neutral, longer=2)
+    effect = _effect(found)
+    assert (effect.controls, effect.verdict) == (controls, "harm" if controls == "passed" else "inconclusive")
+    assert effect.checks
+    assert effect.checks.form
+    assert effect.checks.form.value == pytest.approx(1.0 - neutral, abs=0.05)
+    assert not [one for one in found.refusals if one.reason == "control_form"]
+
+
+def test_rewards_are_not_held_against_pairs_of_another_form_and_it_is_said() -> None:
+    for longer, said in ((1, "differ in token length"), (None, "hold no tokens")):
+        found = _rewards(0.9, longer)
+        effect = _effect(found)
+        assert (effect.controls, effect.verdict) == ("absent", "harm")
+        assert {one.detail for one in found.refusals if one.reason == "control_form" and said in one.detail}
+
+
+def test_rewards_that_grow_with_length_are_seen_at_sides_of_equal_length() -> None:
+    def rewards(_checkpoint: str, item: Item, label: str) -> list[float]:
+        longer = int(item.cluster.removeprefix("harm")) % 3
+        return [0.5 * longer if label == HARMFUL and item.identity == "x" else 0.0]
+
+    class Lengths(_Lengths):
+        def _counted(self, one: ScoredItem) -> ScoredItem:
+            longer = int(one.item.cluster.removeprefix("harm")) % 3
+            sides = tuple(replace(side, n_tokens=3 + longer * (side.label == HARMFUL)) for side in one.candidates)
+            return replace(one, candidates=sides)
+
+    series = series_of("rm", quantities={"rm": "reward"})
+    items = _items(("harm",), controls=0)
+    found = compare([probe_of(*items)], series, Lengths(rewards, 0), Rule(0.2), lambda _: None)
+    outcomes = _effect(found).outcomes or ()
+    (equal,) = [one for one in outcomes if one.dimension == "length_difference"]
+    # All of it is 0.5 a token of difference in length.
+    assert equal.value == pytest.approx(0.0, abs=1e-12)
+    assert not [one for one in outcomes if one.choice in ("per token", "per byte", "without end of turn")]

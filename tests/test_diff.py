@@ -7,9 +7,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command_line import assert_one_message, audit
+from command_line import assert_one_message, assert_refused, audit
 from history_material import edit_manifest
-from run_factory import BRANCHED, HARMED, MIXED, identity_swap_probe, make_run, text_swap_probe
+from run_factory import (
+    BRANCHED,
+    HARMED,
+    MIXED,
+    identity_swap_probe,
+    make_run,
+    text_swap_probe,
+    without_reward_tokens,
+)
+
+from auditor.core.verdicts import Rule
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +140,40 @@ def test_a_reward_model_and_a_policy_have_no_difference(runs: dict[str, str], tm
     assert refused.exit_code == 2
     assert_one_message(refused.stderr, "one is a reward model")
     assert "after: dpo<b> in" in " ".join(audit("diff", runs["new"], mixed).stdout.split())
-    both = audit("diff", mixed, mixed, "--checkpoint", "rm")
-    assert both.exit_code == 0, both.output
-    assert "bare scores have no tokens to compare" in " ".join(both.stdout.split())
+
+
+def test_reward_models_of_two_runs_are_paired_in_their_own_unit(tmp_path: Path) -> None:
+    rule = Rule(0.2, 0, 0.5)
+    before, after = (
+        make_run(tmp_path / names[-1], checkpoints=names, rewards=names[-1:], rule=rule)
+        for names in (("base", "mild"), ("base", "sft", "rm"))
+    )
+    out = tmp_path / "diff.json"
+    result = audit("diff", before, after, "--checkpoint", "mild=rm", "--json", out)
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.stdout.split())
+    assert "items of the later run have the same texts and token ids in both: paired." in text
+    assert "d = 0.5 units of the reward; positive is towards harm" in text
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert (content["paired"], content["unit"], content["sesoi"]) == (True, "reward", 0.5)
+    grown = [row for row in content["rows"] if (row["identity"], row["contrast"]) == (HARMED, "excess")]
+    assert {row["verdict"] for row in grown} == {"harm"}
+    for row in grown:
+        assert row["difference"] == pytest.approx(3, abs=0.5)
+        assert row["difference"] == pytest.approx(row["after"] - row["before"], abs=1e-9)
+    assert HARMED in {one["identity"] for one in content["item_flips"]}
+
+
+def test_rewards_whose_tokens_are_not_known_stand_side_by_side(tmp_path: Path) -> None:
+    run = without_reward_tokens(make_run(tmp_path / "run", **MIXED))
+    result = audit("diff", run, run, "--checkpoint", "rm")
+    assert result.exit_code == 0, result.output
+    said = "The runs cannot be compared in units of the reward: bare scores have no tokens to compare."
+    assert said in " ".join(result.stdout.split())
+
+
+def test_rewards_judged_by_another_d(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / str(d), rule=Rule(0.2, 0, d), **MIXED) for d in (0.5, 0.7)]
+    result = audit("diff", *runs, "--checkpoint", "rm")
+    assert_refused(result, 2, "--sesoi", "judged by another d (0.5 and 0.7 units of the reward)")
+    assert audit("diff", *runs).exit_code == 0, "policies were judged alike"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from engine_cases import (
     plain_forwards,
     unlike,
 )
-from model_factory import VOCAB_SIZE
-from transformers import AutoConfig
+from model_factory import VOCAB_SIZE, make_reward_model
+from transformers import AutoConfig, PreTrainedModel
 
 from auditor.adapters.hf import engine, packed, plans
 from auditor.adapters.hf.engine import NonFiniteLogitsError, Work, score_sequences
@@ -96,7 +97,7 @@ class TestPacked:
                 return whole(model, of, *rest, **options)
 
             monkeypatch.setattr(engine, name, watched)
-        monkeypatch.setattr(engine, "_checked", lambda _, __, found: found)
+        monkeypatch.setattr(engine, "_checked", lambda _, __, found, ___: found)
         found = scores(model_of("llama"), many, forward=forward)
         # Of texts that are in `alike` itself more than once, one.
         assert sum(passed) == len(alike().distinct()[0])
@@ -204,3 +205,35 @@ def test_memory_that_runs_out_splits_packs() -> None:
     for mine, own in zip(found, COUNTED, strict=True):
         np.testing.assert_allclose(mine, own, atol=1e-6)
     assert work.split == 1
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
+    """A reward model."""
+    return make_reward_model(tmp_path_factory.mktemp("rm"))
+
+
+class TestRewards:
+    @pytest.mark.usefixtures("small_packs")
+    def test_what_is_known_is_left_out_and_the_rest_gives_the_same_bits(self, model: PreTrainedModel) -> None:
+        texts = replace(alike(), starts=alike().lengths - 1)
+        whole = scores(model, texts, output=0)
+        first = next(iter(score_sequences(model, texts, output=0)))
+        known = np.isin(np.arange(len(texts)), first.positions)
+        work = Work()
+        rest = list(score_sequences(model, texts, known=known, work=work, output=0))
+        assert (work.split, work.packs > 3) == (0, True)
+        found = {at: own for one in (first, *rest) for at, own in zip(one.positions, one.logprobs, strict=True)}
+        assert sorted(found) == list(range(len(texts)))
+        for at, own in found.items():
+            np.testing.assert_array_equal(own, whole[at])
+
+    def test_a_text_beyond_the_largest_mask(self, model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+        texts = replace(unlike(), starts=unlike().lengths - 1)
+        monkeypatch.setattr(plans, "LONGEST_PACK", 50)
+        with torch.no_grad():
+            own = [
+                model(input_ids=torch.tensor(texts[at].tolist())[None]).logits[0].numpy() for at in range(len(texts))
+            ]
+        for one, other in zip(scores(model, texts, output=0), own, strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=5e-5)

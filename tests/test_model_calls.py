@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from engine_cases import model_of
+from model_factory import make_reward_model
 
-from auditor.adapters.hf.model_calls import input_device, last_logits, memory_errors
+from auditor.adapters.hf.model_calls import hidden_states, input_device, last_logits, memory_errors
 
 IDS = torch.tensor([[3, 4, 5, 6, 7]])
 
@@ -69,3 +71,20 @@ class TestMemoryErrors:
         with pytest.raises(RuntimeError, match="shape") as caught, memory_errors():
             torch.zeros(3).reshape(2)
         assert not isinstance(caught.value, torch.OutOfMemoryError)
+
+
+def test_hidden_states_are_what_the_head_is_given(tmp_path: Path) -> None:
+    model = make_reward_model(tmp_path)
+    mask = torch.ones_like(IDS)
+    with torch.no_grad():
+        found = hidden_states(model, IDS, torch.arange(5)[None], mask)
+        own = model(input_ids=IDS, output_hidden_states=True).hidden_states[-1]
+    torch.testing.assert_close(found, own, rtol=0, atol=1e-5)
+
+
+def test_a_decoder_without_positions_is_given_none() -> None:
+    decoder: Any = Recording()
+    decoder.base_model = decoder
+    with pytest.raises(AttributeError, match="last_hidden_state"):
+        hidden_states(decoder, IDS, IDS, torch.ones_like(IDS))
+    assert set(decoder.asked) == {"input_ids", "attention_mask", "use_cache"}

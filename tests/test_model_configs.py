@@ -113,6 +113,8 @@ class TestPackingObstacle:
             ({"model_type": "bloom"}, "bloom takes distances"),
             ({"model_type": "falcon", "alibi": True}, "falcon takes distances"),
             ({"model_type": "mamba2"}, "mamba2 has layers that carry a state"),
+            ({"model_type": "gpt_neo", "attention_layers": ["global", "local"]}, "window is counted along the row"),
+            ({"model_type": "gpt_neo", "attention_types": [[["global", "local"], 12]]}, "counted along the row"),
             ({"model_type": "new", "layer_types": ["full_attention", "linear_attention"]}, "carry a state"),
             ({"model_type": "llama4", "text_config": {"layer_types": ["chunked_attention"]}}, "chunked_attention"),
         ],
@@ -125,6 +127,7 @@ class TestPackingObstacle:
         [
             {"model_type": "llama"},
             {"model_type": "falcon", "alibi": False},
+            {"model_type": "gpt_neo", "attention_layers": ["global", "global"]},
             {"model_type": "gemma3", "text_config": {"layer_types": ["full_attention", "sliding_attention"]}},
             {},
         ],

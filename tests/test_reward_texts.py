@@ -50,6 +50,7 @@ def test_each_text_has_one_number_read_at_its_last_token(byte_tokenizer: PreTrai
             assert [*one.prefix_ids, *one.token_ids] == [*ids, byte_tokenizer.eos_token_id]
             assert one.total == one.text_total == 2 * at + place
             assert (one.starts.tolist(), one.ends.tolist(), one.tokens) == ([0], [len(text)], ("",))
+            assert one.n_tokens == len(one.token_ids) == len(byte_tokenizer(text)["input_ids"]) + 1
 
 
 def test_names_are_not_asked(byte_tokenizer: PreTrainedTokenizerFast) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +15,10 @@ from model_factory import ARCHITECTURES, make_reward_model
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from auditor.adapters.hf.engine import NonFiniteLogitsError, Work, score_sequences
+from auditor.adapters.hf.model_configs import packing_obstacle
 from auditor.adapters.hf.padded import PaddingSide
-from auditor.adapters.hf.rewards import reward_values
+from auditor.adapters.hf.rewards import packed_rewards, reward_values
 from auditor.adapters.hf.sequences import Sequences
 from auditor.errors import ModelLoadError
 
@@ -77,6 +80,53 @@ def test_equals_the_models_own_forward(arch: str, tmp_path: Path) -> None:
     truth = alone(model, rows)
     assert_close(found(model, rows), truth)
     assert_close(found(model, rows, batch_size=2), truth)
+
+
+def alike(seed: int = 0) -> list[list[int]]:
+    """Texts that begin alike; one begins another, one stands twice."""
+    random = np.random.default_rng(seed)
+    rows: list[list[int]] = []
+    for length in (1, 12, 30):
+        context = [0, *random.integers(3, 380, size=length).tolist()]
+        ends = [random.integers(3, 380, size=int(random.integers(1, 9))).tolist() for _ in range(3)]
+        rows += [[*context, *end, EOS] for end in ends]
+    return [*rows, rows[4][:-1], rows[4], [0, EOS]]
+
+
+def shared(
+    model: PreTrainedModel, rows: Sequence[Sequence[int]], output: int = 0, work: Work | None = None
+) -> NDArray[Any]:
+    """Rewards by way of rows that texts share."""
+    values = np.full(len(rows), np.nan, dtype=np.float32)
+    for scored in score_sequences(model, sequences(rows), output=output, work=work):
+        for position, own in zip(scored.positions, scored.logprobs, strict=True):
+            assert (own.shape, own.dtype, np.isnan(values[position])) == ((1,), np.float32, True)
+            values[position] = own[0]
+    return values
+
+
+# bloom and mpt take no positions; local layers of gpt_neo have a mask of their own.
+UNPACKABLE = ("bloom", "gpt_neo", "mpt")
+
+
+@pytest.mark.parametrize("arch", [*ARCHITECTURES, *(one for one in WRITTEN_OUT if one not in UNPACKABLE)])
+def test_in_rows_that_texts_share_they_are_those_of_the_models_own_forward(arch: str, tmp_path: Path) -> None:
+    model = make_reward_model(tmp_path, arch, **WRITTEN_OUT.get(arch, {}))
+    work = Work()
+    assert_close(shared(model, alike(), work=work), alone(model, alike()))
+    assert packing_obstacle(model.config.to_dict()) == ""
+    # What three texts have in common is read once; every text's last token is read too.
+    read = {tuple(row[:end]) for row in alike() for end in range(1, len(row) + 1)}
+    assert work.nodes == len(read) < work.tokens
+
+
+@pytest.mark.parametrize("arch", UNPACKABLE)
+def test_what_cannot_share_rows_is_known_beforehand_and_would_be_found_out(arch: str, tmp_path: Path) -> None:
+    model = make_reward_model(tmp_path, arch, **WRITTEN_OUT[arch])
+    assert packing_obstacle(model.config.to_dict())
+    with pytest.raises(ModelLoadError, match="this architecture") as error:
+        shared(model, alike())
+    assert "--batch-size" in error.value.fix
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +226,55 @@ def test_memory_that_runs_out_halves_the_batch(llama: PreTrainedModel, monkeypat
     monkeypatch.setattr(decoder, "forward", lambda **_: (_ for _ in ()).throw(torch.OutOfMemoryError("none")))
     with pytest.raises(ModelLoadError, match="does not fit into the memory"):
         list(reward_values(llama, sequences(rows[:1] * 2), 0))
+
+
+def test_a_row_that_does_not_fit_is_halved_and_an_item_goes_alone(
+    llama: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = alike()
+    truth = alone(llama, rows, 1)
+    plain = llama.base_model.forward
+    longest: list[int] = []
+
+    @functools.wraps(plain)
+    def short_of_memory(input_ids: torch.Tensor, **options: Any) -> Any:
+        if options["attention_mask"].dim() == 4 and input_ids.shape[1] > 20:
+            raise torch.OutOfMemoryError("too long a row")
+        longest.append(input_ids.shape[1])
+        return plain(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(llama.base_model, "forward", short_of_memory)
+    values = np.full(len(rows), np.nan)
+    for scored in packed_rewards(llama, sequences(rows), np.arange(len(rows)), 1):
+        values[list(scored.positions)] = np.concatenate(scored.logprobs)
+    assert_close(values, truth)
+    assert max(longest) > 20, "a single text is scored without a mask"
+
+
+def test_half_precision_keeps_the_head_in_float32_in_shared_rows(tmp_path: Path) -> None:
+    model = make_reward_model(tmp_path)
+    exact = alone(model, alike())
+    model.to(torch.bfloat16)
+    ours = shared(model, alike())
+    assert np.abs(ours - exact).max() < 0.1
+    assert not np.array_equal(ours, torch.tensor(ours).bfloat16().float().numpy())
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_what_is_no_number_in_a_shared_row_stops_there(tmp_path: Path, bad: float) -> None:
+    model = make_reward_model(tmp_path)
+    with torch.no_grad():
+        model.get_parameter("score.weight")[0, 0] = bad
+    with pytest.raises(NonFiniteLogitsError):
+        shared(model, alike())
+
+
+def test_a_mask_that_is_not_kept_to_is_found_out(llama: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def everything(model: PreTrainedModel, pack: Any) -> torch.Tensor:
+        nodes = len(pack.tokens)
+        mask = torch.full((nodes, nodes), torch.finfo(model.dtype).min).triu(1)
+        return mask[None, None]
+
+    monkeypatch.setattr("auditor.adapters.hf.rewards.masks_of", everything)
+    with pytest.raises(ModelLoadError, match=r"a row with other texts .* the reward\)"):
+        shared(llama, alike())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of
 from run_factory import HARMED
 
 from auditor.core.run_changes import REPEATS, changes_between
-from auditor.core.scores import CheckpointScores
+from auditor.core.scores import CheckpointScores, ScoredItem
 from auditor.core.series import Checkpoint
 from auditor.core.verdicts import Rule
 
@@ -61,3 +63,23 @@ def test_what_scoring_does_not_repeat_is_no_difference() -> None:
     moved = changes_between([PROBE], ["plain"], before, scores(m0=1.0 + 1.1 * REPEATS, m1=1.0), Rule())
     (excess,) = (one for one in moved.effects if one.contrast == "excess")
     assert excess.estimate.value == pytest.approx(1.1 * REPEATS / 4, rel=1e-6)
+
+
+def rewards(**excess: float) -> CheckpointScores:
+    """Rewards with such margins."""
+    found = scores(**excess)
+
+    def of(one: ScoredItem) -> ScoredItem:
+        sides = tuple(replace(side, n_tokens=1) for side in one.candidates)
+        return replace(one, candidates=sides, kind="reward")
+
+    return replace(found, scored={key: of(one) for key, one in found.scored.items()})
+
+
+def test_a_difference_of_rewards_is_in_their_own_unit() -> None:
+    found = changes_between([PROBE], ["plain"], rewards(), rewards(m0=0.4, m1=0.4, m2=0.6, m3=0.6), Rule())
+    (excess,) = (one for one in found.effects if one.contrast == "excess")
+    assert (excess.unit, excess.verdict) == ("reward", "harm")
+    assert {one.measure for one in found.effects} == {"difference"}, "no standardised difference of one of them"
+    assert excess.estimate.value == pytest.approx(0.5)
+    assert {one.unit for one in changes_between([PROBE], ["plain"], scores(), scores(), Rule()).effects} == {"nats"}

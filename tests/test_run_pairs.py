@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from run_factory import (
     BRANCHED,
@@ -18,9 +20,10 @@ from run_factory import (
     responsive_probe,
     strip_manifest,
     text_swap_probe,
+    without_reward_tokens,
 )
 
-from auditor.adapters.run.run_folder import MANIFEST
+from auditor.adapters.run.run_folder import ITEMS_FILE, MANIFEST
 from auditor.adapters.run.run_pairs import Run, level_at, pair_runs
 from auditor.adapters.run.stored_scores import StoredCheckpoint, read_checkpoint
 from auditor.core.items import Item
@@ -200,4 +203,70 @@ def test_training_ends_at_a_policy_where_reward_models_stand_beside(run: Run, tm
     assert level_at(rewards, None) == "rm"
     apart = pair_runs((run, "dpo<b>"), (mixed, "rm"), Rule())
     assert (apart.changes, apart.apart) == (None, "one is a reward model and the other is none")
-    assert pair_runs((mixed, "rm"), (mixed, "rm"), Rule()).apart == "bare scores have no tokens to compare"
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two reward models, the second trained from the first, and a policy."""
+    names = ("base", "rm0", "rm")
+    path = tmp_path_factory.mktemp("runs") / "run"
+    return Run.read(make_run(path, probes=PROBES, checkpoints=names, rewards=names[1:], rule=Rule(0.2, 0, 0.5)))
+
+
+class TestRewards:
+    def test_what_lies_between_two_reward_models_of_a_run_is_its_shift(self, two: Run) -> None:
+        rule = two.rule(quantity="reward")
+        assert rule.sesoi == 0.5
+        found = pair_runs((two, "rm0"), (two, "rm"), rule)
+        assert found.changes is not None, found.apart
+        names = ("probe", "identity", "axis", "theme", "render", "role", "valence", "contrast", "design")
+        shifts = {
+            tuple(getattr(one, name) for name in names): one
+            for one in two.results.effects
+            if (one.measure, one.checkpoint) == ("shift", "rm")
+        }
+        assert len(found.changes.effects) == len(shifts) > 100
+        assert {one.unit for one in found.changes.effects} == {"reward"}
+        for one in found.changes.effects:
+            shift = shifts[tuple(getattr(one, name) for name in names)]
+            assert (one.verdict, one.controls, one.items) == (shift.verdict, shift.controls, shift.items)
+            if shift.estimate is not None:
+                assert one.estimate.value == pytest.approx(shift.estimate, abs=1e-12)
+            if shift.low_adjusted is not None:
+                assert one.adjusted.low == pytest.approx(shift.low_adjusted, abs=1e-12)
+        assert any(one.checks is not None and one.checks.form is not None for one in found.changes.effects)
+
+    def test_only_the_same_tokens_are_paired(self, two: Run, tmp_path: Path) -> None:
+        copy = make_run(tmp_path / "run", probes=PROBES, checkpoints=("base", "rm0", "rm"), rewards=("rm0", "rm"))
+        table = pq.read_table(copy / ITEMS_FILE)
+        ids = [None if one is None else [9999, *one[1:]] for one in table["token_ids"].to_pylist()]
+        at = table.schema.get_field_index("token_ids")
+        other = table.set_column(at, "token_ids", pa.array(ids, table.schema.field("token_ids").type))
+        pq.write_table(other, copy / ITEMS_FILE)
+        found = pair_runs((two, "rm"), (Run.read(copy), "rm"), Rule())
+        assert (found.changes, found.apart) == (None, "all shared items have other token ids")
+
+    def test_rewards_made_elsewhere_are_not(self, two: Run, tmp_path: Path) -> None:
+        bare = Run.read(without_reward_tokens(make_run(tmp_path / "run", probes=PROBES, **MIXED)))
+        assert pair_runs((two, "rm"), (bare, "rm"), Rule()).apart == "bare scores have no tokens to compare"
+
+    def test_their_unit_and_the_output_they_are_is_said(self, two: Run) -> None:
+        series = [{**one, "head": "helpful"} for one in two.manifest["series"]]
+        named = Run(two.folder, two.results, {**two.manifest, "series": series})
+        other = Run(two.folder, two.results, {**two.manifest, "series": [{**one, "head": "safe"} for one in series]})
+        same = pair_runs((named, "rm"), (named, "rm"), Rule()).cautions
+        assert [one for one in same if "its model's own unit" in one] == list(same)
+        apart = pair_runs((named, "rm"), (other, "rm"), Rule()).cautions
+        assert apart[:-1] == same
+        assert "'helpful' and 'safe'" in apart[-1]
+
+    def test_each_way_through_a_model_is_its_own(self, two: Run) -> None:
+        engine = {"forward": "packed", "dtype": "float32"}
+        own = Run(two.folder, two.results, {**two.manifest, "engine": engine})
+        work = {"rm": {"forward": "padded"}}
+        apart = Run(two.folder, two.results, {**two.manifest, "engine": engine, "work": work})
+        assert own.engine_of("rm") == engine
+        assert (apart.engine_of("rm")["forward"], apart.engine_of("base")["forward"]) == ("padded", "packed")
+        said = pair_runs((own, "rm"), (apart, "rm"), Rule()).cautions
+        assert any("forward packed and padded" in one for one in said)
+        assert not pair_runs((own, "base"), (apart, "base"), Rule()).cautions

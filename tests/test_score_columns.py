@@ -74,3 +74,21 @@ def test_float32_is_given_out_as_float64() -> None:
     column = Column.of(GIVEN)
     narrow = replace(column, logprobs=column.logprobs.astype(np.float32))
     assert narrow.scored(0).candidates[0].logprobs.tolist() == np.float32([-1.0, -2.0, -1 / 3]).astype(float).tolist()
+
+
+def test_one_number_of_many_tokens_comes_back_with_their_ids() -> None:
+    item = pair("r")
+    reward = replace(scored(item, [[-1.0], [2.0]], [[5, 6, 9], [7, 8]]), kind="reward")
+    counted = tuple(replace(one, tokens=("",), n_tokens=len(one.token_ids)) for one in reward.candidates)
+    known = replace(reward, candidates=counted)
+    other = replace(known, item=pair("s"))
+    column = Column.of([known, other])
+    for at, one in enumerate((known, other)):
+        back = column.scored(at)
+        assert_same(back, one)
+        assert back.kind == "reward"
+        assert [side.n_tokens for side in back.candidates] == [3, 2]
+        assert [side.total for side in back.candidates] == [-1.0, 2.0]
+    assert Column.of(GIVEN).spans.cuts.n_tokens is None
+    mixed = Column.of([known, replace(scored(item, [[0.0], [1.0]]), kind="reward")])
+    assert mixed.spans.cuts.n_tokens is None, "one that is not known leaves none to count on"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 
 from auditor.adapters.run import score_tables
 from auditor.adapters.run.score_tables import ITEMS, TOKENS, item_parts, score_key, token_parts
-from auditor.core.scores import CheckpointScores
+from auditor.core.scores import CheckpointScores, ScoredItem
 
 ENGINE = {"dtype": "float32", "end": "auto"}
 ODD = "id \u2028 \U0001f308, \"quoted\" 'too'"
@@ -110,3 +111,42 @@ def test_tokens_of_chosen_items_alone(scores: list[CheckpointScores]) -> None:
     assert found == [row for row in whole if (row["probe"], row["item"]) == ("p", ODD)]
     assert {row["checkpoint"] for row in found} == {"base", "dpo"}
     assert tokens_table(scores, chosen={}).num_rows == 0
+
+
+@pytest.fixture(scope="module")
+def rewards() -> list[CheckpointScores]:
+    """One number a text, of one token and of two."""
+    probe = probe_of(pair("1"), pair(ODD, cluster="1"), name="p")
+    ids = [[5], [7, 8]]
+
+    def reward(one: ScoredItem) -> ScoredItem:
+        sides = zip(one.candidates, ids, strict=True)
+        known = tuple(replace(side, token_ids=np.array(own), n_tokens=len(own)) for side, own in sides)
+        return replace(one, candidates=known, kind="reward")
+
+    found = FakeScorer(margins({"rm": {"1": 0.5, ODD: -0.5}})).score(series_of("rm")["rm"], [probe])
+    return [replace(found, scored={key: reward(one) for key, one in found.scored.items()})]
+
+
+class TestTokensOfRewards:
+    def test_they_stand_beside_the_reward(self, rewards: list[CheckpointScores]) -> None:
+        table = items_table(rewards, ENGINE, private=False)
+        assert table.schema.equals(ITEMS)
+        rows = table.to_pylist()
+        assert [row["token_ids"] for row in rows] == [[5], [7, 8]] * 2
+        assert [row["value"] for row in rows] == [-4.5, -5.0, -5.5, -5.0]
+        assert {(row["tokens"], row["bytes"], row["key"]) for row in rows} == {(None, None, None)}
+        assert tokens_table(rewards).num_rows == 0
+
+    def test_private_runs_have_none(self, rewards: list[CheckpointScores]) -> None:
+        rows = items_table(rewards, ENGINE, private=True).to_pylist()
+        assert {row["token_ids"] for row in rows} == {None}
+
+    def test_of_chosen_items_alone(self, rewards: list[CheckpointScores]) -> None:
+        (part,) = item_parts(rewards[0], ENGINE, private=False, chosen={"p": frozenset([ODD])})
+        assert [row["token_ids"] for row in part.to_pylist()] == [None, None, [5], [7, 8]]
+        (part,) = item_parts(rewards[0], ENGINE, private=False, chosen={})
+        assert {row["token_ids"] for row in part.to_pylist()} == {None}
+
+    def test_of_log_probabilities_they_stand_in_the_other_table(self, scores: list[CheckpointScores]) -> None:
+        assert {row["token_ids"] for row in items_table(scores, ENGINE, private=False).to_pylist()} == {None}

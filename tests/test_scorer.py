@@ -374,7 +374,7 @@ class TestRewardModels:
     ) -> None:
         store = ScoreStore.open(tmp_path / "store")
         scorer = scorer_of(folders, "plain")
-        scorer.keep_in = lambda identity, _: KeptScores((store,), identity)
+        scorer.keep_in = lambda identity, *_: KeptScores((store,), identity)
         first = score(scorer, "rm", PROBE)
         more = probe_of(*pairs([*ROWS, ("New", " one", " two")]))
         passed: list[Scored] = []

@@ -46,3 +46,14 @@ def test_nothing() -> None:
     assert len(nothing) == 0
     assert nothing.bounds.tolist() == nothing.scored_bounds.tolist() == [0]
     assert len(Sequences.of(ROWS).take(np.array([], dtype=np.int64))) == 0
+
+
+def test_one_more_token_is_all_that_is_asked_of_a_text_read_to_its_end() -> None:
+    few = Sequences.of([([3, 4, 5], 1), ([7], 0), ([3, 4], 1)], [0, 0, 1])
+    longer = few.read_to_the_end()
+    assert [longer[at].tolist() for at in range(3)] == [[3, 4, 5, 0], [7, 0], [3, 4, 0]]
+    assert longer.starts.tolist() == [3, 1, 2]
+    assert longer.scored_bounds.tolist() == [0, 1, 2, 3]
+    assert longer.items.tolist() == [0, 0, 1]
+    assert longer.ids.dtype == few.ids.dtype
+    assert len(Sequences.of([]).read_to_the_end()) == 0

@@ -17,6 +17,7 @@ from auditor.adapters.hf.shared_settings import (
     check_precision,
     choose_dtype,
     choose_forward,
+    choose_forwards,
     choose_rendering,
     precision_caution,
 )
@@ -209,7 +210,24 @@ class TestRewardModels:
         with pytest.raises(NotComparableError, match="rm: gptq, other: not quantised"):
             check_precision([reward, replace(reward, name="other", quantization=None)], allow_mixed=False)
 
-    def test_the_way_through_the_model_is_that_of_language_models(self, base: CheckpointFiles) -> None:
-        reward = replace(base, name="rm", heads=("r",), head="r", packing_obstacle="it carries a state")
-        assert choose_forward([base, reward], None)[0] == "packed"
-        assert choose_forward([reward], None) == ("padded", "reward models are asked text by text")
+    def test_language_models_and_reward_models_each_go_their_own_way(self, base: CheckpointFiles) -> None:
+        reward = replace(base, name="rm", heads=("r",), head="r")
+        stateful = replace(reward, name="old", packing_obstacle="it carries a state")
+        sharing = choose_forward([base], None)[1]
+        both = choose_forwards([reward, base], None)
+        assert (both.of, both.leading, both.reason) == (
+            {"logprob": "packed", "reward": "packed"},
+            "packed",
+            sharing,
+        )
+        apart = choose_forwards([base, reward, stateful], None)
+        assert (apart.of, apart.leading) == ({"logprob": "packed", "reward": "padded"}, "packed")
+        assert apart.reason == f"{sharing}; of reward models: old: it carries a state"
+        rewards = choose_forwards([reward, stateful], None)
+        assert (rewards.of, rewards.leading, rewards.reason) == (
+            {"reward": "padded"},
+            "padded",
+            "old: it carries a state",
+        )
+        asked = choose_forwards([base, reward], 4)
+        assert (asked.of, asked.reason) == ({"logprob": "padded", "reward": "padded"}, "asked for: --batch-size 4")

@@ -88,3 +88,19 @@ def test_one_number_a_side_has_its_sum_and_nothing_else(kind: ScoreKind) -> None
     assert sides.margins()[:, 0].tolist() == [4.0, 4.0]
     for other in ("per_token", "per_byte", "shared_tokens", "without_end"):
         assert np.isnan(sides.margins(other)).all()
+
+
+def test_one_number_a_side_may_be_known_to_be_of_so_many_tokens() -> None:
+    bare = replace(scored(ITEM, [[-6.0], [-10.0]]), kind="reward")
+    known = replace(
+        bare, candidates=tuple(replace(one, n_tokens=n) for one, n in zip(bare.candidates, (3, 5), strict=True))
+    )
+    sides = sides_of([_rows(known)])
+    assert sides.lengths.tolist() == [[[3.0, 5.0]]]
+    # Nothing else of them is: no mean of tokens, and none without the end of turn.
+    for other in ("per_token", "per_byte", "shared_tokens", "without_end"):
+        assert np.isnan(sides.margins(other)).all()
+    assert np.isnan(sides.tokens).all()
+    assert np.isnan(sides_of([_rows(bare)]).lengths).all()
+    assert _sides().lengths.tolist() == _sides().tokens.tolist()
+    assert _sides().minus(_sides()).lengths.tolist() == _sides().lengths.tolist()

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from run_factory import MIXED, InventedScorer, controlled_probe, make_run, responsive_probe, text_swap_probe
+from run_factory import (
+    MIXED,
+    InventedScorer,
+    controlled_probe,
+    make_run,
+    responsive_probe,
+    text_swap_probe,
+    without_reward_tokens,
+)
 
 from auditor.adapters.run.run_folder import ITEMS_FILE, MANIFEST, TOKENS_FILE
 from auditor.adapters.run.stored_scores import read_checkpoint, read_items
@@ -113,4 +121,34 @@ def test_tokens_are_read_of_checkpoints_that_have_some(tmp_path: Path) -> None:
     assert set(read_items(mixed, ["base", "sft"], "controlled", ids)) == {"base", "sft"}
     with pytest.raises(UsageError, match="one number a text"):
         read_items(mixed, ["base", "rm"], "controlled", ids)
-    assert read_checkpoint(mixed, "rm").bare
+
+
+class TestRewards:
+    def test_every_number_comes_back_with_its_tokens(self, tmp_path: Path) -> None:
+        mixed = make_run(tmp_path / "run", probes=PROBES, **MIXED)
+        stored = read_checkpoint(mixed, "rm")
+        names = (*NAMES, "rm")
+        given = InventedScorer(names, ("plain", "chat")).score(Checkpoint("rm", "", quantity="reward"), PROBES)
+        assert (stored.private, stored.bare) == (False, False)
+        assert set(stored.scored) == set(given.scored)
+        for key, one in given.scored.items():
+            back = stored.scored[key]
+            assert (back.kind, back.context, back.complete) == ("reward", one.context, one.complete)
+            assert back.item.candidates == one.item.candidates
+            for old, new in zip(one.candidates, back.candidates, strict=True):
+                assert (new.total, new.n_tokens, new.n_bytes) == (old.total, old.n_tokens, old.n_bytes)
+                assert new.token_ids.tolist() == old.token_ids.tolist()
+
+    def test_of_tables_without_their_tokens_nothing_is_read(self, tmp_path: Path) -> None:
+        bare = read_checkpoint(without_reward_tokens(make_run(tmp_path / "run", probes=PROBES, **MIXED)), "rm")
+        assert (dict(bare.scored), bare.private, bare.bare) == ({}, False, True)
+        private = read_checkpoint(make_run(tmp_path / "private", private=True, **MIXED), "rm")
+        assert (dict(private.scored), private.private) == ({}, True)
+
+    def test_without_all_tokens_it_says_what_to_do(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path / "run", **MIXED)
+        manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+        (run / MANIFEST).write_text(json.dumps({**manifest, "tokens": "none"}), encoding="utf-8")
+        with pytest.raises(UsageError, match="no tokens") as raised:
+            read_checkpoint(run, "rm")
+        assert "--tokens all" in raised.value.fix

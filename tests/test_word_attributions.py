@@ -226,7 +226,7 @@ def test_each_distinct_text_goes_through_the_model_once_and_a_second_run_says_th
     with ScoreStore.open(tmp_path) as store:
         for _ in range(2):
             scorer = scorer_of(llama_series, forward=forward)
-            scorer.keep_in = lambda identity, dtype: KeptScores([store], scope_of(identity, {"dtype": dtype}))
+            scorer.keep_in = lambda identity, dtype, _: KeptScores([store], scope_of(identity, {"dtype": dtype}))
             scores = score(scorer, "dpo", PROBE)
             asked = scorer.unknown_texts(Checkpoint("dpo", "dpo"), plan.probes)
             passed.clear()
@@ -249,7 +249,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, name: str, passed: list[bytes]) -> No
         return whole(model, sequences, *rest, **options)
 
     monkeypatch.setattr(engine, name, watched)
-    monkeypatch.setattr(engine, "_checked", lambda _, __, found: found)
+    monkeypatch.setattr(engine, "_checked", lambda _, __, found, ___: found)
 
 
 def test_an_edited_text_that_is_refused_refuses_the_pair(llama_series: dict[str, Path]) -> None:

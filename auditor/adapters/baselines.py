@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from auditor.adapters.gate_files import gate_cells
-from auditor.adapters.run.run_pairs import Pairing, Run, pair_runs
+from auditor.adapters.run.run_pairs import UNITS, Pairing, Run, pair_runs
 from auditor.core.effects import Effect
 from auditor.core.gates import INCREASE, LAST, GateCell, GateRule
 from auditor.core.statistics import NO_INTERVAL
@@ -35,23 +35,33 @@ def increases_over(run: Run, baseline: Run, rules: Sequence[GateRule]) -> Iterat
         UsageError: the tables of a run cannot be read.
     """
     known = [one.name for one in run.results.series]
-    named = [rule.checkpoint for rule in rules if rule.measure == INCREASE]
-    # A reward is compared by no tokens, so that every run with a reward model would fail a gate that names none.
-    policies = [name for name in run.leaves if run.quantity(name) == "logprob"] or list(run.leaves)
-    asked = dict.fromkeys(name for one in named for name in (policies if one == LAST else [one]) if name in known)
-    apart = [name for name in run.leaves if name not in policies and name not in asked]
-    if apart and LAST in named:
-        remark = f"No increase was asked of {', '.join(apart)}: rewards keep no tokens to pair two runs by."
-        yield Increases((), (remark,))
-    for checkpoint in asked:
-        levels = [one for one in gate_cells(run.results) if (one.measure, one.checkpoint) == ("level", checkpoint)]
-        names = [one.name for one in baseline.results.series]
-        ends = [checkpoint] if checkpoint in names else _ends(baseline, run, checkpoint)
-        if len(ends) == 1:
-            yield _held_against(levels, run, checkpoint, baseline, ends[0])
+    names = [rule.checkpoint for rule in rules if rule.measure == INCREASE]
+    named = [name for name in dict.fromkeys(names) if name in known]
+    leaves = run.leaves if LAST in names else ()
+    stands_beside = len({run.quantity(name) for name in leaves}) > 1
+    for checkpoint in dict.fromkeys((*leaves, *named)):
+        found = _increases(run, checkpoint, baseline)
+        beside = stands_beside and run.quantity(checkpoint) == "reward" and checkpoint not in named
+        # A reward model beside a series that has no counterpart would fail every gate that does not speak of it.
+        if beside and (why := _nowhere(found.cells)):
+            yield Increases((), (f"No increase was asked of {checkpoint}: {why}.",))
         else:
-            why = f"the baseline has no checkpoint {checkpoint!r}, and no other stands for it"
-            yield Increases(tuple(_refused(one, why) for one in levels), ())
+            yield found
+
+
+def _increases(run: Run, checkpoint: str, baseline: Run) -> Increases:
+    levels = [one for one in gate_cells(run.results) if (one.measure, one.checkpoint) == ("level", checkpoint)]
+    names = [one.name for one in baseline.results.series]
+    ends = [checkpoint] if checkpoint in names else _ends(baseline, run, checkpoint)
+    if len(ends) == 1:
+        return _held_against(levels, run, checkpoint, baseline, ends[0])
+    why = f"the baseline has no checkpoint {checkpoint!r}, and no other stands for it"
+    return Increases(tuple(_refused(one, why) for one in levels), ())
+
+
+def _nowhere(cells: Sequence[GateCell]) -> str:
+    """Why nothing of a checkpoint could be held against a baseline, "" where something could."""
+    return cells[0].refused if cells and all(one.refused for one in cells) else ""
 
 
 def _ends(baseline: Run, run: Run, checkpoint: str) -> list[str]:
@@ -62,9 +72,10 @@ def _ends(baseline: Run, run: Run, checkpoint: str) -> list[str]:
 
 
 def _held_against(levels: Iterable[GateCell], run: Run, checkpoint: str, baseline: Run, other: str) -> Increases:
-    pairing = pair_runs((baseline, other), (run, checkpoint), run.rule())
+    quantity = run.quantity(checkpoint)
+    pairing = pair_runs((baseline, other), (run, checkpoint), run.rule(quantity=quantity))
     if pairing.changes is None:
-        why = f"the runs cannot be compared in nats: {pairing.apart}"
+        why = f"the runs cannot be compared in {UNITS[quantity]}: {pairing.apart}"
         return Increases(tuple(_refused(one, why) for one in levels), pairing.cautions)
     found = {_place(one): one for one in _cells(pairing.changes.effects, checkpoint)}
     missing = "the baseline was not asked this, or in other texts or token ids"

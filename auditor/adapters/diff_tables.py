@@ -22,7 +22,7 @@ class DiffRow:
 
     Attributes:
         before, after: its level in either run over the items that run asked; None where one has none.
-        difference: after minus before over the items that both share in the same tokens; None where nats cannot be
+        difference: after minus before over the items that both share in the same tokens; None where margins cannot be
             compared or nothing is shared.
     """
 
@@ -83,6 +83,7 @@ def diff_json(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRo
         "schema_version": 1,
         "before": {"run": str(before[0].folder), "checkpoint": before[1]},
         "after": {"run": str(after[0].folder), "checkpoint": after[1]},
+        "unit": "reward" if after[0].quantity(after[1]) == "reward" else "nats",
         "paired": pairing.changes is not None,
         "apart": pairing.apart or None,
         "shared": pairing.shared,

@@ -51,7 +51,7 @@ def run_audit(checkpoints: Sequence[str], options: AuditOptions, command: str | 
     hashes = WeightHashes(cache, rehash=options.rehash)
     scorer = scorer_of(audit, options, progress, hashes)
     if options.dry_run:
-        print_dry_run(scorer, audit.probes, audit.files, audit.policy, audit.forward)
+        print_dry_run(scorer, audit.probes, audit.files, audit.policy, audit.forwards)
         return None
     _show_first(audit, options, progress)
     request = request_of(checkpoints, options, audit)
@@ -133,7 +133,7 @@ def _open_folder(request: Request, options: AuditOptions, audit: Audit, command:
         request=request.values,
         arguments=asked.describe_arguments(options),
         engine=request.engine,
-        forward_reason=audit.forward_reason,
+        forward_reason=audit.forwards.reason,
         probes=audit.probes,
         series=audit.series,
         files={name: describe_files(one) for name, one in audit.files.items()},

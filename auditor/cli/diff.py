@@ -14,9 +14,10 @@ from auditor.adapters.diff_tables import DiffRow, Side, diff_json, diff_rows, st
 from auditor.adapters.printable import on_one_line, signed
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import replace_file
-from auditor.adapters.run.run_pairs import Pairing, Run, level_at, pair_runs
+from auditor.adapters.run.run_pairs import UNITS, Pairing, Run, level_at, pair_runs
 from auditor.cli.request import bound, writable
 from auditor.core.run_changes import Changes
+from auditor.core.series import Quantity
 from auditor.core.verdicts import DEFAULT_SESOI
 from auditor.errors import NotComparableError, UsageError
 
@@ -44,7 +45,8 @@ def run_diff(earlier: Path, later: Path, checkpoint: str | None, sesoi: float | 
             where="--checkpoint",
             fix="Name two checkpoints of one kind: --checkpoint NAME=NAME.",
         )
-    rule = runs[1].rule(_sesoi(*runs) if sesoi is None else bound(sesoi, DEFAULT_SESOI))
+    quantity = after[0].quantity(after[1])
+    rule = runs[1].rule(_sesoi(quantity, *runs) if sesoi is None else bound(sesoi, DEFAULT_SESOI))
     pairing = pair_runs(before, after, rule)
     rows = diff_rows(before, after, pairing)
     if not any(row.before and row.after for row in rows):
@@ -66,11 +68,12 @@ def _names(checkpoint: str | None) -> tuple[str | None, str | None]:
     return (one, other) if equals else (checkpoint, checkpoint)
 
 
-def _sesoi(*runs: Run) -> float:
-    bounds = {bound for bound in (run.sesoi for run in runs) if bound is not None}
+def _sesoi(quantity: Quantity, *runs: Run) -> float:
+    bounds = {bound for bound in (run.sesoi(quantity) for run in runs) if bound is not None}
     if len(bounds) > 1:
+        listed = " and ".join(f"{one:.3g}" for one in sorted(bounds))
         raise UsageError(
-            f"the runs were judged by another d ({' and '.join(f'{one:.3g}' for one in sorted(bounds))} nats)",
+            f"the runs were judged by another d ({listed} {UNITS[quantity]})",
             where="--sesoi",
             fix="Say which one differences are to be judged by.",
         )
@@ -85,7 +88,8 @@ def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow], d
 
     say(f"before: {before[1]} in {before[0].folder}")
     say(f"after:  {after[1]} in {after[0].folder}")
-    for caution in (*_cautions(pairing), *_bounds(before[0], after[0], d)):
+    unit = UNITS[after[0].quantity(after[1])]
+    for caution in (*_cautions(pairing, unit), *_bounds(before, after, d)):
         say(caution, "yellow")
     groups: dict[tuple[str, str, str], list[DiffRow]] = {}
     for row in rows:
@@ -97,7 +101,7 @@ def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow], d
             continue
         console.print(_table(f"{title} in {render} rendering", own, paired=pairing.changes is not None))
     if pairing.changes is not None:
-        say(f"d = {d:.3g} nats; positive is towards harm; levels are of all that a run asked.", "dim")
+        say(f"d = {d:.3g} {unit}; positive is towards harm; levels are of all that a run asked.", "dim")
     flipped = [row for row in rows if row.flipped]
     say(f"Verdicts that flipped: {len(flipped) or 'none'}.")
     for row in flipped:
@@ -107,11 +111,11 @@ def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow], d
             say(line)
 
 
-def _cautions(pairing: Pairing) -> Iterator[str]:
+def _cautions(pairing: Pairing, unit: str) -> Iterator[str]:
     if pairing.changes is None:
         yield (
-            f"The runs cannot be compared in nats: {pairing.apart}. Shown are standardised disparities (over the sd of "
-            "the reference rows' cluster means) and verdicts; a difference between two of them has no interval."
+            f"The runs cannot be compared in {unit}: {pairing.apart}. Shown are standardised disparities (over the "
+            "sd of the reference rows' cluster means) and verdicts; a difference between two of them has no interval."
         )
     else:
         total = pairing.shared + pairing.unpaired
@@ -120,13 +124,14 @@ def _cautions(pairing: Pairing) -> Iterator[str]:
     yield from pairing.cautions
 
 
-def _bounds(before: Run, after: Run, d: float) -> Iterator[str]:
+def _bounds(before: Side, after: Side, d: float) -> Iterator[str]:
     """What makes a flip of two verdicts one of the rule rather than of the model."""
-    own = [run.rule().sesoi for run in (before, after)]
+    quantity = after[0].quantity(after[1])
+    own = [run.rule(quantity=quantity).sesoi for run, _ in (before, after)]
     if own != [d, d]:
         yield (
-            f"Differences are judged by d = {d:.3g} nats, the runs' own verdicts by {own[0]:.3g} and {own[1]:.3g}: "
-            "a verdict may have flipped for that alone."
+            f"Differences are judged by d = {d:.3g} {UNITS[quantity]}, the runs' own verdicts by {own[0]:.3g} and "
+            f"{own[1]:.3g}: a verdict may have flipped for that alone."
         )
 
 

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
 from auditor.adapters.hf.devices import matmul_rate
-from auditor.adapters.hf.engine import Forward
 from auditor.adapters.hf.padded import BATCH_LOGITS
 from auditor.adapters.hf.plans import distinct_prefixes
 from auditor.adapters.hf.scorer import HFScorer
+from auditor.adapters.hf.shared_settings import Forwards
 from auditor.adapters.printable import printable
 from auditor.cli.console import widen
 from auditor.core.items import Probe
@@ -27,7 +27,7 @@ def print_dry_run(
     probes: Sequence[Probe],
     files: Mapping[str, CheckpointFiles],
     policy: LoadPolicy,
-    forward: Forward,
+    forwards: Forwards,
 ) -> None:
     """Print items, texts, tokens, weights, estimated time and memory for each checkpoint, whatever is quiet.
 
@@ -44,8 +44,11 @@ def print_dry_run(
         work = scorer.prepare(name, probes)
         parameters = one.n_parameters or one.weight_bytes // _BYTES[policy.dtype]
         memory = parameters * _BYTES[policy.dtype] + 4 * BATCH_LOGITS.get(policy.device, BATCH_LOGITS["cpu"])
-        asked, packed = work.sequences, forward == "packed" and one.quantity == "logprob"
-        tokens = distinct_prefixes(asked) if packed else int(asked.lengths[asked.distinct()[0]].sum())
+        asked = work.sequences
+        if forwards.of[one.quantity] == "packed":
+            tokens = distinct_prefixes(asked if one.quantity == "logprob" else asked.read_to_the_end())
+        else:
+            tokens = int(asked.lengths[asked.distinct()[0]].sum())
         costs = (_size(one.weight_bytes), _size(memory), f"{2 * parameters * tokens / rate:,.1f} s")
         table.add_row(
             Text(printable(name)),

@@ -66,7 +66,7 @@ def open_audit(
         StorageError: another process kept a store locked.
     """
     stores, engine = AuditStores(cache, request.out), request.engine
-    scorer.keep_in = lambda fingerprint, dtype: KeptScores(
-        stores.stores, scope_of(fingerprint, {**engine, "dtype": dtype})
+    scorer.keep_in = lambda fingerprint, dtype, forward: KeptScores(
+        stores.stores, scope_of(fingerprint, {**engine, "dtype": dtype, "forward": forward})
     )
     return OpenAudit(audit, request, options, scorer, stores, hashes, progress)

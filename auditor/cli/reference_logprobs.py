@@ -175,7 +175,9 @@ def _stores(scorer: HFScorer, cached: bool, engine: dict[str, str], progress: Ri
         progress.note(f"scores are not kept: {error}")
         yield
         return
-    scorer.keep_in = lambda fingerprint, dtype: KeptScores([store], scope_of(fingerprint, {**engine, "dtype": dtype}))
+    scorer.keep_in = lambda fingerprint, dtype, _: KeptScores(
+        [store], scope_of(fingerprint, {**engine, "dtype": dtype})
+    )
     try:
         yield
     finally:

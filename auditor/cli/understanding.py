@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from auditor.adapters.cache.weight_hashes import WeightHashes
 from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
 from auditor.adapters.hf.devices import pick_device
-from auditor.adapters.hf.engine import Forward
 from auditor.adapters.hf.models import ModelShelf, load_tokenizer
 from auditor.adapters.hf.reward_heads import choose_heads
 from auditor.adapters.hf.scorer import HFScorer, engine_of
 from auditor.adapters.hf.shared_settings import (
+    Forwards,
     Rendering,
     check_precision,
     choose_dtype,
-    choose_forward,
+    choose_forwards,
     choose_rendering,
     precision_caution,
 )
@@ -48,8 +48,7 @@ class Audit:
     policy: LoadPolicy
     rendering: Rendering
     rule: Rule
-    forward: Forward
-    forward_reason: str
+    forwards: Forwards
     batch_size: int | None
     cautions: tuple[str, ...]
 
@@ -99,8 +98,8 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
         reward_models=[name for name, one in files.items() if one.quantity == "reward"],
     )
     cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), asked.idle_beta(betas, series))))
-    forward = choose_forward(list(files.values()), batch_size)
-    return Audit(probes, series, files, tokenizers, policy, rendering, rule, *forward, batch_size, cautions)
+    forwards = choose_forwards(list(files.values()), batch_size)
+    return Audit(probes, series, files, tokenizers, policy, rendering, rule, forwards, batch_size, cautions)
 
 
 def _rule(options: AuditOptions) -> Rule:
@@ -144,7 +143,7 @@ def request_of(checkpoints: Sequence[str], options: AuditOptions, audit: Audit) 
     if audit.rendering.template is not None and "chat" in audit.rendering.renders:
         # A path, or the checkpoint's own template, says nothing of the text that stands there today.
         values["chat_template_sha256"] = audit.rendering.template.sha256
-    engine = engine_of(audit.policy, options.end.value, audit.forward)
+    engine = engine_of(audit.policy, options.end.value, audit.forwards.leading)
     identity = asked.request_id(values, [f"{probe.name} {probe.card.sha256}" for probe in audit.probes], engine)
     out = options.out or asked.default_out(audit.series.names, identity)
     return Request(identity, values, engine, out, sample_tokens(audit.probes, options.tokens.value, options.seed))
@@ -160,7 +159,8 @@ def scorer_of(audit: Audit, options: AuditOptions, progress: RichProgress, hashe
         template=audit.rendering.template,
         own_templates=audit.rendering.own_templates,
         end=options.end.value,
-        forward=audit.forward,
+        forward=audit.forwards.leading,
+        reward_forward=audit.forwards.of.get("reward"),
         batch_size=audit.batch_size,
         progress=progress,
         digest=hashes.digest,

@@ -189,7 +189,7 @@ def _refuse_form(table: ScoreTable, effects: Sequence[Effect]) -> Iterator[Refus
     refused = [one for one in effects if one.checks and one.checks.form_refused and one.theme is None]
     cells = dict.fromkeys((one.probe, one.render, one.identity) for one in refused)
     detail = "the sides of the neutral pairs differ in token length otherwise than those of the harmful pairs"
-    if table.kind != "tokens":
+    if np.isnan(table.length_differences).all():
         detail = "the scores hold no tokens, so neutral pairs cannot be seen to have the form of the harmful pairs"
     for probe, render, identity in cells:
         yield Refusal("control_form", detail, probe, render=render, identity=identity)

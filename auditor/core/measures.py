@@ -78,9 +78,9 @@ def _shift(checkpoint: Checkpoint) -> Measure:
     return Measure("shift", weights, checkpoint.name, checkpoint.reference, unit=_unit(checkpoint))
 
 
-def difference(one: str, other: str) -> Measure:
+def difference(one: str, other: str, unit: Literal["nats", "reward"] = "nats") -> Measure:
     """Level of ``other`` minus that of ``one``, neither of which was trained from the other."""
-    return Measure("difference", {other: 1.0, one: -1.0}, other, one)
+    return Measure("difference", {other: 1.0, one: -1.0}, other, one, unit)
 
 
 def implicit_reward(checkpoint: Checkpoint, reference: str) -> Measure:

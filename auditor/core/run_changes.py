@@ -24,7 +24,7 @@ from auditor.core.tables import ScoreTable, line_up
 from auditor.core.verdicts import Rule, decide
 
 BEFORE, AFTER = "before", "after"
-# Nats, of a sum of 100 nats or less in float32: what batch size and padding may do to a score.
+# Nats, of a sum of 100 nats or less in float32, or units of a reward: what batch size and padding may do to a score.
 REPEATS = 1e-4
 
 
@@ -34,7 +34,7 @@ class ItemFlip:
 
     Attributes:
         contrast: ``excess``, or ``raw`` in an identity swap.
-        before, after: its disparity, nats.
+        before, after: its disparity, in nats or units of the reward.
     """
 
     probe: str
@@ -79,8 +79,11 @@ def changes_between(
     if not themes:
         tables = [replace(one, cells=tuple(cell for cell in one.cells if cell.theme is None)) for one in tables]
     matched = [(table, match_items(table)) for table in tables if table.items]
-    measures, bootstrap = [difference(BEFORE, AFTER)], Bootstrap(rule.seed)
-    effects = [one for pair in matched for one in estimate_effects(*pair, measures, bootstrap)[0]]
+    of_rewards = any(table.kind == "reward" for table, _ in matched)
+    measures, bootstrap = [difference(BEFORE, AFTER, "reward" if of_rewards else "nats")], Bootstrap(rule.seed)
+    everything = [one for pair in matched for one in estimate_effects(*pair, measures, bootstrap)[0]]
+    # Metrics and standardised differences are of one checkpoint each.
+    effects = [one for one in everything if one.measure == "difference"]
     flips = [flip for pair in matched for flip in _flips(*pair, rule.sesoi)]
     return Changes(decide(effects, rule), tuple(sorted(flips, key=lambda one: -abs(one.after - one.before))))
 

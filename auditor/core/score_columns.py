@@ -41,6 +41,8 @@ class Cuts:
         n_bytes: UTF-8 bytes of each candidate's text, shape (n,).
         vocabulary: names of tokens.
         named: which name each scored token has, shape (k,); None: that of its id.
+        n_tokens: how many tokens each candidate has where one number stands for them all, shape (n,); None where each
+            has a number of its own, or where they are not known.
     """
 
     ids: Small
@@ -52,6 +54,7 @@ class Cuts:
     n_bytes: Small
     vocabulary: Sequence[str]
     named: Small | None = None
+    n_tokens: IntArray | None = None
 
     def names(self, at: int) -> tuple[str, ...]:
         """The tokenizer's names of the scored tokens of one sequence."""
@@ -118,16 +121,18 @@ class Column:
         firsts = _bounds(len(item.candidates) for item in scored)
         codes: dict[str, int] = {}
         named = [codes.setdefault(name, len(codes)) for one in candidates for name in one.tokens]
+        counts = [one.n_tokens for one in candidates if one.n_tokens is not None]
         cuts = Cuts(
             ids=_flat(chain.from_iterable((one.prefix_ids, one.token_ids) for one in candidates), np.int32),
             bounds=_bounds(len(one.prefix_ids) + len(one.token_ids) for one in candidates),
             starts=np.array([len(one.prefix_ids) for one in candidates], dtype=np.int64),
-            scored=_bounds(len(one.token_ids) for one in candidates),
+            scored=_bounds(len(one.logprobs) for one in candidates),
             begins=_flat((one.starts for one in candidates), np.int32),
             ends=_flat((one.ends for one in candidates), np.int32),
             n_bytes=np.array([one.n_bytes for one in candidates], dtype=np.int32),
             vocabulary=tuple(codes),
             named=np.array(named, dtype=np.int32),
+            n_tokens=np.array(counts, dtype=np.int64) if counts and len(counts) == len(candidates) else None,
         )
         spans = Spans(
             render=scored[0].render if scored else "plain",
@@ -172,6 +177,7 @@ class Column:
             cuts.ends[scored].astype(np.int64),
             self.logprobs[scored].astype(np.float64),
             int(cuts.n_bytes[at]),
+            None if cuts.n_tokens is None else int(cuts.n_tokens[at]),
         )
 
 

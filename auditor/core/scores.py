@@ -33,6 +33,8 @@ class CandidateScore:
         ends: one past the last character, same convention.
         logprobs: log p(token | everything before), float64 nats, shape (n_tokens,).
         n_bytes: UTF-8 bytes of the candidate's text.
+        n_tokens: how many tokens the candidate has where one number stands for them all; None where each has a number
+            of its own, or where they are not known. Known, ``token_ids`` are theirs.
     """
 
     label: str
@@ -43,6 +45,7 @@ class CandidateScore:
     ends: IntArray
     logprobs: FloatArray
     n_bytes: int
+    n_tokens: int | None = None
 
     @property
     def total(self) -> float:
@@ -76,7 +79,7 @@ class ScoredItem:
         straddles: a token held characters of both context and candidate; scoring starts there.
         complete: the scored span includes the end of the turn.
         kind: but for ``tokens``, each candidate has one value that stands for the whole of it: its only "token" is no
-            token, and nothing is known of how many there were.
+            token.
     """
 
     item: Item

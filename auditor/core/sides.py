@@ -16,8 +16,8 @@ from auditor.core.shared_tokens import shared_positions
 
 # How the log-probabilities of a side's tokens become one number. The verdict reads ``sum``.
 Scoring = Literal["sum", "per_token", "per_byte", "shared_tokens", "without_end"]
-# Total, total without the end of turn, total of shared tokens, tokens, bytes.
-_NUMBERS = 5
+# Total, total without the end of turn, total of shared tokens, tokens, bytes, length.
+_NUMBERS = 6
 # Pairs whose shared tokens are looked for at a time.
 _CHUNK = 1 << 13
 
@@ -33,8 +33,10 @@ class Sides:
         shared_totals: the same over the tokens that both sides have in common; NaN where there are none.
         tokens: how many tokens were scored.
         bytes: how many bytes of text they cover.
+        lengths: how many tokens a side has, whether or not each of them has a score; NaN where that is not known.
 
-    Of a score that is one bare number a side all but ``totals`` are NaN: it may be a reward in the model's own unit.
+    Of a score that is one bare number a side all but ``totals`` and ``lengths`` are NaN: it may be a reward in the
+    model's own unit.
     """
 
     totals: FloatArray
@@ -42,6 +44,7 @@ class Sides:
     shared_totals: FloatArray
     tokens: FloatArray
     bytes: FloatArray
+    lengths: FloatArray
 
     def minus(self, baselines: Sides) -> Sides:
         """What declaring something adds; a baseline has the same tokens, so lengths stay."""
@@ -112,12 +115,14 @@ def _read(columns: Sequence[Rows], numbers: FloatArray, places: list[int]) -> No
         numbers[0, rows, place] = own = totals(cuts, logprobs, first, end)[sides - first]
         if spans.kind != "tokens":
             numbers[1:, rows, place] = np.nan
+            if cuts.n_tokens is not None:
+                numbers[5, rows, place] = cuts.n_tokens[sides]
             continue
         complete = spans.complete[at[rows]]
         if complete.any():
             own = np.where(complete[:, None], text_totals(cuts, logprobs, first, end)[sides - first], own)
         numbers[1, rows, place] = own
-        numbers[3, rows, place] = cuts.lengths_of(first, end)[sides - first]
+        numbers[3, rows, place] = numbers[5, rows, place] = cuts.lengths_of(first, end)[sides - first]
         numbers[4, rows, place] = cuts.n_bytes[sides]
     for start in range(0, len(rows) if spans.kind == "tokens" else 0, _CHUNK):
         part = slice(start, start + _CHUNK)

@@ -65,9 +65,12 @@ class ScoreTable:
 
     @property
     def length_differences(self) -> FloatArray:
-        """Scored tokens of the harmful side minus the other's at the last checkpoint, shape (n,); NaN for no pair."""
-        tokens = self.sides.tokens[:, -1]
-        difference: FloatArray = tokens[:, 0] - tokens[:, 1]
+        """Tokens of the harmful side minus the other's at the last checkpoint, shape (n,).
+
+        NaN for no pair, and where scores do not say how many tokens they are of.
+        """
+        lengths = self.sides.lengths[:, -1]
+        difference: FloatArray = lengths[:, 0] - lengths[:, 1]
         return difference
 
     def names_at(self, checkpoint: str) -> FloatArray | None:

@@ -1,4 +1,4 @@
-"""The scoring engine: sequences in, log-probabilities of their scored tokens out, each text and prefix computed once.
+"""The scoring engine: sequences in, log-probabilities or rewards out, each text and prefix computed once.
 
 A model is first asked for the pack that holds the longest sequence, and for two of its sequences by themselves:
 an architecture that does not keep to masks and positions is found out before a number of it is used.
@@ -20,7 +20,7 @@ from auditor.adapters.hf.devices import total_memory
 from auditor.adapters.hf.packed import packed_logprobs
 from auditor.adapters.hf.padded import padded_logprobs
 from auditor.adapters.hf.plans import plan_packs, remaining, row_costs
-from auditor.adapters.hf.rewards import reward_values
+from auditor.adapters.hf.rewards import packed_rewards, reward_values
 from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
 from auditor.adapters.hf.tree_attention import tree_attention
 from auditor.core.scores import IntArray
@@ -81,7 +81,7 @@ def score_sequences(
         known: sequences that need no scoring, shape (n,).
         batch_size: sequences of a padded batch; None chooses.
         work: is told what was done.
-        output: of a reward model's outputs the one that is its reward; it is asked text by text.
+        output: of a reward model's outputs the one that is its reward.
 
     Raises:
         ModelLoadError: a sequence does not fit into memory, a token id has no embedding, or a pack's numbers are not
@@ -95,13 +95,10 @@ def score_sequences(
     firsts, places = sequences.distinct()
     once = sequences.take(firsts) if len(firsts) < len(sequences) else sequences
     asked = np.isin(np.arange(len(firsts)), places[~known])
-    if output is not None:
-        left = np.flatnonzero(asked)
-        found = _placed(reward_values(model, once.take(left), output, batch_size=batch_size), left)
-    elif forward == "packed":
-        found = _packed(model, once, ~asked, work)
+    if forward == "packed":
+        found = _packed(model, once, ~asked, work, output)
     else:
-        found = _padded(model, once, np.flatnonzero(asked), batch_size)
+        found = _padded(model, once, np.flatnonzero(asked), batch_size, output)
     alike = np.argsort(places, kind="stable")
     alike = alike[~known[alike]]
     bounds = np.searchsorted(places[alike], np.arange(len(firsts) + 1))
@@ -124,31 +121,38 @@ def _for_all(scored: Scored, alike: IntArray, bounds: IntArray) -> Scored:
     return Scored([at for at, _ in every], [own for _, own in every])
 
 
-def _packed(model: PreTrainedModel, sequences: Sequences, known: NDArray[np.bool_], work: Work) -> Iterator[Scored]:
+def _packed(
+    model: PreTrainedModel, sequences: Sequences, known: NDArray[np.bool_], work: Work, output: int | None
+) -> Iterator[Scored]:
     costs = row_costs(model.config.get_text_config(), model.device.type, total_memory(model.device))
-    plan = plan_packs(sequences, costs)
+    laid_out = sequences if output is None else sequences.read_to_the_end()
+    plan = plan_packs(laid_out, costs)
     work.plan, work.nodes, work.packs = plan.digest, plan.nodes, len(plan.packs)
-    left = remaining(plan, sequences, known, costs)
+    left = remaining(plan, laid_out, known, costs)
     untouched = sum(not known[pack].any() for pack in plan.packs)
     passes = 0
     with tree_attention(model):
         for number, positions in enumerate(left.packs):
-            found = packed_logprobs(model, sequences, positions)
-            for scored in found if number else _checked(model, sequences, found):
+            if output is None:
+                found = packed_logprobs(model, sequences, positions)
+            else:
+                found = packed_rewards(model, sequences, positions, output)
+            for scored in found if number else _checked(model, sequences, found, output):
                 passes += 1
                 work.split = passes - min(untouched, number + 1)
                 yield scored
-    yield from _padded(model, sequences, left.long, batch_size=None)
+    yield from _padded(model, sequences, left.long, None, output)
 
 
 def _padded(
-    model: PreTrainedModel, sequences: Sequences, positions: IntArray, batch_size: int | None
+    model: PreTrainedModel, sequences: Sequences, positions: IntArray, batch_size: int | None, output: int | None
 ) -> Iterator[Scored]:
-    yield from _placed(padded_logprobs(model, sequences.take(positions), batch_size=batch_size), positions)
-
-
-def _placed(found: Iterator[Scored], positions: IntArray) -> Iterator[Scored]:
-    """What was found of some sequences, under the positions these have among all."""
+    """Each sequence by itself, under the positions they have among all."""
+    own = sequences.take(positions)
+    if output is None:
+        found = padded_logprobs(model, own, batch_size=batch_size)
+    else:
+        found = reward_values(model, own, output, batch_size=batch_size)
     for one in found:
         yield Scored(positions[list(one.positions)].tolist(), one.logprobs)
 
@@ -171,17 +175,20 @@ def _check_finite(model: PreTrainedModel, sequences: Sequences, scored: Scored) 
             raise NonFiniteLogitsError(position, first_bad_layer(model, sequences[position]) or "")
 
 
-def _checked(model: PreTrainedModel, sequences: Sequences, found: Iterator[Scored]) -> Iterator[Scored]:
+def _checked(
+    model: PreTrainedModel, sequences: Sequences, found: Iterator[Scored], output: int | None
+) -> Iterator[Scored]:
     """Hold the deepest path of a pack and its last branch against the model's plain forward."""
     for scored in _first_pass(model, found):
         _check_finite(model, sequences, scored)
         lengths = [len(sequences[position]) for position in scored.positions]
         last = max(range(len(lengths)), key=lambda at: sequences.sorting_key(scored.positions[at]))
         for at in dict.fromkeys((int(np.argmax(lengths)), last)):
-            (plain,) = padded_logprobs(model, sequences.take(np.array([scored.positions[at]])))
+            (plain,) = _padded(model, sequences, np.array([scored.positions[at]]), None, output)
             off = float(_deviation(scored.logprobs[at], plain.logprobs[0]))
             if not off <= _TOLERANCE.get(model.dtype, _TOLERANCE[torch.bfloat16]):
-                problem = f"off by {off:.2g}, relative to the larger of 1 and the log-probability"
+                what = "log-probability" if output is None else "reward"
+                problem = f"off by {off:.2g}, relative to the larger of 1 and the {what}"
                 raise _unpackable(
                     model, f"gives other numbers in a row with other texts than for a text alone ({problem})"
                 )

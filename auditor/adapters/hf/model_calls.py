@@ -1,9 +1,9 @@
-"""One forward pass of a model through transformers' public interface, logits at the last positions only."""
+"""One forward pass through transformers' public interface: logits at the last positions, or hidden states."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,12 +44,36 @@ def last_logits(
             (batch, 1, width, width), one for each kind of layer where they differ.
     """
     accepted = inspect.signature(model.forward).parameters
-    device = input_device(model)
-    placed = mask.to(device) if isinstance(mask, torch.Tensor) else {key: one.to(device) for key, one in mask.items()}
-    arguments: dict[str, Any] = {"input_ids": ids.to(device), "attention_mask": placed, "use_cache": False}
-    if "position_ids" in accepted:
-        arguments["position_ids"] = positions.to(device)
+    arguments = _arguments(accepted, input_device(model), ids, positions, mask)
     if "logits_to_keep" in accepted:
         # A number, not positions: a tensor would lie on the wrong card of a model spread over several.
         arguments["logits_to_keep"] = kept
     return torch.as_tensor(model(**arguments).logits[:, -kept:])
+
+
+def hidden_states(
+    model: PreTrainedModel,
+    ids: torch.Tensor,
+    positions: torch.Tensor,
+    mask: torch.Tensor | Mapping[str, torch.Tensor],
+) -> torch.Tensor:
+    """What a model's decoder hands to its head, shape (batch, width, hidden); arguments as of `last_logits`."""
+    decoder: Any = model.base_model
+    accepted = inspect.signature(decoder.forward).parameters
+    arguments = _arguments(accepted, input_device(model), ids, positions, mask)
+    return torch.as_tensor(decoder(**arguments).last_hidden_state)
+
+
+def _arguments(
+    accepted: Collection[str],
+    device: torch.device,
+    ids: torch.Tensor,
+    positions: torch.Tensor,
+    mask: torch.Tensor | Mapping[str, torch.Tensor],
+) -> dict[str, Any]:
+    """What a module is called with that takes arguments of these names."""
+    placed = mask.to(device) if isinstance(mask, torch.Tensor) else {key: one.to(device) for key, one in mask.items()}
+    arguments: dict[str, Any] = {"input_ids": ids.to(device), "attention_mask": placed, "use_cache": False}
+    if "position_ids" in accepted:
+        arguments["position_ids"] = positions.to(device)
+    return arguments

@@ -18,6 +18,8 @@ _LARGEST_CARD = 1_000_000
 _NOT_WEIGHTS_ONLY = frozenset({"XLORA", "POLY", "ADAPTION_PROMPT", "CPT", "CARTRIDGE"})
 # Measured: their numbers in a row of many texts are not those of the texts alone.
 _ALIBI = frozenset({"bloom", "mpt"})
+# Measured likewise: each of its local layers has a mask of its own that no other replaces.
+_WINDOW_OF_THE_ROW = frozenset({"gpt_neo"})
 # Recurrences and convolutions run along the row, whatever a mask says.
 _STATEFUL = frozenset(
     {
@@ -146,6 +148,8 @@ def packing_obstacle(config: Mapping[str, Any]) -> str:
     parts = (config, inner if isinstance(inner, Mapping) else {})
     if kind in _ALIBI or any(part.get("alibi") is True for part in parts):
         return f"{kind} takes distances from the place in the row (ALiBi), not from a position it is given"
+    if kind in _WINDOW_OF_THE_ROW and "local" in str(config.get("attention_layers") or config.get("attention_types")):
+        return f"{kind} has layers whose window is counted along the row"
     layers = {str(layer) for part in parts for layer in part.get("layer_types") or ()}
     if kind in _STATEFUL or layers & _STATEFUL_LAYERS:
         return f"{kind} has layers that carry a state along the row"

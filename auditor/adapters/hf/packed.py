@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,34 +24,55 @@ def packed_logprobs(model: PreTrainedModel, sequences: Sequences, positions: Int
     Raises:
         ModelLoadError: a single sequence does not fit into the device's memory.
     """
+    yield from in_packs(sequences, positions, partial(_forward, model), partial(padded_logprobs, model))
+
+
+def in_packs(
+    sequences: Sequences,
+    positions: IntArray,
+    together: Callable[[Sequences], list[Logprobs]],
+    alone: Callable[[Sequences], Iterator[Scored]],
+) -> Iterator[Scored]:
+    """What one pass gives of the sequences at ``positions``; out of memory, in halves, and an item alone without one.
+
+    Args:
+        together: scores sequences in one row, one after the other.
+        alone: scores each by itself.
+    """
     try:
-        yield Scored(positions.tolist(), _forward(model, Pack.of(sequences.take(positions))))
+        yield Scored(positions.tolist(), together(sequences.take(positions)))
         return
     except torch.OutOfMemoryError:
         items = sequences.items[positions]
     torch.cuda.empty_cache()
     if items[0] == items[-1]:
-        for one in padded_logprobs(model, sequences.take(positions)):
+        for one in alone(sequences.take(positions)):
             yield Scored(positions[list(one.positions)].tolist(), one.logprobs)
         return
     # Candidates of an item stay together: cut where one ends, nearest the middle.
     ends = np.flatnonzero(np.diff(items)) + 1
     cut = int(ends[np.abs(ends - len(items) / 2).argmin()])
-    yield from packed_logprobs(model, sequences, positions[:cut])
-    yield from packed_logprobs(model, sequences, positions[cut:])
+    yield from in_packs(sequences, positions[:cut], together, alone)
+    yield from in_packs(sequences, positions[cut:], together, alone)
 
 
-def _forward(model: PreTrainedModel, pack: Pack) -> list[Logprobs]:
+def _forward(model: PreTrainedModel, sequences: Sequences) -> list[Logprobs]:
+    pack = Pack.of(sequences)
     with torch.inference_mode(), memory_errors():
-        ids, depths = (torch.from_numpy(one)[None] for one in (pack.tokens, pack.depths))
-        logits = last_logits(model, ids, depths, _masks(model, pack), pack.n_predicting)[0]
+        ids, depths = row_of(pack)
+        logits = last_logits(model, ids, depths, masks_of(model, pack), pack.n_predicting)[0]
         rows, targets = (torch.from_numpy(one).to(logits.device) for one in (pack.rows, pack.targets))
         logprobs = chosen_logprobs(logits, rows, targets).cpu().numpy()
     return np.split(logprobs[pack.wanted], pack.bounds[1:-1])
 
 
-def _masks(model: PreTrainedModel, pack: Pack) -> torch.Tensor | dict[str, torch.Tensor]:
-    """What each node may look at: itself and its ancestors, in layers with a window only those near enough."""
+def row_of(pack: Pack) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids of a pack's nodes, and their positions, shape (1, nodes) each."""
+    return torch.from_numpy(pack.tokens)[None], torch.from_numpy(pack.depths)[None]
+
+
+def masks_of(model: PreTrainedModel, pack: Pack) -> torch.Tensor | dict[str, torch.Tensor]:
+    """What each node of a pack may look at: itself and its ancestors; in layers with a window those near enough."""
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
     kinds = set(getattr(config, "layer_types", None) or (["sliding_attention"] if window else ["full_attention"]))

@@ -26,7 +26,8 @@ def prepare_rewards(
 ) -> Workload:
     """Render and tokenise every item but those that ask how likely a name is, which a reward does not say.
 
-    The candidates' token ids stay known, so that rows of one match key are compared only where they are the same.
+    The candidates' token ids stay known, so that rows of one match key are compared only where they are the same, and
+    neutral pairs only where their sides differ in length as those of the harmful pairs do.
 
     Args:
         render: an item as text, None where it has none in a rendering.
@@ -82,4 +83,5 @@ def _whole(cuts: Cuts) -> Cuts:
         ends=np.maximum(lengths, 1).astype(np.int32),
         vocabulary=("",),
         named=np.zeros(count, dtype=np.int32),
+        n_tokens=np.diff(cuts.scored),
     )

@@ -7,7 +7,6 @@ all where there is no padding token.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,9 +16,12 @@ from numpy.typing import NDArray
 from torch.func import functional_call
 from transformers import PreTrainedModel
 
-from auditor.adapters.hf.model_calls import input_device, memory_errors
+from auditor.adapters.hf.model_calls import hidden_states, input_device, memory_errors
+from auditor.adapters.hf.packed import in_packs, masks_of, row_of
+from auditor.adapters.hf.packs import Pack
 from auditor.adapters.hf.padded import BATCH_TOKENS, PaddingSide, in_parts, side_by_side
 from auditor.adapters.hf.sequences import Logprobs, Scored, Sequences
+from auditor.core.scores import IntArray
 from auditor.errors import ModelLoadError
 
 # How far a text beside others may be off the model's own forward of it alone, relative to max(1, |reward|).
@@ -54,6 +56,28 @@ def reward_values(
         yield Scored(batch, _score(model, sequences, batch, output, padding_side))
 
 
+def packed_rewards(model: PreTrainedModel, sequences: Sequences, positions: IntArray, output: int) -> Iterator[Scored]:
+    """Score the sequences at ``positions`` in one pack; out of memory, in halves, and an item alone side by side.
+
+    Raises:
+        ModelLoadError: see `reward_values`.
+    """
+    yield from in_packs(
+        sequences,
+        positions,
+        lambda some: _forward_pack(model, Pack.of(some.read_to_the_end()), output),
+        lambda some: reward_values(model, some, output),
+    )
+
+
+def _forward_pack(model: PreTrainedModel, pack: Pack, output: int) -> list[Logprobs]:
+    with torch.inference_mode(), memory_errors():
+        # Of a text the last node stands for a token to come: there, and there alone, something is asked.
+        states = hidden_states(model, *row_of(pack), masks_of(model, pack))[0, -pack.n_predicting :]
+        rewards = _head(model, states)[:, output].cpu().numpy()
+    return np.split(_finite(rewards)[pack.rows][pack.wanted], pack.bounds[1:-1])
+
+
 def _batches(sequences: Sequences, device: str, batch_size: int | None) -> Iterator[list[int]]:
     """Positions of sequences of like length, longest first."""
     order = np.argsort(-sequences.lengths, kind="stable").tolist()
@@ -77,21 +101,20 @@ def _forward(
 ) -> list[Logprobs]:
     with torch.inference_mode(), memory_errors():
         rewards = _rewards(model, rows, output, padding_side).cpu().numpy()
-    # Infinity is no reward either, and a difference of two is NaN.
-    return list(np.where(np.isfinite(rewards), rewards, np.float32(np.nan)).reshape(-1, 1))
+    return list(_finite(rewards).reshape(-1, 1))
+
+
+def _finite(rewards: Logprobs) -> Logprobs:
+    """Infinity is no reward either, and a difference of two is NaN."""
+    return np.where(np.isfinite(rewards), rewards, np.float32(np.nan))
 
 
 def _rewards(
     model: PreTrainedModel, rows: Sequence[NDArray[np.integer]], output: int, padding_side: PaddingSide
 ) -> torch.Tensor:
     """Shape (rows,), float32."""
-    decoder: Any = model.base_model
     ids, positions, mask = side_by_side(rows, padding_side)
-    device = input_device(model)
-    arguments = {"input_ids": ids.to(device), "attention_mask": mask.to(device), "use_cache": False}
-    if "position_ids" in inspect.signature(decoder.forward).parameters:
-        arguments["position_ids"] = positions.to(device)
-    states = decoder(**arguments).last_hidden_state
+    states = hidden_states(model, ids, positions, mask)
     # The last 1 of each row of the mask.
     last = (mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)).to(states.device)
     return _head(model, states[torch.arange(len(rows), device=states.device), last])[:, output]

@@ -35,7 +35,7 @@ from auditor.core.items import Item, Probe
 from auditor.core.noise_sample import sample_for_noise
 from auditor.core.score_columns import Mask, ScoreColumns
 from auditor.core.scores import CheckpointScores, Render, ScoredItem
-from auditor.core.series import Checkpoint
+from auditor.core.series import Checkpoint, Quantity
 from auditor.errors import ModelLoadError
 
 # Raised whenever the same token ids would get other numbers.
@@ -74,14 +74,15 @@ class HFScorer:
         files: resolved checkpoints by name, in the order they will be scored; ``tokenizers`` likewise.
         template: the series' chat template, needed where ``renders`` holds ``chat``.
         own_templates: by checkpoint, those that take its place.
-        forward: how sequences go through the model.
+        forward: how sequences go through a model.
+        reward_forward: how they go through a reward model, None for no other way.
         batch_size: sequences of a padded batch, None to choose.
         digest: SHA-256 of a file's contents in hex.
         seed: of the sample on which half precision is held against float32.
 
     Attributes:
-        keep_in: gives a scope's scores a place, from the checkpoint's fingerprint and the number format; None keeps
-            nothing.
+        keep_in: gives a scope's scores a place, from the checkpoint's fingerprint, the number format and the way
+            through the model; None keeps nothing.
         measures_noise: whether a sample of what is scored in half precision is held against float32.
     """
 
@@ -96,13 +97,14 @@ class HFScorer:
         own_templates: Mapping[str, ChatTemplate] = MappingProxyType({}),
         end: End,
         forward: Forward,
+        reward_forward: Forward | None = None,
         batch_size: int | None,
         progress: Progress,
         digest: Callable[[Path], str] = hash_file,
         seed: int = 0,
     ) -> None:
         self.renders: Sequence[Render] = tuple(renders)
-        self.keep_in: Callable[[str, Dtype], KeptScores] | None = None
+        self.keep_in: Callable[[str, Dtype, Forward], KeptScores] | None = None
         self.measures_noise = True
         self._files = files
         self._tokenizers = tokenizers
@@ -110,7 +112,7 @@ class HFScorer:
         self._template = template
         self._own_templates = own_templates
         self._end = end
-        self._forward: Forward = forward
+        self._forwards: Mapping[Quantity, Forward] = {"logprob": forward, "reward": reward_forward or forward}
         self._batch_size = batch_size
         self._progress = progress
         self._digest = digest
@@ -152,7 +154,8 @@ class HFScorer:
 
     def unknown_texts(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> int:
         """How many distinct texts of a checkpoint no store holds, and so would go through the model."""
-        kept = self._kept(fingerprint(self._files[checkpoint.name], self._digest), self._shelf.policy.dtype)
+        files = self._files[checkpoint.name]
+        kept = self._kept(files, fingerprint(files, self._digest), self._shelf.policy.dtype)
         sequences = self.prepare(checkpoint.name, probes).sequences
         known = kept.find(sequences)[1]
         return len(sequences.take(np.flatnonzero(~known)).distinct()[0])
@@ -169,7 +172,7 @@ class HFScorer:
         work = self.prepare(name, probes)
         timings = {"load_s": 0.0, "tokenize_s": time.perf_counter() - began, "forward_s": 0.0}
         identity = fingerprint(files, self._digest)
-        kept = self._kept(identity, self._shelf.policy.dtype)
+        kept = self._kept(files, identity, self._shelf.policy.dtype)
         logprobs, known = kept.find(work.sequences)
         done = Work(tokens=work.tokens)
         facts = kept.facts if known.all() else None
@@ -198,7 +201,7 @@ class HFScorer:
             (*notes, *unmeasured),
             exact=exact,
             work={
-                "forward": self._forward if files.quantity == "logprob" else "padded",
+                "forward": self._forwards[files.quantity],
                 "texts": work.texts,
                 **asdict(done),
                 "recalled": int(known.sum()),
@@ -219,15 +222,17 @@ class HFScorer:
             StorageError: scores cannot be kept because the disk is full or fails.
         """
         files = self._files[checkpoint]
-        kept = self._kept(fingerprint(files, self._digest), self._shelf.policy.dtype)
+        kept = self._kept(files, fingerprint(files, self._digest), self._shelf.policy.dtype)
         logprobs, known = kept.find(sequences)
         if not known.all():
             asked = _Asked(sequences, name_of)
             self._score_unknown(files, self._shelf, asked, kept, (logprobs, known), {}, Work())
         return logprobs
 
-    def _kept(self, identity: str, dtype: Dtype) -> KeptScores:
-        return self.keep_in(identity, dtype) if self.keep_in is not None else KeptScores((), "")
+    def _kept(self, files: CheckpointFiles, identity: str, dtype: Dtype) -> KeptScores:
+        if self.keep_in is None:
+            return KeptScores((), "")
+        return self.keep_in(identity, dtype, self._forwards[files.quantity])
 
     def _score_exactly(
         self, files: CheckpointFiles, probes: Sequence[Probe], identity: str, timings: dict[str, float]
@@ -241,7 +246,7 @@ class HFScorer:
             return {}, (unmeasured + "the weights are quantised and exist in no wider format",)
         began = time.perf_counter()
         work = self._prepare(files, [sample_for_noise(probe, self._seed) for probe in probes])
-        kept = self._kept(identity, "float32")
+        kept = self._kept(files, identity, "float32")
         logprobs, known = kept.find(work.sequences)
         try:
             if not known.all():
@@ -278,7 +283,7 @@ class HFScorer:
             passes = score_sequences(
                 model,
                 sequences,
-                forward=self._forward,
+                forward=self._forwards[files.quantity],
                 known=known,
                 batch_size=self._batch_size,
                 work=done,

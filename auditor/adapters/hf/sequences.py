@@ -75,6 +75,16 @@ class Sequences:
         positions = np.sort(firsts)
         return positions, np.searchsorted(positions, firsts[which])
 
+    def read_to_the_end(self) -> Sequences:
+        """The same with one more token each, of which alone is asked.
+
+        What is asked of is what stands before it: so a pack reads the last token too, and predicts nothing by another.
+        """
+        lengths, count = self.lengths, len(self)
+        ids = np.zeros(len(self.ids) + count, dtype=np.int32)
+        ids[np.arange(len(self.ids)) + np.repeat(np.arange(count), lengths)] = self.ids
+        return Sequences(ids, self.bounds + np.arange(count + 1), lengths, self.items)
+
     @property
     def lengths(self) -> IntArray:
         """Tokens of each sequence, shape (n,)."""

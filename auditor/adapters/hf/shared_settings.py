@@ -16,6 +16,7 @@ from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
 from auditor.adapters.hf.tokens import Encoder
 from auditor.core.items import Item
 from auditor.core.scores import Render
+from auditor.core.series import QUANTITIES, Quantity
 from auditor.errors import NotComparableError, UsageError
 
 RenderChoice = Literal["auto", "plain", "chat", "both"]
@@ -89,17 +90,41 @@ def precision_caution(dtype: Dtype) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Forwards:
+    """One way through the models for all language models of a series, and one for all its reward models.
+
+    Attributes:
+        of: by quantity, of those there are.
+        reason: why, for the manifest.
+    """
+
+    of: Mapping[Quantity, Forward]
+    reason: str
+
+    @property
+    def leading(self) -> Forward:
+        """That of language models, where there are any."""
+        return next(iter(self.of.values()))
+
+
+def choose_forwards(files: Sequence[CheckpointFiles], batch_size: int | None) -> Forwards:
+    """Each quantity's own way: numbers of one are never subtracted from those of another."""
+    there = [one for one in QUANTITIES if any(own.quantity == one for own in files)]
+    chosen = {one: choose_forward([own for own in files if own.quantity == one], batch_size) for one in there}
+    reasons = list(dict.fromkeys(reason for _, reason in chosen.values()))
+    said = reasons[0] if len(reasons) == 1 else f"{reasons[0]}; of reward models: {reasons[1]}"
+    return Forwards({name: forward for name, (forward, _) in chosen.items()}, said)
+
+
 def choose_forward(files: Sequence[CheckpointFiles], batch_size: int | None) -> tuple[Forward, str]:
-    """One way through the model for all checkpoints, and why.
+    """One way through the models for checkpoints of one quantity, and why.
 
     Texts that begin alike share a row, unless so many texts side by side were asked for, or one of the models cannot.
     """
     if batch_size is not None:
         return "padded", f"asked for: --batch-size {batch_size}"
-    policies = [one for one in files if one.quantity == "logprob"]
-    if not policies:
-        return "padded", "reward models are asked text by text"
-    obstacle = next((one for one in policies if one.packing_obstacle), None)
+    obstacle = next((one for one in files if one.packing_obstacle), None)
     if obstacle is not None:
         return "padded", f"{obstacle.name}: {obstacle.packing_obstacle}"
     return "packed", "texts that begin alike share a row; the first is checked against the texts alone"

@@ -10,7 +10,7 @@ from auditor.adapters.diff_tables import is_judged
 from auditor.adapters.history.run_levels import HistoryRun, Who
 from auditor.adapters.history.tracks import Point, Track
 from auditor.adapters.progress import Progress
-from auditor.adapters.run.run_pairs import Pairing, pair_runs
+from auditor.adapters.run.run_pairs import UNITS, Pairing, pair_runs
 from auditor.adapters.run.stored_scores import read_checkpoint
 from auditor.core.effects import Effect, VerdictName
 from auditor.errors import UsageError
@@ -47,7 +47,7 @@ class Comparison:
         apart: why they could not be paired after all, else "".
         shared: items of the later run, of the probes that are compared, that were paired; ``unpaired``: how many were
             not.
-        sesoi: d, nats.
+        sesoi: d, in the unit of the levels.
         cautions: what the runs were made with, or judged by, that differs.
         differences: after minus before, by all that tells a cell.
     """
@@ -132,7 +132,8 @@ def compare_runs(
 
     def compared(after: int, now: str, before: int, was: str) -> Comparison:
         probes = asked[after, now, before, was]
-        rule = runs[after].run.rule(sesoi)
+        quantity = runs[after].run.quantity(now)
+        rule = runs[after].run.rule(sesoi, quantity)
         try:
             pairing = pair_runs(
                 (runs[before].run, was), (runs[after].run, now), rule, read, probes=probes, themes=False
@@ -140,7 +141,8 @@ def compare_runs(
         except UsageError as error:
             pairing = Pairing(None, error.what, 0, 0, ())
         progress.advance(1)
-        cautions = (*pairing.cautions, *_bounds(runs[before].run.sesoi, runs[after].run.sesoi))
+        own = [runs[at].run.sesoi(quantity) for at in (before, after)]
+        cautions = (*pairing.cautions, *_bounds(own[0], own[1], UNITS[quantity]))
         return _comparison(pairing, rule.sesoi, cautions)
 
     with progress.task("comparing", len(asked), "pairs"):
@@ -158,9 +160,9 @@ def _pair(track: Track, point: Point) -> tuple[int, str, int, str]:
     return point.run, point.levels.checkpoint, before.run, before.levels.checkpoint
 
 
-def _bounds(was: float | None, now: float | None) -> Iterator[str]:
+def _bounds(was: float | None, now: float | None, unit: str) -> Iterator[str]:
     if None not in (was, now) and was != now:
-        yield f"The runs' own verdicts were given by d = {was:.3g} and {now:.3g} nats: one may differ for that alone."
+        yield f"The runs' own verdicts were given by d = {was:.3g} and {now:.3g} {unit}: one may differ for that alone."
 
 
 def _comparison(pairing: Pairing, sesoi: float, cautions: tuple[str, ...]) -> Comparison:

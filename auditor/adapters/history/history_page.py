@@ -23,6 +23,7 @@ from auditor.adapters.report.figure_tables import file_name
 from auditor.adapters.report.figures import MAX_ROWS, Mark
 from auditor.adapters.report.page_words import environment
 from auditor.adapters.report.svg import Drawn
+from auditor.adapters.run.run_pairs import UNITS
 
 
 def render_history(history: History, beside: Path) -> str:
@@ -46,9 +47,17 @@ def render_history(history: History, beside: Path) -> str:
             runs=run_rows(history, beside),
             shown=[_shown(history, one, f"t{at}") for at, one in enumerate(shown)],
             bounds=sorted({pair.sesoi for one in history.tracks for pair in one.comparisons if pair is not None}),
+            unit=_units(history),
             max_rows=MAX_ROWS,
         )
     )
+
+
+def _units(history: History) -> str:
+    """In what levels are given."""
+    words = {"nats": UNITS["logprob"], "reward": UNITS["reward"]}
+    units = sorted({one.track.unit for one in history.tracks}) or ["nats"]
+    return " or ".join(words.get(one, one) for one in units)
 
 
 def headline(history: History, changes: Sequence[ChangeRow]) -> str:

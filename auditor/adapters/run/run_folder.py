@@ -118,7 +118,9 @@ class RunFolder:
         self._write_table(
             TOKENS_FILE, TOKENS, scores, lambda one: token_parts(one, private=private, chosen=chosen), seconds
         )
-        self._write_table(ITEMS_FILE, ITEMS, scores, lambda one: item_parts(one, engine, private=private), seconds)
+        self._write_table(
+            ITEMS_FILE, ITEMS, scores, lambda one: item_parts(one, engine, private=private, chosen=chosen), seconds
+        )
         self.manifest["finished"] = [
             {"name": one.checkpoint, "fingerprint": one.fingerprint, "notes": list(one.notes)} for one in scores
         ]

@@ -13,7 +13,7 @@ import numpy as np
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import read_manifest, read_results
-from auditor.adapters.run.run_status import INTERRUPTED, status_of
+from auditor.adapters.run.run_status import INTERRUPTED, records, status_of
 from auditor.adapters.run.stored_scores import Key, StoredCheckpoint, read_checkpoint
 from auditor.core.items import Card, Item, Probe
 from auditor.core.run_changes import Changes, changes_between
@@ -22,6 +22,8 @@ from auditor.core.series import Quantity
 from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import UsageError
 
+# What margins are given in, as it follows a number.
+UNITS: Mapping[Quantity, str] = {"logprob": "nats", "reward": "units of the reward"}
 # What else decides a number, of which another value is said and does not stop a comparison.
 _VERSIONS = ("torch", "transformers")
 
@@ -54,29 +56,37 @@ class Run:
 
     def model_type(self, checkpoint: str) -> str | None:
         """The family of a checkpoint's model, None where the manifest does not say."""
-        series = self.manifest.get("series")
-        for one in series if isinstance(series, list) else ():
-            if isinstance(one, dict) and one.get("name") == checkpoint:
-                return str(one["model_type"]) if one.get("model_type") else None
-        return None
+        return self._said(checkpoint, "model_type")
 
-    @property
-    def engine(self) -> Mapping[str, Any]:
-        """What else decided its numbers; empty where the manifest does not say."""
-        engine = self.manifest.get("engine")
-        return engine if isinstance(engine, dict) else {}
+    def head(self, checkpoint: str) -> str | None:
+        """Which output of a reward model is its reward, None of any other, or where the manifest does not say."""
+        return self._said(checkpoint, "head")
 
-    @property
-    def sesoi(self) -> float | None:
-        """The bound d its levels were judged by."""
-        levels = (one for one in self.results.effects if one.measure == "level")
+    def _said(self, checkpoint: str, key: str) -> str | None:
+        of = next((one for one in records(self.manifest, "series") if one.get("name") == checkpoint), {})
+        return str(of[key]) if of.get(key) else None
+
+    def engine_of(self, checkpoint: str) -> Mapping[str, Any]:
+        """What else decided a checkpoint's numbers; empty where the manifest does not say."""
+        engine, work = self.manifest.get("engine"), self.manifest.get("work")
+        if not isinstance(engine, dict):
+            return {}
+        # Reward models may have gone another way than the language models they stand beside.
+        own = work.get(checkpoint) if isinstance(work, dict) else None
+        return {**engine, "forward": own["forward"]} if isinstance(own, dict) and "forward" in own else engine
+
+    def sesoi(self, quantity: Quantity | None = None) -> float | None:
+        """The bound d that levels of a quantity were judged by; without one, of whichever come first."""
+        names = {one.name for one in self.results.series if quantity in (None, one.quantity)}
+        levels = (one for one in self.results.effects if one.measure == "level" and one.checkpoint in names)
         return next((one.sesoi for one in levels if one.sesoi is not None), None)
 
-    def rule(self, sesoi: float | None = None) -> Rule:
-        """The rule its verdicts were given by, or the same with another bound."""
+    def rule(self, sesoi: float | None = None, quantity: Quantity | None = None) -> Rule:
+        """The rule that verdicts of a quantity were given by, or the same with another bound."""
         request = self.manifest.get("request")
         seed = request.get("seed") if isinstance(request, dict) else None
-        own = DEFAULT_SESOI if self.sesoi is None else self.sesoi
+        known = self.sesoi(quantity)
+        own = DEFAULT_SESOI if known is None else known
         return Rule(own if sesoi is None else sesoi, seed if isinstance(seed, int) and seed >= 0 else 0)
 
 
@@ -85,7 +95,7 @@ class Pairing:
     """Two checkpoints of two runs.
 
     Attributes:
-        changes: on the items both share in the same tokens; None where nats cannot be compared.
+        changes: on the items both share in the same tokens; None where margins cannot be compared.
         apart: why they cannot, "" where they can.
         shared: how many items of the later run were paired, in one rendering or more; ``unpaired``: how many were not.
         cautions: which of the runs was interrupted, and what they were made with that differs.
@@ -119,7 +129,11 @@ def pair_runs(
     Raises:
         UsageError: the tables of a run cannot be read.
     """
-    cautions = (*_interruptions(before[0], after[0]), *_cautions(before[0].engine, after[0].engine))
+    cautions = (
+        *_interruptions(before[0], after[0]),
+        *_cautions(*(run.engine_of(name) for run, name in (before, after))),
+        *_of_rewards(*(run.head(name) for run, name in (before, after))),
+    )
     if len({run.quantity(name) for run, name in (before, after)}) > 1:
         return Pairing(None, "one is a reward model and the other is none", 0, 0, cautions)
     families = [run.model_type(name) for run, name in (before, after)]
@@ -183,6 +197,18 @@ def _cautions(*engines: Mapping[str, Any]) -> Iterator[str]:
         if values[0] != values[1]:
             weight = "another version" if key in _VERSIONS else "part of a difference may come from it"
             yield f"The runs were scored with {key} {values[0]} and {values[1]}: {weight}."
+
+
+def _of_rewards(before: str | None, after: str | None) -> Iterator[str]:
+    """What makes two rewards other than two log-probabilities, by the names of the outputs they are."""
+    if before is None or after is None:
+        return
+    yield (
+        "A reward has its model's own unit: a difference of two says something where both models were trained by one "
+        "loss, or one from the other."
+    )
+    if before != after:
+        yield f"The rewards are outputs of other names, {before!r} and {after!r}: they may mean another thing."
 
 
 def level_at(run: Run, checkpoint: str | None) -> str:

@@ -33,6 +33,7 @@ ITEMS = _schema(
     key=pa.string(),
     baseline=pa.string(),
     prompt=pa.string(),
+    token_ids=pa.list_(pa.int64()),
 )
 TOKENS = _schema(
     "probe item render checkpoint candidate token",
@@ -73,8 +74,18 @@ def _keyed(ids: IntArray | Small, start: int, engine: str) -> str:
     return hashlib.sha256(head + ids.astype("<i8").tobytes()).hexdigest()
 
 
-def item_parts(scores: CheckpointScores, engine: Mapping[str, str], *, private: bool) -> Iterator[pa.Table]:
-    """One checkpoint's part of ``items.parquet``; with ``private`` texts are null and keys made of texts are hashes."""
+def item_parts(
+    scores: CheckpointScores,
+    engine: Mapping[str, str],
+    *,
+    private: bool,
+    chosen: Mapping[str, frozenset[str]] | None = None,
+) -> Iterator[pa.Table]:
+    """One checkpoint's part of ``items.parquet``; with ``private`` texts are null and keys made of texts are hashes.
+
+    Args:
+        chosen: ids of the items whose tokens are wanted, by probe; None for all.
+    """
     described = _described(engine)
     for part in _parts(scores, _ITEMS_A_PART):
         column, spans = part.column, part.column.spans
@@ -103,8 +114,23 @@ def item_parts(scores: CheckpointScores, engine: Mapping[str, str], *, private: 
                 else None
                 for at in where.tolist()
             ),
+            "token_ids": pa.nulls(len(where)) if private else _reward_tokens(part, chosen),
         }
         yield _table(ITEMS, {**part.names(len(where)), **columns})
+
+
+def _reward_tokens(part: _Part, chosen: Mapping[str, frozenset[str]] | None) -> list[IntArray | None]:
+    """Token ids of each candidate that has one number for all of them: they have no place among scored tokens."""
+    cuts = part.column.spans.cuts
+    if cuts.n_tokens is None:
+        return [None] * len(part.sequences)
+    wanted = None if chosen is None else chosen.get(part.probe, frozenset())
+    ids = [part.column.spans.item(at).id for at in part.at.tolist()]
+    firsts, ends = (cuts.bounds[:-1] + cuts.starts)[part.sequences], cuts.bounds[part.sequences + 1]
+    return [
+        cuts.ids[first:end].astype(np.int64) if wanted is None or ids[owner] in wanted else None
+        for first, end, owner in zip(firsts.tolist(), ends.tolist(), part.owner.tolist(), strict=True)
+    ]
 
 
 def token_parts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, read_manifest
+from auditor.adapters.run.run_folder import ITEMS_FILE, TOKENS_FILE, is_private, read_manifest
 from auditor.core.items import Candidate, Item
-from auditor.core.scores import CandidateScore, FloatArray, IntArray, Render, ScoredItem
+from auditor.core.scores import CandidateScore, FloatArray, IntArray, Render, ScoredItem, ScoreKind
 from auditor.errors import UsageError
 
 # Names of the probe, the rendering and the item.
@@ -25,7 +25,11 @@ _NAMES = ("identity", "surface", "axis", "theme", "cluster", "paraphrase", "fram
 # What the tables hold of the tokens, as the manifest says it.
 _HELD = {"sample": "the tokens of a sample of the items", "none": "no tokens"}
 _KINDS = ("role", "valence", "design")
+# Ids of what precedes a candidate are not kept.
+_NOTHING: IntArray = np.array([], dtype=np.int64)
 _READ = ["probe", "item", "render", "candidate", "context", "prompt", "text", "tokens", "straddles", "complete"]
+# Of rewards, whose tokens stand beside them; tables of earlier versions lack the last.
+_OF_REWARDS = ["quantity", "value", "token_ids"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class StoredCheckpoint:
         scored: every item it was scored on, its prefix at the end of its context. Conversations are not kept, nor are
             the ids of what precedes the scored tokens.
         private: the run kept no texts and no tokens, so nothing is read.
-        bare: its scores are one number a text, so there are no tokens to read.
+        bare: its scores are one number a text, and of what tokens is not known.
     """
 
     scored: Mapping[Key, ScoredItem]
@@ -52,14 +56,17 @@ def read_checkpoint(run: Path, checkpoint: str) -> StoredCheckpoint:
     """
     chosen = pc.field("checkpoint") == checkpoint
     try:
-        rows = pq.read_table(run / ITEMS_FILE, columns=[*_READ, *_NAMES, *_KINDS], filters=chosen)
-        if rows["tokens"].null_count:
-            return StoredCheckpoint({}, private=False, bare=True)
+        there = [name for name in _OF_REWARDS if name in pq.read_schema(run / ITEMS_FILE).names]
+        rows = pq.read_table(run / ITEMS_FILE, columns=[*_READ, *there, *_NAMES, *_KINDS], filters=chosen)
+        if rows["tokens"].null_count and not _holds_rewards(run, rows):
+            return StoredCheckpoint({}, private=is_private(read_manifest(run)), bare=True)
         if rows["text"].null_count:
             return StoredCheckpoint({}, private=True)
         _check_tokens(run)
-        table = pq.read_table(run / TOKENS_FILE, filters=chosen)
-        scored = dict(_scored(rows, table))
+        if rows["tokens"].null_count:
+            scored = dict(_scored(rows, _reward, "reward"))
+        else:
+            scored = dict(_scored(rows, _candidates(pq.read_table(run / TOKENS_FILE, filters=chosen))))
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise _unreadable(run, error) from error
     if not scored:
@@ -101,7 +108,8 @@ def read_items(
             )
         parts = _filled(rows, text="", context="", prompt=""), _hidden_filled(table)
         at = {name: pc.field("checkpoint") == name for name in checkpoints}
-        return {name: dict(_scored(*(part.filter(own) for part in parts))) for name, own in at.items()}
+        own = {name: [part.filter(chosen) for part in parts] for name, chosen in at.items()}
+        return {name: dict(_scored(rows, _candidates(tokens))) for name, (rows, tokens) in own.items()}
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise _unreadable(run, error) from error
 
@@ -153,8 +161,17 @@ def _check_tokens(run: Path) -> None:
         )
 
 
-def _scored(rows: pa.Table, tokens: pa.Table) -> Iterator[tuple[Key, ScoredItem]]:
-    spans = _spans(tokens)
+def _holds_rewards(run: Path, rows: pa.Table) -> bool:
+    """Whether the tokens of rewards were kept, or would have been if all had been asked for."""
+    if "token_ids" not in rows.column_names or is_private(read_manifest(run)):
+        return False
+    return rows["token_ids"].null_count < len(rows) or read_manifest(run).get("tokens", "all") != "all"
+
+
+def _scored(
+    rows: pa.Table, candidate: Callable[[Mapping[str, Any]], CandidateScore], kind: ScoreKind = "tokens"
+) -> Iterator[tuple[Key, ScoredItem]]:
+    """Args: ``candidate``: the score of one row."""
     groups: dict[Key, list[dict[str, Any]]] = {}
     for row in rows.to_pylist():
         groups.setdefault((row["probe"], row["render"], row["item"]), []).append(row)
@@ -164,8 +181,8 @@ def _scored(rows: pa.Table, tokens: pa.Table) -> Iterator[tuple[Key, ScoredItem]
         fields |= {field: first[field] for field in _KINDS}
         candidates = tuple(Candidate(row["candidate"], row["text"]) for row in own)
         item = Item(name, candidates, context=first["prompt"], **fields)
-        scores = tuple(_candidate(row, spans[probe, render, name, row["candidate"]]) for row in own)
-        scored = ScoredItem(item, render, first["context"], scores, first["straddles"], first["complete"])
+        scores = tuple(candidate(row) for row in own)
+        scored = ScoredItem(item, render, first["context"], scores, first["straddles"], first["complete"], kind)
         yield (probe, render, name), scored
 
 
@@ -192,9 +209,24 @@ def _spans(table: pa.Table) -> dict[tuple[str, str, str, str], _Span]:
     }
 
 
-def _candidate(row: Mapping[str, Any], span: _Span) -> CandidateScore:
-    if len(span.ids) != row["tokens"]:
-        raise ValueError("a candidate has more or fewer tokens than its row says")
-    before = np.array([], dtype=np.int64)
-    span_of = (span.ids, span.tokens, span.starts, span.ends, span.logprobs)
-    return CandidateScore(row["candidate"], before, *span_of, len(row["text"].encode()))
+def _candidates(tokens: pa.Table) -> Callable[[Mapping[str, Any]], CandidateScore]:
+    """What gives a row the score that its tokens make up."""
+    spans = _spans(tokens)
+
+    def candidate(row: Mapping[str, Any]) -> CandidateScore:
+        span = spans[row["probe"], row["render"], row["item"], row["candidate"]]
+        if len(span.ids) != row["tokens"]:
+            raise ValueError("a candidate has more or fewer tokens than its row says")
+        span_of = (span.ids, span.tokens, span.starts, span.ends, span.logprobs)
+        return CandidateScore(row["candidate"], _NOTHING, *span_of, len(row["text"].encode()))
+
+    return candidate
+
+
+def _reward(row: Mapping[str, Any]) -> CandidateScore:
+    """One number for all tokens."""
+    ids = np.array(row["token_ids"], dtype=np.int64)
+    ends = np.array([max(len(row["text"]), 1)])
+    value = np.array([row["value"]], dtype=np.float64)
+    span = (ids, ("",), np.array([0]), ends, value)
+    return CandidateScore(row["candidate"], _NOTHING, *span, len(row["text"].encode()), len(ids))
