@@ -18,7 +18,6 @@ import atexit
 import json
 import shlex
 import shutil
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import wraps
