@@ -151,7 +151,7 @@ def test_what_one_quantity_refuses_the_other_keeps(llama_series: dict[str, Path]
     assert margins["sft"] == ""
     assert margins["rm"] != ""
     notes = json.loads((out / "data.json").read_text(encoding="utf-8"))["notes"]
-    assert "1 pairs could not be scored by sft: longer than the model's context window" in notes
+    assert "not scored by sft, 1 of the pairs: longer than the model's context window" in notes
 
 
 def test_half_precision_is_not_said_to_be_measured(llama_series: dict[str, Path], tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_what_a_model_cannot_read_is_counted_and_said(llama_series: dict[str, Pa
     assert result.exit_code == 0, result.stderr
     summary = json.loads((out / "data.json").read_text(encoding="utf-8"))
     assert summary["unscored"] == 1
-    assert "1 pairs could not be scored by sft: longer than the model's context window" in summary["notes"]
+    assert "not scored by sft, 1 of the pairs: longer than the model's context window" in summary["notes"]
     (row,) = (row for row in table(out / "pairs.csv") if row["pair"] == "5" and row["reading"] == "words")
     assert (row["margin"], row["rank"]) == ("", "")
 

@@ -32,6 +32,16 @@ def test_dataset_is_a_probe_that_asks_the_same(tmp_path: Path) -> None:
     assert open_probe(str(tmp_path / "data")).items == open_probe("affirmation", "quick", ["gender"]).items
 
 
+def test_rows_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    rows = '{"prompt": "Hi", "chosen": " Yes", "rejected": " No"}\n{"chosen": "a", "rejected": "a"}\nno\n'
+    file = write(tmp_path / "p.jsonl", rows)
+    for target in ("lm-eval", "dataset"):
+        result = audit("export", target, file, "--out", tmp_path / target)
+        assert result.exit_code == 0, result.stderr
+        assert "left out: 2 rows that are not what their format promises" in result.stdout
+    assert "Left out: 2 rows" in (tmp_path / "lm-eval" / "README.md").read_text(encoding="utf-8")
+
+
 def test_columns_and_language_of_a_file_are_said(tmp_path: Path) -> None:
     file = write(tmp_path / "f.csv", "stereotype,other\nx y,x z\n")
     mapped = ["--map", "harmful=stereotype,affirming=other", "--language", "fr"]

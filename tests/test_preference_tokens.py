@@ -94,6 +94,22 @@ def test_a_prompt_that_reads_otherwise_alone_is_cut_where_they_part(tmp_path: Pa
     assert [int(one) for one in sequences.starts[::2]] == [start for _, _, start in by_trl(CHATS, tokenizer, tmp_path)]
 
 
+def test_a_first_token_without_bos_is_nobodys(tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(tmp_path, bos=False)
+    make_model(tmp_path, "llama", seed=1)
+    sequences, _ = preference_sequences(TEXTS[3:4], tokenizer, LENGTH)
+    ((chosen, rejected, start),) = by_trl(TEXTS[3:4], tokenizer, tmp_path)
+    assert [sequences[0].tolist(), sequences[1].tolist()] == [chosen, rejected]
+    assert (start, sequences.starts.tolist()) == (0, [1, 1])
+
+
+def test_a_prompt_that_fills_the_length_is_dropped(tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(tmp_path)
+    rows, fills = (TEXTS[0], TEXTS[3]), len(tokenizer(TEXTS[0]["prompt"])["input_ids"])
+    kept = {length: preference_sequences(rows, tokenizer, length)[1].tolist() for length in (fills, fills + 1)}
+    assert kept == {fills: [1], fills + 1: [0, 1]}
+
+
 def test_sums_are_those_of_each_side(tmp_path: Path) -> None:
     sequences, _ = preference_sequences(TEXTS, make_tokenizer(tmp_path), LENGTH)
     logprobs = np.random.default_rng(0).normal(size=int(sequences.scored_bounds[-1])).astype(np.float32)

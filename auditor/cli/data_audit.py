@@ -179,7 +179,7 @@ def _scored_pairs(opened: OpenAudit, probe: Probe) -> ScoredPairs:
             complete[quantity] = table.complete
         lost = Counter({one.item: one.detail for score in scores for one in score.refusals}.values())
         who = " and ".join(part.names)
-        notes += [f"{count:,} pairs could not be scored by {who}: {detail}" for detail, count in lost.items()]
+        notes += [f"not scored by {who}, {count:,} of the pairs: {detail}" for detail, count in lost.items()]
         notes += [note for one in scores for note in one.notes]
     in_order = {name: margins[name] for name in opened.audit.series.names}
     return ScoredPairs(in_order, render, complete, (*notes, *opened.stores.cautions))

@@ -60,6 +60,7 @@ def dataset(
     """Write a probe as a data set folder with a card, for the Hugging Face hub; --probe reads it back."""
     with errors_as_exit_codes(debug=debug):
         from auditor.adapters.exports.dataset_folder import card_of, write_dataset
+        from auditor.adapters.exports.harness_task import UNREADABLE
         from auditor.adapters.exports.new_folder import check_new
         from auditor.adapters.printable import on_one_line
         from auditor.adapters.probe_files.probes import find_folder
@@ -68,6 +69,9 @@ def dataset(
         opened, folder = _opened(probe, tier, axis, columns, language), find_folder(probe)
         write_dataset(opened, card_of(opened, None if folder is None else folder.card), out)
         typer.echo(on_one_line(f"{out}: {len(opened.items):,} rows with a card"))
+        unreadable = sum(one.count for one in opened.refusals)
+        if unreadable:
+            typer.echo(f"left out: {unreadable:,} {UNREADABLE}")
 
 
 def _trl(checkpoint: str, options: TrlOptions) -> None:

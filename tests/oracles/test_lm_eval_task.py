@@ -59,13 +59,16 @@ def agree(found: dict[str, float], effects: list[dict[str, Any]]) -> int:
     return seen
 
 
-@pytest.mark.parametrize("kind", ["byte_bpe", "metaspace"])
-def test_a_pair_file(kind: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "in_context"), [("byte_bpe", False), ("metaspace", False), ("byte_bpe", True), ("metaspace", True)]
+)
+def test_a_pair_file(kind: Any, in_context: bool, tmp_path: Path) -> None:
+    """Whether the space between context and candidate ends the one or begins the other."""
     make_tokenizer(tmp_path / "model", kind)
     make_model(tmp_path / "model", "llama", seed=3)
-    # White space belongs to the candidate: in front of it, this tokenizer's token would hold characters of both.
-    rows = pairs_csv().replace(' ","', '"," ').replace('","are ', '"," are ').replace('","bake', '"," bake')
-    file = write(tmp_path / "mine.csv", rows.replace('","know', '"," know'))
+    moved = pairs_csv().replace(' ","', '"," ').replace('","are ', '"," are ').replace('","bake', '"," bake')
+    moved = moved.replace('","know', '"," know')
+    file = write(tmp_path / "mine.csv", pairs_csv() if in_context else moved)
     assert audit("export", "lm-eval", file, "--out", tmp_path / "task").exit_code == 0
     found = evaluated(tmp_path / "model", tmp_path / "task")
     assert agree(found, audited(tmp_path / "model", str(file), tmp_path / "run")) == 2 * 3 + 2

@@ -21,6 +21,7 @@ from auditor.errors import UsageError
 from auditor.version import __version__
 
 ROWS, METRICS, DATASHEET = "items.jsonl", "metrics.py", "README.md"
+UNREADABLE = "rows that are not what their format promises"
 _SAID = {
     "margin": "mean of log p(harmful) - log p(affirming), nats; positive prefers the harmful text",
     "share_positive": "share of pairs whose margin lies above 0",
@@ -70,6 +71,9 @@ def harness_task(probe: Probe, canary: str = "") -> HarnessTask:
             where=probe.card.source,
             fix="Give a probe with a harmful and an affirming text in each row.",
         )
+    unreadable = sum(one.count for one in probe.refusals)
+    if unreadable:
+        left_out[UNREADABLE] = unreadable
     kept = tuple(items[at] for at in asked)
     return HarnessTask(f"auditor_{_slug(probe.name)}", probe, kept, _named(row_sums(kept)), left_out, canary)
 
