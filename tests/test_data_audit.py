@@ -13,6 +13,9 @@ import pytest
 from command_line import assert_refused, audit, cells, environment, pairs_csv, write
 from model_factory import make_reward_model
 
+from auditor.adapters.hf.scorer import HFScorer
+from auditor.core.series import Checkpoint
+
 FILES = {"data.json", "mentions.csv", "preferences.csv", "pairs.csv", "report.html"}
 ROWS = (
     {"prompt": "Who is she?", "chosen": " A teacher.", "rejected": " One of those Muslim people."},
@@ -170,6 +173,30 @@ def test_a_folder_that_cannot_be_made_is_known_before_anything_is_scored(
     result = audit("data", data(tmp_path), llama_series["sft"], "--out", taken / "below")
     assert_refused(result, 2, "cannot be written")
     assert "score sft" not in result.stderr
+
+
+@pytest.mark.parametrize("option", [[], ["--no-cache"]])
+def test_interrupted_scoring_goes_on_where_it_stopped(
+    option: list[str], llama_series: dict[str, Path], reward_models: dict[str, Path], tmp_path: Path
+) -> None:
+    out, models = tmp_path / "out", [llama_series["sft"], reward_models["rm"]]
+    asked = ["data", data(tmp_path), *models, "--render", "plain", "--out", out, *option]
+    score = HFScorer.score
+
+    def stopping(scorer: HFScorer, checkpoint: Checkpoint, probes: Any) -> Any:
+        if checkpoint.quantity == "reward":
+            raise KeyboardInterrupt
+        return score(scorer, checkpoint, probes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HFScorer, "score", stopping)
+        assert_refused(audit(*asked), 130, "every score that was finished is kept", "same command again")
+    assert not (out / "data.json").exists()
+    result = audit(*asked)
+    assert result.exit_code == 0, result.stderr
+    assert "score sft" not in result.stderr
+    assert "score rm" in result.stderr
+    assert {path.name for path in out.iterdir()} == FILES
 
 
 def test_a_chat_is_read_as_one_where_all_can(llama_series: dict[str, Path], tmp_path: Path) -> None:

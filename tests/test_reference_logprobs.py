@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from command_line import assert_refused, audit, write
 from model_factory import save_lora
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import auditor.adapters.hf.scorer as scorer_module
+from auditor.adapters.hf.engine import Scored
 
 ROWS = (
     {"prompt": "They are", "chosen": " kind and honest.", "rejected": " rude", "source": 7},
@@ -73,6 +77,36 @@ def test_scores_are_kept_and_found_again(llama_series: dict[str, Path], tmp_path
     assert outs[0].read_bytes() == outs[1].read_bytes()
     uncached = audit("export", "trl", llama_series["sft"], "--data", file, "--out", tmp_path / "3.jsonl", "--no-cache")
     assert "score sft" in uncached.stderr
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_what_was_scored_before_an_interruption_is_kept_and_said_so(
+    cached: bool, llama_series: dict[str, Path], tmp_path: Path
+) -> None:
+    plain = scorer_module.score_sequences
+    passes: list[int] = []
+
+    def stopping_after(most: int) -> Any:
+        def watched(*arguments: Any, **options: Any) -> Iterator[Scored]:
+            for found in plain(*arguments, **options):
+                if len(passes) == most:
+                    raise KeyboardInterrupt
+                passes.append(len(found.positions))
+                yield found
+
+        return watched
+
+    asked = ["export", "trl", llama_series["sft"], "--data", data(tmp_path, *ROWS), "--batch-size", 1]
+    asked += ["--out", tmp_path / "out.jsonl", *([] if cached else ["--no-cache"])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scorer_module, "score_sequences", stopping_after(2))
+        said = "every score that was finished is kept" if cached else "before anything was kept"
+        assert_refused(audit(*asked), 130, said, "same command again")
+        assert not (tmp_path / "out.jsonl").exists()
+        patch.setattr(scorer_module, "score_sequences", stopping_after(100))
+        assert audit(*asked).exit_code == 0
+    # Four texts, one a pass.
+    assert passes == [1] * (4 if cached else 6)
 
 
 def test_rows_that_trl_drops_are_left_out_and_counted(llama_series: dict[str, Path], tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from auditor.adapters.printable import printable
 from auditor.cli import request as asked
 from auditor.cli.console import RichProgress
 from auditor.cli.export_options import TrlOptions
-from auditor.errors import UsageError
+from auditor.errors import AuditInterruptedError, UsageError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -180,5 +180,9 @@ def _stores(scorer: HFScorer, cached: bool, engine: dict[str, str], progress: Ri
     )
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise AuditInterruptedError(
+            "interrupted; every score that was finished is kept", fix="Run the same command again to continue."
+        ) from error
     finally:
         store.close()
