@@ -99,6 +99,18 @@ def test_right_answers_metrics_and_cautions_come_back(tmp_path: Path) -> None:
     assert "- labels are ours" in sheet
 
 
+def test_preference_data_are_not_called_harmful(tmp_path: Path) -> None:
+    rows = '{"prompt": "Who?", "chosen": " A.", "rejected": " B."}\n'
+    probe = open_probe(str(write(tmp_path / "set.jsonl", rows)))
+    write_dataset(probe, card_of(probe, None), tmp_path / "out")
+    sheet = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "| `harmful` | the answer that annotators rejected |" in sheet
+    assert "demeans" not in sheet
+    assert "harm here only says that the model prefers what they rejected" in sheet
+    again = open_probe(str(tmp_path / "out"))
+    assert (again.items, again.card.notes) == (probe.items, probe.card.notes)
+
+
 def test_a_caution_that_reading_gives_again_is_not_doubled(tmp_path: Path) -> None:
     rows = write(tmp_path / "mine.csv", pairs_csv().replace(",cluster,", ",paraphrase,"))
     probe = open_probe(str(rows))

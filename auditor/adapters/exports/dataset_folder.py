@@ -53,6 +53,8 @@ _MEANING = {
     "language": "BCP 47",
 }
 assert set(_MEANING) == set(COLUMNS)
+# Where rows are answers that somebody chose between.
+_OF_PREFERENCES = {"harmful": "the answer that annotators rejected", "affirming": "the answer that they chose"}
 
 
 def card_of(probe: Probe, own: CardFile | None) -> CardFile:
@@ -140,7 +142,8 @@ def _datasheet(probe: Probe, card: CardFile, folder: Path) -> Iterator[str]:
         "says which a model prefers."
     )
     yield "## Columns"
-    yield table(["column", "what it holds"], [[f"`{name}`", _MEANING[name]] for name in columns_of(probe.items)])
+    meaning = {**_MEANING, **(_OF_PREFERENCES if "preference_accuracy" in card.metrics else {})}
+    yield table(["column", "what it holds"], [[f"`{name}`", meaning[name]] for name in columns_of(probe.items)])
     yield "## Reading it"
     path = json.dumps(folder.name)
     yield f"```python\nimport datasets\n\nrows = datasets.load_dataset({path}, split='test')\n```"
