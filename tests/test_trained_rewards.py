@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from command_line import ROOT, audit, cells, manifest
 from datasets import Dataset
 from live_training import make_base, new_trainer, train
+from transformers import AutoTokenizer
 
 import auditor
 from auditor.adapters.run.run_folder import read_results
@@ -73,22 +76,44 @@ def test_the_last_audit_of_an_adapter_is_that_of_the_saved_one(base: Path, pair_
     assert values(run, "start") != values(run, "step-000006")
 
 
-def test_the_rewards_are_those_of_the_trainers_own_evaluation(trained: tuple[Any, Path]) -> None:
-    trainer, folder = trained
-    rows = cells(folder / "audits" / "step-000006" / "items.parquet")
-    own = [one for one in rows if one["checkpoint"] == "step-000006"]
+def assert_evaluated_as_audited(trainer: Any, run: Path) -> None:
+    """Hold the last checkpoint's rewards against what the trainer itself makes of the same pairs."""
+    own = [one for one in cells(run / "items.parquet") if one["checkpoint"] == run.name]
     sides = [{one["item"]: one for one in own if one["candidate"] == side} for side in ("harmful", "affirming")]
     pairs = [
         {"prompt": one["context"], "chosen": one["text"], "rejected": sides[1][item]["text"]}
         for item, one in sides[0].items()
     ]
     assert len(pairs) == 24, "whole batches, whose means are averaged"
-    told = trainer.evaluate(Dataset.from_list(pairs))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        told = trainer.evaluate(Dataset.from_list(pairs))
     rewards = [one["value"] for one in own]
-    assert told["eval_mean_reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-4)
     margins = [one["value"] - sides[1][item]["value"] for item, one in sides[0].items()]
+    assert told["eval_mean_reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-4)
     assert told["eval_margin"] == pytest.approx(sum(margins) / len(margins), abs=1e-4)
-    assert told["eval_accuracy"] == sum(one > 0 for one in margins) / len(margins)
+    assert told["eval_accuracy"] == pytest.approx(sum(one > 0 for one in margins) / len(margins))
+
+
+def test_the_rewards_are_those_of_the_trainers_own_evaluation(trained: tuple[Any, Path]) -> None:
+    trainer, folder = trained
+    assert_evaluated_as_audited(trainer, folder / "audits" / "step-000006")
+
+
+def test_where_padding_is_eos_the_token_before_it_is_trained(base: Path, pair_file: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(base, tmp_path / "base")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(folder)
+    found = {}
+    for end in ("auto", "none"):
+        callback = plain_audit(pair_file, tmp_path / end, 100, end=end)
+        found[end] = train(new_trainer("reward", folder, tmp_path / "out", [callback], max_steps=2))
+    assert found["none"].model.config.pad_token_id == tokenizer.eos_token_id
+    assert_evaluated_as_audited(found["none"], tmp_path / "none" / "step-000002")
+    cautions = read_results(tmp_path / "auto" / "step-000002").cautions
+    assert any("48 of 48 texts end in its padding token" in one and "--end none" in one for one in cautions)
+    assert not any("padding token" in one for one in read_results(tmp_path / "none" / "step-000002").cautions)
 
 
 def test_levels_are_told_beside_shifts_and_explained(trained: tuple[Any, Path]) -> None:
