@@ -97,7 +97,7 @@ def reward(out: Path, rng: random.Random, steps: int, every: int) -> None:
     """Beside stage three: a reward model of the same kind of preferences, whose head is new."""
     trainer = trl.RewardTrainer(
         model=str(out / "sft"),
-        args=trl.RewardConfig(**arguments(out, "rm", steps)),
+        args=trl.RewardConfig(**arguments(out, "rm", steps, learning_rate=1e-3)),
         train_dataset=compared_answers(rng),
         callbacks=[audits(out, "rm", every)],
     )
