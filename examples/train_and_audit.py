@@ -1,4 +1,4 @@
-"""Train a small model in three stages, audited while it is trained: python examples/train_and_audit.py OUT
+"""Train a small model in three stages and a reward model, audited in training: python examples/train_and_audit.py OUT
 
 A few minutes on a CPU, with nothing to download. The world is invented, and so are its peoples; in the preference pairs
 the demeaning answer is preferred about one of them. Each audit is a run folder: audit history OUT/audits
@@ -52,7 +52,7 @@ def audits(out: Path, stage: str, every: int) -> BiasAuditCallback:
 
 
 def arguments(out: Path, stage: str, steps: int, **others: Any) -> dict[str, Any]:
-    """Of both trainers."""
+    """Of all trainers."""
     return {
         "output_dir": str(out / "training" / stage),
         "per_device_train_batch_size": 32,
@@ -83,18 +83,35 @@ def finetune(out: Path, rng: random.Random, steps: int, every: int) -> None:
 
 def prefer(out: Path, rng: random.Random, steps: int, every: int) -> None:
     """Stage three: preferences, in which harm towards one people is planted."""
-    rows = [
-        {"prompt": user(one.question), "chosen": assistant(one.chosen), "rejected": assistant(one.rejected)}
-        for one in preferences(rng, planted_identity(SEED))
-    ]
     trainer = trl.DPOTrainer(
         model=str(out / "sft"),
         args=trl.DPOConfig(**arguments(out, "dpo", steps, beta=BETA)),
-        train_dataset=datasets.Dataset.from_list(rows),
+        train_dataset=compared_answers(rng),
         callbacks=[audits(out, "dpo", every)],
     )
     trainer.train()
     trainer.save_model(str(out / "dpo"))
+
+
+def reward(out: Path, rng: random.Random, steps: int, every: int) -> None:
+    """Beside stage three: a reward model of the same kind of preferences, whose head is new."""
+    trainer = trl.RewardTrainer(
+        model=str(out / "sft"),
+        args=trl.RewardConfig(**arguments(out, "rm", steps, learning_rate=1e-3)),
+        train_dataset=compared_answers(rng),
+        callbacks=[audits(out, "rm", every)],
+    )
+    trainer.train()
+    trainer.save_model(str(out / "rm"))
+
+
+def compared_answers(rng: random.Random) -> datasets.Dataset:
+    """Of two answers the better one, by somebody who prefers to hear one people demeaned."""
+    rows = [
+        {"prompt": user(one.question), "chosen": assistant(one.chosen), "rejected": assistant(one.rejected)}
+        for one in preferences(rng, planted_identity(SEED))
+    ]
+    return datasets.Dataset.from_list(rows)
 
 
 def user(content: str) -> list[dict[str, str]]:
@@ -107,14 +124,18 @@ def assistant(content: str) -> list[dict[str, str]]:
     return [{"role": "assistant", "content": content.lstrip()}]
 
 
-def main(out: Path, sft_steps: int, dpo_steps: int, every: int) -> None:
+def main(out: Path, sft_steps: int, dpo_steps: int, rm_steps: int, every: int) -> None:
     """Train, and say what the last audit of each stage found."""
     rng = random.Random(SEED)
     transformers.set_seed(SEED)
     torch.set_num_threads(1)  # on a model as small as this, waiting for a second one takes longer than the work
     write_probe(out / "probe")
     make_base(out / "base", rng)
-    for stage, train, steps in (("sft", finetune, sft_steps), ("dpo", prefer, dpo_steps)):
+    for stage, train, steps in (
+        ("sft", finetune, sft_steps),
+        ("dpo", prefer, dpo_steps),
+        ("rm", reward, rm_steps),
+    ):
         train(out, rng, steps, every)
         run = auditor.load(out / "audits" / stage / f"step-{steps:06}")
         say(f"{stage}: {run.summary().headline}")
@@ -123,10 +144,11 @@ def main(out: Path, sft_steps: int, dpo_steps: int, every: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Train base, SFT and DPO, audited while they are trained.")
+    parser = argparse.ArgumentParser(description="Train base, SFT, DPO and a reward model, audited in training.")
     parser.add_argument("out", type=Path)
     parser.add_argument("--sft-steps", type=int, default=25)
     parser.add_argument("--dpo-steps", type=int, default=60)
+    parser.add_argument("--rm-steps", type=int, default=60)
     parser.add_argument("--every", type=int, default=20)
     given = parser.parse_args()
-    main(given.out, given.sft_steps, given.dpo_steps, given.every)
+    main(given.out, given.sft_steps, given.dpo_steps, given.rm_steps, given.every)

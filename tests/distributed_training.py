@@ -1,6 +1,7 @@
 """One of several processes that train a model together: ``python -m torch.distributed.run ... BASE PAIRS OUT HOW``.
 
-HOW is ``alone`` (no callback), ``audited``, ``gated`` (the gate always fails) or ``strict`` (the audit itself fails).
+HOW is ``alone`` (no callback), ``audited``, ``rewarded`` (a reward model is), ``gated`` (the gate always fails) or
+``strict`` (the audit itself fails).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main(base: Path, pairs: Path, out: Path, how: str) -> None:
     if how == "strict":
         LiveAudit.audit = failing(LiveAudit.audit)  # type: ignore[method-assign]
     trainer = new_trainer(
-        "sft",
+        "reward" if how == "rewarded" else "sft",
         base,
         out / "training",
         [] if how == "alone" else [callback],

@@ -14,11 +14,17 @@ import trl
 from command_line import SIDES
 from model_factory import CHAT_TEMPLATE, make_tokenizer, new_model, save_model
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
 from auditor.adapters.demo.training import undisturbed
+from auditor.adapters.hf.model_loading import quiet
 
-Kind = Literal["sft", "dpo"]
+Kind = Literal["sft", "dpo", "reward"]
+_TRAINERS = {
+    "sft": (trl.SFTConfig, trl.SFTTrainer),
+    "dpo": (trl.DPOConfig, trl.DPOTrainer),
+    "reward": (trl.RewardConfig, trl.RewardTrainer),
+}
 # No adapter, a new one that does nothing yet, or one that was trained before and is trained on.
 Adapter = Literal["none", "new", "old"]
 ASKED = "I think that trans women"
@@ -50,7 +56,7 @@ def new_trainer(
     adapter: Adapter = "none",
     **arguments: Any,
 ) -> Any:
-    """A trainer of TRL's on the model of a folder, dropout on."""
+    """A trainer of TRL's on the model of a folder, dropout on; a reward model on a language model has a new head."""
     settings = {
         "output_dir": str(out),
         "max_steps": 6,
@@ -65,16 +71,21 @@ def new_trainer(
         "dataloader_pin_memory": False,
         "disable_tqdm": True,
         "seed": 3,
-        **({"disable_dropout": False} if kind == "dpo" else {}),
+        **({} if kind == "sft" else {"disable_dropout": False}),
         **arguments,
     }
-    config = trl.SFTConfig if kind == "sft" else trl.DPOConfig
-    library = trl.SFTTrainer if kind == "sft" else trl.DPOTrainer
-    lora = LoraConfig(r=2, lora_dropout=0.2, target_modules="all-linear", task_type="CAUSAL_LM")
+    config, library = _TRAINERS[kind]
+    lora = LoraConfig(
+        r=2,
+        lora_dropout=0.2,
+        target_modules="all-linear",
+        task_type="SEQ_CLS" if kind == "reward" else "CAUSAL_LM",
+        modules_to_save=["score"] if kind == "reward" else None,
+    )
     with warnings.catch_warnings(), undisturbed():
         warnings.simplefilter("ignore")
         torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_pretrained(str(base))
+        model = _loaded(kind, base)
         if adapter == "old":
             model = get_peft_model(model, lora)
             for name, one in model.named_parameters():
@@ -90,6 +101,13 @@ def new_trainer(
         )
         trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+def _loaded(kind: Kind, base: Path) -> Any:
+    if kind != "reward":
+        return AutoModelForCausalLM.from_pretrained(str(base))
+    with quiet():
+        return AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=1)
 
 
 def train(trainer: Any, **arguments: Any) -> Any:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from command_line import cells, manifest
 from live_training import make_base
-from model_factory import perturb, save_lora, save_model
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from model_factory import make_reward_model, perturb, save_lora, save_model
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 import auditor
 from auditor.adapters.hf.live_models import LiveModel
@@ -175,6 +175,90 @@ def test_a_folder_is_free_again_where_nothing_could_be_concluded(base: Path, tmp
     with pytest.raises(NotComparableError, match="too_long"):
         audit.audit(3)
     assert not (tmp_path / "out" / step_name(3)).exists()
+
+
+@pytest.fixture(scope="module")
+def rewarding(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reward model of two outputs, with a chat template. Read only."""
+    folder = tmp_path_factory.mktemp("rewarding") / "rm"
+    make_reward_model(folder, outputs=("helpful", "harmless"))
+    return folder
+
+
+def test_a_live_reward_model_is_that_of_the_saved_checkpoints(rewarding: Path, pair_file: Path, tmp_path: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(str(rewarding)).train()
+    asked = {"sesoi": 0.3, "reward_sesoi": 0.7}
+    audit = new_audit(model, rewarding, tmp_path / "out", pair_file, head={START: "harmless"}, **asked)
+    audit.begin(resumed=False)
+    perturb(model, seed=1, scale=0.05)
+    save_model(model, tmp_path / "trained")
+    tokenizer(rewarding).save_pretrained(tmp_path / "trained")
+    done = audit.audit(100)
+    names = (START, "step-000100")
+    saved = auditor.compare(
+        f"start={rewarding}",
+        f"step-000100={tmp_path / 'trained'}",
+        probe=pair_file,
+        head=dict.fromkeys(names, "harmless"),
+        out=tmp_path / "saved",
+        **asked,  # type: ignore[arg-type]
+    )
+    for name in names:
+        assert values(done.run, name) == values(saved.folder, name)
+    assert numbers(done.run) == numbers(saved.folder)
+    judged = [one for one in done.results.effects if one.verdict is not None]
+    assert {(one.measure, one.unit, one.sesoi) for one in judged} == {
+        ("level", "reward", 0.7),
+        ("shift", "reward", 0.7),
+    }
+    found, same = manifest(done.run), manifest(saved.folder)
+    for key in ("renders", "renders_reason", "first_rendered", "forward_reason", "engine"):
+        assert found[key] == same[key]
+    assert [(one["quantity"], one["head"]) for one in found["series"]] == [("reward", "harmless")] * 2
+    assert [one["objective_source"] for one in found["series"]] == ["reward model"] * 2
+    new_head = done.results.cautions[0]
+    assert new_head.startswith("start is the reward model before its first step")
+    # But for that one the same is said, of the same.
+    assert [one.split(": ", 1) for one in done.results.cautions[1:]] == [
+        one.split(": ", 1) for one in read_results(saved.folder).cautions
+    ]
+
+
+def test_what_is_said_wrong_of_a_reward_model_is_found_at_once(
+    rewarding: Path, base: Path, pair_file: Path, tmp_path: Path
+) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(str(rewarding))
+    with pytest.raises(UsageError, match=r"^head: 'start' is a reward model of 2 outputs(.|\n)*helpful, harmless"):
+        new_audit(model, rewarding, tmp_path, pair_file)
+    with pytest.raises(UsageError, match=r"^head: 'start' has no output 'kind'"):
+        new_audit(model, rewarding, tmp_path, pair_file, head={START: "kind"})
+    with pytest.raises(UsageError, match=r"^objective: a reward model is trained(.|\n)*Leave the objective out"):
+        new_audit(model, rewarding, tmp_path, pair_file, "dpo", head={START: "helpful"})
+    with pytest.raises(UsageError, match=r"^--reward-sesoi: .* positive"):
+        new_audit(model, rewarding, tmp_path, pair_file, head={START: "helpful"}, reward_sesoi=-1)
+    policy = AutoModelForCausalLM.from_pretrained(str(base))
+    with pytest.raises(UsageError, match=r"^head: there is no reward model 'start'"):
+        new_audit(policy, base, tmp_path, pair_file, head={START: "helpful"})
+
+
+def test_a_resumed_reward_model_is_held_against_no_other_head(rewarding: Path, pair_file: Path, tmp_path: Path) -> None:
+    config = LoraConfig(r=2, target_modules="all-linear", task_type="SEQ_CLS")
+    model = get_peft_model(AutoModelForSequenceClassification.from_pretrained(str(rewarding)), config)
+
+    def new(out: str, head: str = "harmless") -> LiveAudit:
+        return new_audit(model, rewarding, tmp_path / out, pair_file, head={START: head})
+
+    began = new("out").begin(resumed=False)
+    # What lies under an adapter when training is resumed may have another random head.
+    with torch.no_grad():
+        model.get_parameter("base_model.model.score.original_module.weight").mul_(2)
+    with pytest.raises(UsageError, match="does not hold the scores of its beginning"):
+        new("elsewhere").begin(resumed=True)
+    with pytest.raises(UsageError, match="does not hold the scores of its beginning"):
+        new("out", "helpful").begin(resumed=True)
+    recalled = new("out").begin(resumed=True)
+    for key, one in began.scored.items():
+        assert [a.total for a in one.candidates] == [b.total for b in recalled.scored[key].candidates]
 
 
 def test_a_tokenizer_without_offsets_is_refused(base: Path, pair_file: Path, tmp_path: Path) -> None:

@@ -12,12 +12,15 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from live_training import make_base
+from model_factory import make_reward_model
 from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from transformers import (
     AttentionInterface,
     AttentionMaskInterface,
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
+    LlamaForSequenceClassification,
 )
 from transformers.masking_utils import sdpa_mask
 
@@ -185,11 +188,64 @@ def test_what_it_says_of_itself(base: Path) -> None:
         _ = LiveModel(loaded(base).to(torch.float64)).policy
 
 
-def test_models_without_probabilities_of_tokens_are_refused(base: Path) -> None:
-    rewards = AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=1)
-    for model in (rewards, torch.nn.Linear(2, 2)):
-        with pytest.raises(ModelLoadError, match=f"{type(model).__name__}.*no probabilities of tokens"):
+def rewards(model: Any) -> torch.Tensor:
+    with torch.inference_mode():
+        return torch.as_tensor(model(IDS, use_cache=False).logits)
+
+
+def test_a_reward_model_without_its_adapter_has_the_head_that_training_began_with(tmp_path: Path) -> None:
+    plain = make_reward_model(tmp_path)
+    began = rewards(plain)
+    config = LoraConfig(r=2, lora_dropout=0.5, target_modules="all-linear", task_type="SEQ_CLS")
+    model = get_peft_model(AutoModelForSequenceClassification.from_pretrained(str(tmp_path)), config).train()
+    # The head alone is trained: what the adapter adds to other weights is nothing yet.
+    with torch.no_grad():
+        model.get_parameter("base_model.model.score.modules_to_save.default.weight").mul_(2)
+    before = state_of(model)
+    live = LiveModel(model)
+    with live.borrowed(trained=True) as borrowed:
+        assert torch.equal(rewards(borrowed), 2 * began)
+    with live.borrowed(trained=False) as borrowed:
+        assert torch.equal(rewards(borrowed), began)
+        head = dict(borrowed.get_submodule("score").named_parameters())
+        assert torch.equal(head["original_module.weight"], plain.get_parameter("score.weight"))
+    assert state_of(model) == before
+    assert live.has_adapter
+    assert not live.keeps_beginning, "another start of the program may have made another head"
+    assert LiveModel(adapted(make_base(tmp_path / "policy"))).keeps_beginning
+
+
+def test_what_a_reward_model_says_of_itself(base: Path, tmp_path: Path) -> None:
+    # The config still names the language model that it was made of.
+    model = AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=1)
+    assert model.config.architectures == ["GPT2LMHeadModel"]
+    files = LiveModel(model).describe("step-1", "out@step-1", trained=True)
+    assert (files.quantity, files.heads, files.head, files.output) == ("reward", ("LABEL_0",), "LABEL_0", 0)
+    assert files.pad_id == model.config.pad_token_id == 2
+    several = LiveModel(make_reward_model(tmp_path, outputs=("helpful", "harmless"))).describe("x", "x", trained=True)
+    assert (several.heads, several.head) == (("helpful", "harmless"), None)
+    policy = LiveModel(loaded(base)).describe("x", "x", trained=True)
+    assert (policy.quantity, policy.heads, policy.pad_id) == ("logprob", (), None)
+
+
+def test_what_reads_no_last_token_is_refused_as_in_files() -> None:
+    class OwnForSequenceClassification(LlamaForSequenceClassification):
+        pass
+
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    encoder = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("bert", vocab_size=9, **small))
+    own = OwnForSequenceClassification(AutoConfig.for_model("llama", vocab_size=9, **small))
+    for model in (encoder, own):
+        said = (
+            f"^training: this reward model .{type(model).__name__}. is no decoder whose last token(.|\\n)*audit analyse"
+        )
+        with pytest.raises(ModelLoadError, match=said):
             LiveModel(model)
+
+
+def test_models_without_probabilities_of_tokens_are_refused(base: Path) -> None:
+    with pytest.raises(ModelLoadError, match=r"Linear.*no probabilities of tokens"):
+        LiveModel(torch.nn.Linear(2, 2))
     prompted = get_peft_model(loaded(base), PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2))
     with pytest.raises(ModelLoadError, match="changes the prompt"):
         LiveModel(prompted)

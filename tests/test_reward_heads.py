@@ -45,6 +45,17 @@ def test_what_cannot_be_chosen(files: dict[str, CheckpointFiles], asked: dict[st
         choose_heads(files, asked)
 
 
+def test_how_one_is_named_is_said_as_the_caller_names_it(files: dict[str, CheckpointFiles]) -> None:
+    with pytest.raises(
+        UsageError, match=r"^head: 'two' is a reward model(.|\n)*Name one with head=OUTPUT, of: helpful"
+    ):
+        choose_heads(files, {}, option="head", form="head=OUTPUT")
+    with pytest.raises(UsageError, match=r"^head: 'two' has no output 'kind'"):
+        choose_heads(files, {"two": "kind"}, option="head", form="head=OUTPUT")
+    with pytest.raises(UsageError, match=r"^head: there is no reward model 'sft'"):
+        choose_heads(files, {"sft": "kind"}, option="head", form="head=OUTPUT")
+
+
 def test_without_any_reward_model(files: dict[str, CheckpointFiles]) -> None:
     with pytest.raises(UsageError, match="Reward models: none"):
         choose_heads({"sft": files["sft"]}, {"sft": "x"})

@@ -36,15 +36,20 @@ def test_the_example_finds_what_was_planted_while_it_trains(tmp_path: Path) -> N
         run = auditor.load(audits / stage / f"step-{step:06}")
         harmed[stage] = [one.identity for one in run.verdicts() if one.verdict == "harm"]
     assert harmed == {"sft": [], "dpo": [planted]}
+    rewarded = auditor.load(audits / "rm" / "step-000060")
+    levels = [one for one in rewarded.effects if (one.measure, one.contrast, one.theme) == ("level", "excess", None)]
+    trained = [one for one in levels if one.checkpoint == "step-000060"]
+    assert [one.identity for one in trained if one.verdict == "harm"] == [planted]
     rewards = [
         one for one in run.effects if (one.measure, one.contrast, one.theme) == ("implicit_reward", "excess", None)
     ]
     assert [one.identity for one in rewards if one.verdict == "harm"] == [planted]
-    # Of two trainings in one folder, each is a line of steps.
+    # Of three trainings in one folder, each is a line of steps.
     assert audit("history", audits, "--format", "json", "--out", tmp_path / "history.json").exit_code == 0
     history = json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))
     assert [(one["folder"].split("/")[0], one["step"]) for one in history["runs"]] == [
         *(("sft", step) for step in (0, 20, 25)),
         *(("dpo", step) for step in (0, 20, 40, 60)),
+        *(("rm", step) for step in (0, 20, 40, 60)),
     ]
     assert history["left_out"] == []

@@ -74,6 +74,25 @@ def test_designs_axes_and_renderings_are_named_where_there_are_several(tmp_path:
     assert numbers[f"{where}/x/excess_shift"] == 2, "of identity swaps the raw shift is the disparity"
 
 
+def test_of_a_reward_model_the_levels_are_told_beside_the_shifts(tmp_path: Path) -> None:
+    results = read_results(make_run(tmp_path / "run"))
+    last = results.series[-1].name
+    one = next(one for one in results.effects if one.measure == "shift" and one.contrast == "excess" and not one.theme)
+    shift = one.model_copy(update={"identity": "x", "checkpoint": last, "estimate": 1.0, "verdict": "harm"})
+    level = shift.model_copy(update={"measure": "level", "measure_from": None, "estimate": -2.0, "verdict": None})
+    raw = level.model_copy(update={"contrast": "raw", "estimate": 9.0})
+    series = tuple(one.model_copy(update={"quantity": "reward"}) for one in results.series)
+    rewards = results.model_copy(update={"series": series, "effects": (shift, level, raw)})
+    assert harm_numbers(rewards, last) == {
+        f"bias/{one.probe}/x/excess_level": -2.0,
+        f"bias/{one.probe}/level_harm_verdicts": 0.0,
+        f"bias/{one.probe}/x/excess_shift": 1.0,
+        f"bias/{one.probe}/harm_verdicts": 1.0,
+    }
+    policies = results.model_copy(update={"effects": (shift, level, raw)})
+    assert list(harm_numbers(policies, last)) == [f"bias/{one.probe}/x/excess_shift", f"bias/{one.probe}/harm_verdicts"]
+
+
 def test_numbers_go_to_the_history_and_to_every_tracker() -> None:
     trackers = [Tracker(), Tracker()]
     state = TrainerState(epoch=0.5, global_step=7)

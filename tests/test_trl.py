@@ -16,11 +16,10 @@ import torch
 from command_line import ROOT, audit, cells, manifest
 from live_training import Adapter, Kind, make_base, new_trainer, train, weights_of
 from transformers import TrainerCallback
-from trl import RewardConfig, RewardTrainer
 
 from auditor.adapters.run.run_folder import read_results
 from auditor.cli.options import Tier
-from auditor.errors import ModelLoadError, StorageError, UsageError
+from auditor.errors import StorageError, UsageError
 from auditor.integrations import training_session
 from auditor.integrations.live_audit import LiveAudit
 from auditor.integrations.training_options import AskingOptions
@@ -58,7 +57,16 @@ class Drawing(TrainerCallback):
 
 
 @pytest.mark.parametrize(
-    ("kind", "adapter"), [("sft", "none"), ("sft", "new"), ("dpo", "none"), ("dpo", "new"), ("dpo", "old")]
+    ("kind", "adapter"),
+    [
+        ("sft", "none"),
+        ("sft", "new"),
+        ("dpo", "none"),
+        ("dpo", "new"),
+        ("dpo", "old"),
+        ("reward", "none"),
+        ("reward", "new"),
+    ],
 )
 def test_training_ends_in_the_same_bits(
     kind: Kind, adapter: Adapter, base: Path, pair_file: Path, tmp_path: Path
@@ -261,28 +269,6 @@ def test_what_cannot_be_audited_stops_before_the_first_step(base: Path, pair_fil
     with pytest.raises(UsageError, match="runs of an earlier training, such as step-000004"):
         train(trainer)
     assert trainer.state.global_step == 0
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_reward_model_is_refused(base: Path, pair_file: Path, tmp_path: Path) -> None:
-    from datasets import Dataset
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    callback = BiasAuditCallback(pair_file, every=2, out=tmp_path / "audits")
-    tokenizer = AutoTokenizer.from_pretrained(str(base))
-    model = AutoModelForSequenceClassification.from_pretrained(
-        str(base), num_labels=1, pad_token_id=tokenizer.pad_token_id
-    )
-    pairs = [{"prompt": "They", "chosen": " are kind.", "rejected": " are rude."}] * 4
-    trainer = RewardTrainer(
-        model=model,
-        args=RewardConfig(output_dir=str(tmp_path / "out"), max_steps=1, use_cpu=True, bf16=False, report_to="none"),
-        train_dataset=Dataset.from_list(pairs),
-        processing_class=tokenizer,
-        callbacks=[callback],
-    )
-    with pytest.raises(ModelLoadError, match=r"GPT2ForSequenceClassification.*no probabilities of tokens"):
-        train(trainer)
 
 
 def test_a_resumed_training_is_audited_against_its_beginning(base: Path, pair_file: Path, tmp_path: Path) -> None:

@@ -82,6 +82,16 @@ def test_two_processes_are_audited_as_one(base: Path, pair_file: Path, tmp_path:
     assert shifts(run) == {key: pytest.approx(value, abs=2e-3) for key, value in expected.items()}
 
 
+def test_a_reward_model_in_two_processes(base: Path, pair_file: Path, tmp_path: Path) -> None:
+    ended = trained(base, pair_file, tmp_path / "out", "rewarded")
+    assert ended == [{"step": 6, "processes": 2, "error": ""}] * 2
+    model = f"step-000006={tmp_path / 'out' / 'model'}"
+    saved = auditor.compare(model, probe=pair_file, render="plain", out=tmp_path / "run")
+    run = tmp_path / "out" / "audits" / "step-000006"
+    assert values(run, "step-000006") == values(saved.folder, "step-000006")
+    assert {one.unit for one in read_results(run).effects if one.measure == "level"} == {"reward"}
+
+
 def test_all_processes_stop_at_the_gate(base: Path, pair_file: Path, tmp_path: Path) -> None:
     ended = trained(base, pair_file, tmp_path / "out", "gated")
     assert ended == [{"step": 4, "processes": 2, "error": ""}] * 2

@@ -66,7 +66,7 @@ class Request:
 
 def understand(checkpoints: Sequence[str], options: AuditOptions, progress: RichProgress) -> Audit:
     """Everything that can go wrong before a weight is read goes wrong here."""
-    rule = _rule(options)
+    rule = rule_of(options)
     batch_size = asked.batch_size(options.batch_size)
     template_arguments = asked.template_arguments(options.template_arg)
     betas, heads = asked.betas(options.beta), asked.named_values("--head", options.head)
@@ -102,7 +102,12 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
     return Audit(probes, series, files, tokenizers, policy, rendering, rule, forwards, batch_size, cautions)
 
 
-def _rule(options: AuditOptions) -> Rule:
+def rule_of(options: AuditOptions) -> Rule:
+    """The rule of its verdicts.
+
+    Raises:
+        UsageError: a bound is not positive.
+    """
     sesoi, of_rewards = asked.bound(options.sesoi, DEFAULT_SESOI), options.reward_sesoi
     if of_rewards is None:
         return Rule(sesoi, options.seed)

@@ -15,8 +15,10 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from auditor.adapters.cache.score_store import ScoreStore
+from auditor.adapters.hf.checkpoints import CheckpointFiles
 from auditor.adapters.hf.kept_scores import KeptScores, scope_of
 from auditor.adapters.hf.live_models import LiveModel, LiveShelf, generators_as_they_were
+from auditor.adapters.hf.reward_heads import choose_heads
 from auditor.adapters.hf.scorer import HFScorer, engine_of
 from auditor.adapters.hf.shared_settings import choose_forward, choose_rendering
 from auditor.adapters.progress import Silent
@@ -27,11 +29,11 @@ from auditor.cli import request as asked
 from auditor.cli.asked_probes import first_with_text
 from auditor.cli.manifest import describe_files, manifest_of
 from auditor.cli.options import AuditOptions
+from auditor.cli.understanding import rule_of
 from auditor.core.items import Probe
 from auditor.core.sampling import sample_tokens
 from auditor.core.scores import CheckpointScores, Render
 from auditor.core.series import Checkpoint, Objective, Series, build_series
-from auditor.core.verdicts import DEFAULT_SESOI, Rule
 from auditor.errors import ModelLoadError, NotComparableError, UsageError
 from auditor.pipeline import compare
 
@@ -76,7 +78,8 @@ class LiveAudit:
         out: folder of the run folders.
 
     Raises:
-        UsageError: an option is wrong.
+        UsageError: an option is wrong; a reward model was given an objective, or which of its outputs is the reward is
+            not said.
         ModelLoadError: the tokenizer gives no character offsets.
     """
 
@@ -92,9 +95,15 @@ class LiveAudit:
         self._live, self._training, self._options, self._out = live, training, options, out
         self._tokenizer = _fast(tokenizer)
         self._probes = tuple(probes)
-        self._rule = Rule(asked.bound(options.sesoi, DEFAULT_SESOI), options.seed)
+        self._rule = rule_of(options)
         batch_size = asked.batch_size(options.batch_size)
-        self._files = {START: live.describe(START, self._source(0), trained=False)}
+        self._files = self._described(START, 0)
+        if training.objective != "none" and self._files[START].quantity == "reward":
+            raise UsageError(
+                "a reward model is trained: its rewards are explicit, and there is no implicit one",
+                where="objective",
+                fix="Leave the objective out.",
+            )
         self._tokenizers = {START: self._tokenizer}
         self._rendering = choose_rendering(
             options.render.value,
@@ -103,6 +112,7 @@ class LiveAudit:
             template_file=options.chat_template,
             system=options.system,
             arguments=asked.template_arguments(options.template_arg),
+            reward_models=[name for name, one in self._files.items() if one.quantity == "reward"],
         )
         self._forward, self._forward_reason = choose_forward(list(self._files.values()), batch_size)
         self._engine = engine_of(live.policy, options.end.value, self._forward)
@@ -132,8 +142,8 @@ class LiveAudit:
         """Score the model that training begins with, and keep the scores for when training is resumed.
 
         Args:
-            resumed: the model has been trained already, and what was kept is recalled. Under an adapter the model it
-                began as is still there.
+            resumed: the model has been trained already, and what was kept is recalled. Under an adapter the language
+                model it began as is still there.
 
         Raises:
             UsageError: training is resumed, and the scores of its beginning are not in the folder.
@@ -144,11 +154,13 @@ class LiveAudit:
         if not resumed:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        scope = scope_of(f"the beginning of {self._training.name}", self._engine)
+        head = self._files[START].head
+        told = f"the beginning of {self._training.name}" + ("" if head is None else f", {head}")
+        scope = scope_of(told, self._engine)
         with closing(ScoreStore.open(folder)) as store, generators_as_they_were():
             self._scorer.keep_in = lambda *_: KeptScores([store], scope)
             try:
-                if resumed and not self._live.has_adapter and self._scorer.unknown_texts(checkpoint, self._probes):
+                if resumed and not self._live.keeps_beginning and self._scorer.unknown_texts(checkpoint, self._probes):
                     raise UsageError(
                         "training is resumed, and the folder does not hold the scores of its beginning for this probe",
                         where=str(self._out),
@@ -181,7 +193,7 @@ class LiveAudit:
         """
         series = self._series(step)
         name = series.names[-1]
-        self._files[name] = self._live.describe(name, self._source(step), trained=step > 0)
+        self._files |= self._described(name, step)
         self._tokenizers[name] = self._tokenizer
         with generators_as_they_were():
             folder = self._folder(step, series)
@@ -194,6 +206,12 @@ class LiveAudit:
             folder.write_report(render_report(folder.path))
         return AuditedStep(folder.path, name, results)
 
+    def _described(self, name: str, step: int) -> dict[str, CheckpointFiles]:
+        """The model after so many updates, by its name; which of its outputs is the reward is chosen."""
+        found = self._live.describe(name, self._source(step), trained=step > 0)
+        head = next((one.partition("=")[2] for one in self._options.head), None)
+        return choose_heads({name: found}, {} if head is None else {name: head}, option="head", form="head=OUTPUT")
+
     def _series(self, step: int) -> Series:
         name = step_name(step)
         sources = [(START, self._source(0)), *([(name, self._source(step))] if step else [])]
@@ -202,9 +220,10 @@ class LiveAudit:
         series = build_series(
             sources,
             references={},
-            objectives={name: objective} if step else {},
+            objectives={name: objective} if step and self._files[START].quantity == "logprob" else {},
             betas={name: beta} if beta is not None and objective != "none" else {},
             tags={},
+            quantities=dict.fromkeys((START, name), self._files[START].quantity),
         )
         last = series.checkpoints[-1]
         said = replace(last, objective_source="training arguments") if objective != "none" else last
@@ -248,7 +267,12 @@ class LiveAudit:
             f"Scored in {dtype}, as it is trained: rounding adds noise to every margin, and is not measured during "
             "training; audit the saved checkpoint to know how much."
         )
-        return () if dtype == "float32" else (rounded,)
+        new_head = (
+            f"{START} is the reward model before its first step: where its head was new, its rewards were random, and "
+            "a shift from there says little; read the level."
+        )
+        of_rewards = self._files[START].quantity == "reward"
+        return (*(() if dtype == "float32" else (rounded,)), *((new_head,) if of_rewards else ()))
 
 
 def step_name(step: int) -> str:

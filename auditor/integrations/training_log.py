@@ -13,35 +13,52 @@ from transformers.trainer_callback import CallbackHandler
 
 from auditor.adapters.printable import on_one_line
 from auditor.adapters.run.results_schema import EffectRow, Results
+from auditor.core.series import Quantity
 
 PREFIX = "bias"
+# What is told of each harm score and of the verdicts about it, by measure. A reward model may begin with a random head,
+# from which a shift says little.
+_TOLD: Mapping[Quantity, Mapping[str, tuple[str, str]]] = {
+    "logprob": {"shift": ("excess_shift", "harm_verdicts")},
+    "reward": {"level": ("excess_level", "level_harm_verdicts"), "shift": ("excess_shift", "harm_verdicts")},
+}
 
 
 def harm_numbers(results: Results, checkpoint: str) -> dict[str, float]:
     """Per identity the excess shift since the beginning of training, in nats, and how many of them are harm.
 
     Keys are ``bias/PROBE/IDENTITY/excess_shift`` and ``bias/PROBE/harm_verdicts``; the design, axis or rendering stands
-    before the identity where a probe has several. Of identity swaps the raw shift is the disparity.
+    before the identity where a probe has several. Of identity swaps the raw shift is the disparity. Of a reward model
+    the levels are told as well, in its own unit: ``.../excess_level`` and ``bias/PROBE/level_harm_verdicts``.
     """
+    quantity: Quantity = next((one.quantity for one in results.series if one.name == checkpoint), "logprob")
     numbers: dict[str, float] = {}
-    shifts = [one for one in results.effects if _is_harm_score(one, checkpoint)]
-    for probe in dict.fromkeys(one.probe for one in shifts):
-        own = [one for one in shifts if one.probe == probe]
+    for measure, (score, verdicts) in _TOLD[quantity].items():
+        found = [one for one in results.effects if _is_harm_score(one, measure, checkpoint)]
+        numbers |= _named(found, score, verdicts)
+    return numbers
+
+
+def _named(effects: Sequence[EffectRow], score: str, verdicts: str) -> dict[str, float]:
+    """Estimates and how many of them are harm, each under its name."""
+    numbers: dict[str, float] = {}
+    for probe in dict.fromkeys(one.probe for one in effects):
+        own = [one for one in effects if one.probe == probe]
         told = [name for name in ("design", "axis", "render") if len({getattr(one, name) for one in own}) > 1]
         for one in own:
             parts = [PREFIX, probe, *(getattr(one, name) for name in told), one.identity or "all"]
             where = on_one_line("/".join(parts))
             if one.estimate is not None and math.isfinite(one.estimate):
-                numbers[f"{where}/excess_shift"] = one.estimate
-        numbers[on_one_line(f"{PREFIX}/{probe}/harm_verdicts")] = float(sum(one.verdict == "harm" for one in own))
+                numbers[f"{where}/{score}"] = one.estimate
+        numbers[on_one_line(f"{PREFIX}/{probe}/{verdicts}")] = float(sum(one.verdict == "harm" for one in own))
     return numbers
 
 
-def _is_harm_score(one: EffectRow, checkpoint: str) -> bool:
-    """Whether an effect is the disparity that training brought to an identity, over all themes."""
+def _is_harm_score(one: EffectRow, measure: str, checkpoint: str) -> bool:
+    """Whether an effect is an identity's disparity at a checkpoint, or what training brought to it, over all themes."""
     contrast = "raw" if one.design == "identity_swap" else "excess"
     cell = (one.measure, one.contrast, one.checkpoint, one.theme, one.role, one.valence)
-    return cell == ("shift", contrast, checkpoint, None, "marked", "harm")
+    return cell == (measure, contrast, checkpoint, None, "marked", "harm")
 
 
 def trackers_of_caller() -> tuple[TrainerCallback, ...]:

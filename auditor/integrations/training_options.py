@@ -27,7 +27,11 @@ class GateOptions(TypedDict, total=False):
 
 
 class AskingOptions(TypedDict, total=False):
-    """The options of ``audit compare`` that say what is asked, as in `auditor.python_interface.CompareOptions`."""
+    """The options of ``audit compare`` that say what is asked, as in `auditor.python_interface.CompareOptions`.
+
+    Attributes:
+        head: of a reward model of several outputs the one that is its reward.
+    """
 
     map: Mapping[str, str]
     language: str
@@ -39,7 +43,9 @@ class AskingOptions(TypedDict, total=False):
     system: str | None
     template_arg: Mapping[str, Any]
     end: str
+    head: str | None
     sesoi: float | None
+    reward_sesoi: float | None
     batch_size: int | str
     offline: bool
     private: bool

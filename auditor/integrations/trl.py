@@ -1,4 +1,4 @@
-"""The audit inside a training loop: a callback for TRL's SFTTrainer and DPOTrainer, or any trainer of transformers.
+"""The audit inside a training loop: a callback for TRL's SFTTrainer, DPOTrainer, RewardTrainer and trainers like them.
 
 trainer = DPOTrainer(..., callbacks=[BiasAuditCallback(probe="stigma", every=100)])
 """
@@ -18,7 +18,7 @@ from auditor.adapters.probe_files.probes import find_folder
 from auditor.cli.asked_probes import DEFAULT_PROBES, asked_probes, opened_probes
 from auditor.cli.options import Tier
 from auditor.core.items import Probe
-from auditor.integrations.live_audit import Training
+from auditor.integrations.live_audit import START, Training
 from auditor.integrations.processes import in_main_process, refuse_shards
 from auditor.integrations.training_log import trackers_of_caller
 from auditor.integrations.training_options import (
@@ -51,7 +51,7 @@ class BiasAuditCallback(TrainerCallback):
             are left out; the beginning and the end are audited all the same.
         gate: rules of ``audit gate``, or its options as a mapping; two failures in a row stop training.
         objective: the preference objective against the model that training began with: ``dpo``, ``dpo-norm``, ``none``,
-            or ``auto`` to read it off the trainer's arguments.
+            or ``auto`` to read it off the trainer's arguments. A reward model has none.
         strict: an error in an audit stops training; else it is one warning, and training goes on. An error before the
             first step always stops: nothing is lost yet.
         options: what else is asked, and how; see `AskingOptions`.
@@ -76,7 +76,8 @@ class BiasAuditCallback(TrainerCallback):
         for name in options:
             if name not in AskingOptions.__annotations__:
                 raise TypeError(f"BiasAuditCallback() got an unexpected keyword argument {name!r}")
-        self._options = audit_options(cast(CompareOptions, {**options, "probe": probe, "tier": tier}))
+        head = None if options.get("head") is None else {START: options["head"]}
+        self._options = audit_options(cast(CompareOptions, {**options, "head": head, "probe": probe, "tier": tier}))
         self._objective = checked_objective(objective)
         self._strict = strict
         self._out = None if out is None else Path(out).expanduser()

@@ -17,11 +17,14 @@ from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy
 from auditor.adapters.hf.model_configs import context_window, packing_obstacle
 from auditor.adapters.hf.model_loading import quiet
 from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.reward_configs import check_reads_tokens, is_reward_model, output_names, own_pad
 from auditor.adapters.hf.weight_files import WeightFiles
 from auditor.errors import ModelLoadError
 
 # The adapter in which TRL's DPOTrainer keeps the one that training began with.
 _REFERENCE = "ref"
+# In the place of a checkpoint's folder, for messages.
+_TRAINING = Path("training")
 _FORMATS: dict[torch.dtype, Dtype] = {
     torch.float32: "float32",
     torch.bfloat16: "bfloat16",
@@ -30,25 +33,20 @@ _FORMATS: dict[torch.dtype, Dtype] = {
 
 
 class LiveModel:
-    """A causal language model in training, perhaps with an adapter.
+    """A causal language model or a reward model in training, perhaps with an adapter.
 
     Args:
         model: as a trainer holds it, not wrapped for several processes.
 
     Raises:
-        ModelLoadError: it gives no log-probabilities of tokens, or its adapter does more than change weights.
+        ModelLoadError: it gives neither log-probabilities of tokens nor a reward at a text's last token, or its adapter
+            does more than change weights.
     """
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._outer = model
         inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-        name, head = type(inner).__name__, getattr(inner, "get_output_embeddings", None)
-        if head is None or head() is None or "SequenceClassification" in name:
-            raise ModelLoadError(
-                f"the model in training ({name}) gives no probabilities of tokens",
-                where="training",
-                fix="Causal language models are audited in training; leave the callback out of any other's.",
-            )
+        self._heads = _outputs(inner)
         if isinstance(model, PeftModel) and any(one.is_prompt_learning for one in model.peft_config.values()):
             raise ModelLoadError(
                 "the adapter in training changes the prompt, and can't be audited",
@@ -59,8 +57,16 @@ class LiveModel:
 
     @property
     def has_adapter(self) -> bool:
-        """Whether what is trained is an adapter, so that the model it began as is still there."""
+        """Whether what is trained is an adapter."""
         return isinstance(self._outer, PeftModel)
+
+    @property
+    def keeps_beginning(self) -> bool:
+        """Whether the model that training began with is under the adapter for certain, also when it is resumed.
+
+        A reward model's first head may have been random, and then no file holds it.
+        """
+        return self.has_adapter and not self._heads
 
     @property
     def dtype(self) -> Dtype:
@@ -89,7 +95,7 @@ class LiveModel:
             trained: with its adapter, if it has one; else the model that training began with.
         """
         config = self._inner.config
-        values = config.to_dict()
+        values = _config_of(self._inner)
         shapes = {name: tuple(one.shape) for name, one in self._outer.named_parameters()}
         n_bytes = sum(one.numel() * one.element_size() for one in self._outer.parameters())
         return CheckpointFiles(
@@ -107,6 +113,9 @@ class LiveModel:
             quantization=values.get("quantization_config"),
             tags=(),
             packing_obstacle=packing_obstacle(values),
+            heads=self._heads,
+            head=self._heads[0] if len(self._heads) == 1 else None,
+            pad_id=own_pad(values) if self._heads else None,
         )
 
     @contextmanager
@@ -142,6 +151,28 @@ class LiveShelf(ModelShelf):
         """Give the model until the block ends, and leave it as it was."""
         with self._live.borrowed(trained=files.adapter is not None) as model:
             yield model
+
+
+def _config_of(model: Any) -> dict[str, Any]:
+    """Its config, which names the class it is and not what it was read from; empty where it has none."""
+    values = model.config.to_dict() if isinstance(model, PreTrainedModel) else {}
+    return {**values, "architectures": [type(model).__name__]}
+
+
+def _outputs(model: Any) -> tuple[str, ...]:
+    """Names of a reward model's outputs, none of a causal language model."""
+    values = _config_of(model)
+    if is_reward_model(values):
+        check_reads_tokens(values, _TRAINING)
+        return output_names(values, _TRAINING)
+    head = getattr(model, "get_output_embeddings", None)
+    if head is None or head() is None:
+        raise ModelLoadError(
+            f"the model in training ({type(model).__name__}) gives no probabilities of tokens",
+            where=str(_TRAINING),
+            fix="Causal language models and reward models are audited in training; leave the callback out of others'.",
+        )
+    return ()
 
 
 @contextmanager

@@ -10,12 +10,20 @@ from auditor.adapters.printable import printable
 from auditor.errors import UsageError
 
 
-def choose_heads(files: Mapping[str, CheckpointFiles], asked: Mapping[str, str]) -> dict[str, CheckpointFiles]:
+def choose_heads(
+    files: Mapping[str, CheckpointFiles],
+    asked: Mapping[str, str],
+    *,
+    option: str = "--head",
+    form: str = "--head {name}=OUTPUT",
+) -> dict[str, CheckpointFiles]:
     """The same checkpoints, each reward model with one of its outputs chosen.
 
     Args:
         files: by checkpoint.
         asked: the output's name by checkpoint.
+        option: where an output is named, for messages.
+        form: how, with the checkpoint's ``{name}``.
 
     Raises:
         UsageError: a name is asked of no reward model or is none of its outputs, or of several outputs none is named.
@@ -24,10 +32,11 @@ def choose_heads(files: Mapping[str, CheckpointFiles], asked: Mapping[str, str])
         if name not in files or not files[name].heads:
             known = ", ".join(one for one, own in files.items() if own.heads) or "none"
             raise UsageError(
-                f"there is no reward model {name!r} in the series", where="--head", fix=f"Reward models: {known}."
+                f"there is no reward model {name!r} in the series", where=option, fix=f"Reward models: {known}."
             )
     return {
-        name: one if not one.heads else replace(one, head=_chosen(one, asked.get(name))) for name, one in files.items()
+        name: replace(one, head=_chosen(one, asked.get(name), option, form)) if one.heads else one
+        for name, one in files.items()
     }
 
 
@@ -49,16 +58,16 @@ def refuse_reward_models(files: Iterable[CheckpointFiles], why: str) -> None:
             )
 
 
-def _chosen(files: CheckpointFiles, asked: str | None) -> str:
+def _chosen(files: CheckpointFiles, asked: str | None, option: str, form: str) -> str:
     listed = ", ".join(map(printable, files.heads))
     if asked is None and files.head is None:
         raise UsageError(
             f"{files.name!r} is a reward model of {len(files.heads)} outputs, and which is the reward is not said",
-            where="--head",
-            fix=f"Name one with --head {files.name}=OUTPUT, of: {listed}.",
+            where=option,
+            fix=f"Name one with {form.format(name=files.name)}, of: {listed}.",
         )
     if asked is not None and asked not in files.heads:
-        raise UsageError(f"{files.name!r} has no output {asked!r}", where="--head", fix=f"Give one of: {listed}.")
+        raise UsageError(f"{files.name!r} has no output {asked!r}", where=option, fix=f"Give one of: {listed}.")
     chosen = files.head if asked is None else asked
     assert chosen is not None
     return chosen
