@@ -148,6 +148,8 @@ def test_its_audits_make_a_history(trained: tuple[Any, Path], tmp_path: Path) ->
         for point in track["points"]
     ]
     assert found == [[one] for one in _levels(folder / "audits")]
+    assert [point["compared_with"] for point in track["points"]] == [None, "step-000000", "step-000003"]
+    assert track["points"][2]["shared"] == 24
     assert audit("report", folder / "audits" / "step-000006").exit_code == 0
 
 
