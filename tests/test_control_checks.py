@@ -283,5 +283,5 @@ def test_rewards_that_grow_with_length_are_seen_at_sides_of_equal_length() -> No
     outcomes = _effect(found).outcomes or ()
     (equal,) = [one for one in outcomes if one.dimension == "length_difference"]
     # All of it is 0.5 a token of difference in length.
-    assert equal.value == pytest.approx(0.0, abs=1e-12)
+    assert equal.estimate == pytest.approx(0.0, abs=1e-12)
     assert not [one for one in outcomes if one.choice in ("per token", "per byte", "without end of turn")]

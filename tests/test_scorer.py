@@ -21,8 +21,8 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from auditor.adapters.cache.score_store import ScoreStore
 from auditor.adapters.hf import models
 from auditor.adapters.hf import scorer as scorer_module
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerprint
-from auditor.adapters.hf.engine import NonFiniteLogitsError
+from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy, fingerprint
+from auditor.adapters.hf.engine import Forward, NonFiniteLogitsError
 from auditor.adapters.hf.kept_scores import KeptScores
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.rendering import ChatTemplate
@@ -30,6 +30,7 @@ from auditor.adapters.hf.scorer import HFScorer
 from auditor.adapters.hf.sequences import Scored
 from auditor.core.items import Candidate, Item, Message
 from auditor.core.scores import CheckpointScores
+from auditor.core.series import Checkpoint
 from auditor.core.tables import line_up
 from auditor.errors import ModelLoadError
 
@@ -341,7 +342,28 @@ class TestRewardModels:
         for name in folders:
             beside = score(both, name, PROBE)
             assert_equal(beside, score(scorer_of({name: folders[name]}, "plain"), name, PROBE))
-            assert beside.work["forward"] == {"dpo": "packed", "rm": "padded"}[name]
+            assert beside.work["forward"] == "packed"
+
+    def test_each_quantity_goes_and_is_kept_by_a_way_of_its_own(self, folders: dict[str, Path]) -> None:
+        apart = scorer_of(folders, "plain", reward_forward="padded")
+        asked: list[tuple[str, Forward]] = []
+
+        def keep(_: str, dtype: Dtype, forward: Forward) -> KeptScores:
+            asked.append((dtype, forward))
+            return KeptScores((), "")
+
+        apart.keep_in = keep
+        for name, forward in (("dpo", "packed"), ("rm", "padded")):
+            found = score(apart, name, PROBE)
+            assert found.work["forward"] == forward
+            assert (found.work["nodes"] > 0) == (forward == "packed")
+            assert asked.pop() == ("float32", forward)
+            assert apart.unknown_texts(Checkpoint(name, ""), [PROBE]) == 2 * len(ROWS)
+            assert asked.pop() == ("float32", forward)
+        shared = score(scorer_of(folders, "plain"), "rm", PROBE)
+        for key, one in score(apart, "rm", PROBE).scored.items():
+            totals = [side.total for side in one.candidates]
+            assert [side.total for side in shared.scored[key].candidates] == pytest.approx(totals, abs=5e-5)
 
     def test_margins_do_not_change_where_all_rewards_are_centred(self, folders: dict[str, Path]) -> None:
         """TRL's center_rewards_coefficient moves all rewards by a constant, as a bias of the head would."""
