@@ -72,10 +72,10 @@ def packed_rewards(model: PreTrainedModel, sequences: Sequences, positions: IntA
 
 def _forward_pack(model: PreTrainedModel, pack: Pack, output: int) -> list[Logprobs]:
     with torch.inference_mode(), memory_errors():
-        # Of a text the last node stands for a token to come: there, and there alone, something is asked.
+        # Something is asked at each text's last token alone, and one thing there: predictions are nodes.
         states = hidden_states(model, *row_of(pack), masks_of(model, pack))[0, -pack.n_predicting :]
         rewards = _head(model, states)[:, output].cpu().numpy()
-    return np.split(_finite(rewards)[pack.rows][pack.wanted], pack.bounds[1:-1])
+    return np.split(_finite(rewards)[pack.wanted], pack.bounds[1:-1])
 
 
 def _batches(sequences: Sequences, device: str, batch_size: int | None) -> Iterator[list[int]]:
