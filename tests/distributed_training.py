@@ -1,7 +1,7 @@
 """One of several processes that train a model together: ``python -m torch.distributed.run ... BASE PAIRS OUT HOW``.
 
-HOW is ``alone`` (no callback), ``audited``, ``rewarded`` (a reward model is), ``gated`` (the gate always fails) or
-``strict`` (the audit itself fails).
+HOW is ``alone`` (no callback), ``audited``, ``rewarded`` (a reward model is), ``gated`` (the gate always fails),
+``strict`` (the audit itself fails) or ``interrupted`` (somebody stops it).
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ def main(base: Path, pairs: Path, out: Path, how: str) -> None:
     rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     options: dict[str, Any] = {"gate": "no such probe:any > 0"} if how == "gated" else {"strict": how == "strict"}
     callback = BiasAuditCallback(pairs, every=2, out=out / "audits", budget=None, render="plain", **options)
-    if how == "strict":
-        LiveAudit.audit = failing(LiveAudit.audit)  # type: ignore[method-assign]
+    error = {"strict": StorageError("the disk is full", where="here"), "interrupted": KeyboardInterrupt()}.get(how)
+    if error is not None:
+        LiveAudit.audit = failing(LiveAudit.audit, error)  # type: ignore[method-assign]
     trainer = new_trainer(
         "reward" if how == "rewarded" else "sft",
         base,
@@ -38,8 +39,8 @@ def main(base: Path, pairs: Path, out: Path, how: str) -> None:
     ended = ""
     try:
         train(trainer)
-    except AuditError as error:
-        ended = str(error)
+    except (AuditError, KeyboardInterrupt) as stopped:
+        ended = str(stopped) or type(stopped).__name__
     told = {"step": trainer.state.global_step, "processes": trainer.args.world_size, "error": ended}
     (out / f"rank-{rank}.json").write_text(json.dumps(told), encoding="utf-8")
     if rank == 0:
@@ -47,10 +48,10 @@ def main(base: Path, pairs: Path, out: Path, how: str) -> None:
         trainer.save_model(str(out / "model"))
 
 
-def failing(audit: Any) -> Any:
+def failing(audit: Any, error: BaseException) -> Any:
     def fail(self: LiveAudit, step: int) -> Any:
         if step:
-            raise StorageError("the disk is full", where="here")
+            raise error
         return audit(self, step)
 
     return fail

@@ -24,7 +24,7 @@ def test_audits_keep_to_the_share_and_lie_evenly() -> None:
     """A training of 1,000 steps of a second, audits of 4 s, a tenth of the time for them."""
     clock = Clock()
     budget = AuditBudget(0.1, clock)
-    budget.begin(4)
+    budget.begin(4, 4)
     at = []
     for step in range(1, 1001):
         clock.now += 1
@@ -43,7 +43,7 @@ def test_audits_keep_to_the_share_and_lie_evenly() -> None:
 def test_what_is_dearer_than_its_share_is_left_out() -> None:
     clock = Clock()
     budget = AuditBudget(0.1, clock)
-    budget.begin(30)
+    budget.begin(30, 30)
     clock.now += 500
     assert not budget.allows(0.5), "the beginning and the end take 60 of 100 s, and half of the other 40 are 20"
     clock.now += 300
@@ -53,16 +53,25 @@ def test_what_is_dearer_than_its_share_is_left_out() -> None:
     assert AuditBudget(None, clock).allows(0.01)
 
 
+def test_what_was_tried_at_the_beginning_is_taken_and_no_measure_of_what_comes() -> None:
+    clock = Clock()
+    budget = AuditBudget(0.1, clock)
+    budget.begin(30, 4)
+    clock.now += 500
+    assert budget.taken == pytest.approx(0.06)
+    assert budget.allows(0.5), "of 100 s 30 are gone and 4 are for the end: 33 of the other 66 are due by now"
+
+
 def test_the_pace_is_that_of_the_training_without_its_audits() -> None:
     clock = Clock()
     budget = AuditBudget(0.5, clock)
-    budget.begin(1)
+    budget.begin(1, 1)
     clock.now += 10
     spend(clock, budget, 90)
     assert budget.training_s == pytest.approx(10)
     assert budget.taken == pytest.approx(9.1)
     assert not budget.allows(0.5)
-    budget.begin(1)
+    budget.begin(1, 1)
     clock.now += 10
     assert budget.allows(0.5), "another training begins at nothing"
 

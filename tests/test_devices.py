@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from auditor.adapters.hf import devices
-from auditor.adapters.hf.devices import available_memory, matmul_rate, one_thread, pick_device, total_memory
+from auditor.adapters.hf.devices import (
+    available_memory,
+    matmul_precision,
+    matmul_rate,
+    one_thread,
+    pick_device,
+    total_memory,
+)
 from auditor.errors import UsageError
 
 
@@ -68,3 +75,20 @@ def test_one_thread_and_then_as_many_as_before() -> None:
 
 def test_memory() -> None:
     assert 2**28 < total_memory("cpu") < 2**46
+
+
+def test_the_precision_of_products_is_known_however_it_was_set() -> None:
+    """torch does not answer the older question where the newer way was taken, as a trainer's tf32=True does."""
+    before = torch.get_float32_matmul_precision()
+    cuda, cpu = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
+    try:
+        torch.set_float32_matmul_precision("high")
+        assert matmul_precision("cuda:0") == matmul_precision("cpu") == "high"
+        for name, word in (("tf32", "high"), ("ieee", "highest")):
+            cuda.fp32_precision, cpu.fp32_precision = name, "bf16"
+            with pytest.raises(RuntimeError, match="mix of the legacy and new APIs"):
+                torch.get_float32_matmul_precision()
+            assert (matmul_precision("cuda:0"), matmul_precision("cpu")) == (word, "medium")
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert matmul_precision("cuda") == before

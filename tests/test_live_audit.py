@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,36 @@ def test_under_an_adapter_the_beginning_is_the_model_without(base: Path, pair_fi
     assert numbers(done.run) == numbers(saved.folder)
 
 
+def test_an_adapter_that_training_goes_on_with_is_part_of_its_beginning(
+    base: Path, pair_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_lora(base, tmp_path / "lora", seed=1)
+    model = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(str(base)), str(tmp_path / "lora"), is_trainable=True
+    )
+    audit = new_audit(model, base, tmp_path / "out", pair_file)
+    audit.begin(resumed=False)
+    done = audit.audit(7)
+    assert values(done.run, START) == values(done.run, "step-000007"), "nothing was learnt in between"
+    assert not [one for one in done.results.effects if one.measure == "shift" and one.estimate]
+    assert not caplog.records
+    # Resumed where nothing was kept, it is taken for new, and that is said.
+    other = new_audit(model, base, tmp_path / "other", pair_file)
+    other.begin(resumed=True)
+    assert "which is right if the adapter was new" in caplog.text
+    again = other.audit(7)
+    assert values(again.run, "step-000007") == values(done.run, "step-000007") != values(again.run, START)
+
+
+def test_what_a_training_was_called_with_stays_out_of_its_runs(
+    base: Path, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py", "--hub_token", "hf_secret"])
+    audit = new_audit(AutoModelForCausalLM.from_pretrained(str(base)), base, tmp_path / "out", pair_file)
+    audit.begin(resumed=False)
+    assert manifest(audit.audit(0).run)["command"] == "python train.py"
+
+
 def test_the_beginning_by_itself(base: Path, pair_file: Path, tmp_path: Path) -> None:
     audit = new_audit(AutoModelForCausalLM.from_pretrained(str(base)), base, tmp_path / "out", pair_file)
     audit.begin(resumed=False)
@@ -150,6 +181,22 @@ def test_half_precision_is_said_not_to_be_measured(base: Path, pair_file: Path, 
     done = audit.audit(3)
     assert done.results.cautions[0].startswith("Scored in bfloat16, as it is trained")
     assert manifest(done.run)["engine"]["dtype"] == "bfloat16"
+
+
+def test_rounded_products_are_said(base: Path, pair_file: Path, tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(str(base))
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("high")
+        audit = new_audit(model, base, tmp_path / "out", pair_file)
+        audit.begin(resumed=False)
+        done = audit.audit(3)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert done.results.cautions[0].startswith("Products of matrices are rounded")
+    plain = new_audit(model, base, tmp_path / "plain", pair_file)
+    plain.begin(resumed=False)
+    assert not [one for one in plain.audit(3).results.cautions if "Products" in one]
 
 
 def test_a_step_can_be_audited_again_and_no_other_question_takes_its_folder(

@@ -20,7 +20,11 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
+    BertConfig,
+    BertForMaskedLM,
     LlamaForSequenceClassification,
+    T5Config,
+    T5ForConditionalGeneration,
 )
 from transformers.masking_utils import sdpa_mask
 
@@ -118,6 +122,33 @@ def test_half_precision_around_a_model_is_taken_off_meanwhile(base: Path) -> Non
     finally:
         accelerator.free_memory()
         AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_so_is_half_precision_around_the_training_itself(base: Path) -> None:
+    expected = logits(AutoModelForCausalLM.from_pretrained(str(base)).eval())
+    model = loaded(base)
+    with torch.autocast("cpu", dtype=torch.bfloat16), LiveModel(model).borrowed(trained=True) as borrowed:
+        assert torch.equal(logits(borrowed), expected)
+
+
+def test_a_compiled_model_is_not_compiled_for_the_texts_of_an_audit(base: Path) -> None:
+    """A compiler gives up on a function it has compiled too often, and training would go on without it."""
+    compiled = []
+
+    def compiler(graph: Any, _: Any) -> Any:
+        compiled.append(graph)
+        return graph.forward
+
+    expected = logits(AutoModelForCausalLM.from_pretrained(str(base)).eval())
+    model = loaded(base)
+    model.compile(backend=compiler)
+    model(IDS, use_cache=False).logits.sum().backward()
+    before = len(compiled)
+    assert before
+    with LiveModel(model).borrowed(trained=True) as borrowed:
+        assert torch.equal(logits(borrowed), expected)
+    model(IDS, use_cache=False).logits.sum().backward()
+    assert len(compiled) == before, "neither for the audit nor again for training"
 
 
 def test_a_kernel_of_training_is_changed_for_the_usual_attention_meanwhile(base: Path) -> None:
@@ -246,9 +277,19 @@ def test_what_reads_no_last_token_is_refused_as_in_files() -> None:
 def test_models_without_probabilities_of_tokens_are_refused(base: Path) -> None:
     with pytest.raises(ModelLoadError, match=r"Linear.*no probabilities of tokens"):
         LiveModel(torch.nn.Linear(2, 2))
+    sizes = {"vocab_size": 32, "num_attention_heads": 2, "intermediate_size": 8}
+    masked = BertForMaskedLM(BertConfig(hidden_size=8, num_hidden_layers=1, **sizes))
+    translating = T5ForConditionalGeneration(T5Config(vocab_size=32, d_model=8, d_kv=4, d_ff=8, num_layers=1))
+    for model in (masked, translating):
+        with pytest.raises(ModelLoadError, match=rf"no causal language model \({type(model).__name__}\)"):
+            LiveModel(model)
     prompted = get_peft_model(loaded(base), PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2))
-    with pytest.raises(ModelLoadError, match="changes the prompt"):
+    with pytest.raises(ModelLoadError, match=r"training: .* \(PROMPT_TUNING\) changes the prompt"):
         LiveModel(prompted)
+    # From certain tokens on alone: its plain forward is not its own.
+    invoked = get_peft_model(loaded(base), LoraConfig(**LORA, alora_invocation_tokens=[3, 4]))
+    with pytest.raises(ModelLoadError, match="changes the prompt or depends on it"):
+        LiveModel(invoked)
 
 
 def test_every_generator_goes_on_where_it_was() -> None:

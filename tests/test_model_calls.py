@@ -10,6 +10,7 @@ import pytest
 import torch
 from engine_cases import model_of
 from model_factory import make_reward_model
+from transformers import MixtralConfig, MixtralForCausalLM
 
 from auditor.adapters.hf.model_calls import hidden_states, input_device, last_logits, memory_errors
 
@@ -48,6 +49,20 @@ def test_only_what_the_model_takes_is_given() -> None:
     model = Recording()
     assert ask(model, 2).flatten().tolist() == [3.0, 4.0]
     assert set(model.asked) == {"input_ids", "attention_mask", "use_cache"}
+
+
+def test_a_model_whose_experts_are_being_balanced_is_asked_for_logits_alone() -> None:
+    """Training leaves the balancing loss on in the config, and it cannot be had of the masks of packed texts."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = MixtralConfig(**sizes, vocab_size=32, num_key_value_heads=2, num_local_experts=2)
+    model = MixtralForCausalLM(config).eval()
+    causal = torch.full((5, 5), torch.finfo(torch.float32).min).triu(1)[None, None]
+    with torch.no_grad():
+        expected = model(input_ids=IDS).logits
+        config.output_router_logits = True
+        found = last_logits(model, IDS, torch.arange(5)[None], causal, 5)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
 def test_masks_by_kind_of_layer() -> None:

@@ -25,14 +25,14 @@ def _accelerator() -> Iterator[None]:
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def failing(error: Exception) -> Any:
+def failing(error: BaseException) -> Any:
     def work() -> bool:
         raise error
 
     return work
 
 
-def other_process(monkeypatch: pytest.MonkeyPatch, told: tuple[bool, str]) -> None:
+def other_process(monkeypatch: pytest.MonkeyPatch, told: tuple[bool, str, bool]) -> None:
     """This is not the main process, which tells it this."""
 
     def broadcast(outcome: list[Any]) -> None:
@@ -45,7 +45,7 @@ def other_process(monkeypatch: pytest.MonkeyPatch, told: tuple[bool, str]) -> No
 def test_what_the_work_comes_to_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_main_process(True, lambda: True, strict=False)
     assert not in_main_process(True, lambda: False, strict=True)
-    other_process(monkeypatch, (True, ""))
+    other_process(monkeypatch, (True, "", False))
     assert in_main_process(False, failing(AssertionError("not called")), strict=True)
 
 
@@ -58,10 +58,25 @@ def test_an_error_is_a_warning_or_stops_all(
     assert str(error) in warning.getMessage()
     with pytest.raises(type(error)):
         in_main_process(True, failing(error), strict=True)
-    other_process(monkeypatch, (False, "wrong"))
+    other_process(monkeypatch, (False, "wrong", False))
     assert not in_main_process(False, lambda: True, strict=False)
+    other_process(monkeypatch, (False, "wrong", True))
     with pytest.raises(AuditError, match="the audit in the main process failed: wrong"):
         in_main_process(False, lambda: True, strict=True)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_none_waits_for_a_process_that_was_interrupted(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tells the others before it ends, which would wait until the group's timeout, and stops them too."""
+    told: list[Any] = []
+    monkeypatch.setattr(processes, "broadcast_object_list", told.extend)
+    with pytest.raises(type(error)):
+        in_main_process(True, failing(error), strict=False)
+    ((came_to, said, stops),) = told
+    assert (came_to, stops) == (False, True)
+    other_process(monkeypatch, (came_to, said, stops))
+    with pytest.raises(AuditError, match=f"it was stopped: {type(error).__name__}"):
+        in_main_process(False, lambda: True, strict=False)
 
 
 @pytest.mark.parametrize(

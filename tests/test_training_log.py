@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
+import random
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from live_training import make_base, new_trainer, train
@@ -14,7 +18,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 from transformers.integrations import integration_utils
 
 from auditor.adapters.run.run_folder import read_results
-from auditor.integrations.training_log import harm_numbers, log_numbers, trackers_of_caller
+from auditor.integrations.training_log import at_step, harm_numbers, log_numbers, trackers_of_caller
 from auditor.integrations.trl import BiasAuditCallback
 
 
@@ -27,6 +31,22 @@ class Tracker(TrainerCallback):
     def on_log(self, *events: Any, logs: Any = None, **_: Any) -> None:
         self.told.append((events[1].global_step, dict(logs)))
         logs.clear()
+        random.random()
+
+
+class Closing(TrainerCallback):
+    """Keeps at which steps it was told of an audit, and takes nothing once training has ended."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+        self.closed = False
+
+    def on_log(self, *events: Any, logs: Any = None, **_: Any) -> None:
+        assert not self.closed, "it would begin a new run"
+        self.told += [events[1].global_step] * ("bias/audit_seconds" in logs)
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        self.closed = True
 
 
 def test_the_excess_shift_of_every_marked_identity(tmp_path: Path) -> None:
@@ -72,6 +92,52 @@ def test_designs_axes_and_renderings_are_named_where_there_are_several(tmp_path:
     swapped = plain.model_copy(update={"design": "identity_swap", "contrast": "raw", "estimate": 2.0})
     numbers = harm_numbers(results.model_copy(update={"effects": (swapped,)}), last)
     assert numbers[f"{where}/x/excess_shift"] == 2, "of identity swaps the raw shift is the disparity"
+
+
+def test_a_name_is_one_part_of_a_key(tmp_path: Path) -> None:
+    """Whatever it holds: MLflow takes no key that as a path would be another one."""
+    results = read_results(make_run(tmp_path / "run"))
+    last = results.series[-1].name
+    one = next(one for one in results.effects if one.measure == "shift" and one.contrast == "excess" and not one.theme)
+    names = ["a/b", "a%2Fb", "/a", "..", ".", "%2E", "a\nb", "x/../y", "100 %"]
+    rows = tuple(
+        one.model_copy(update={"probe": "p/q", "identity": name, "checkpoint": last, "estimate": float(at)})
+        for at, name in enumerate(names)
+    )
+    numbers = harm_numbers(results.model_copy(update={"effects": rows}), last)
+    told = {key: value for key, value in numbers.items() if key.endswith("/excess_shift")}
+    assert list(told.values()) == list(map(float, range(len(names)))), "no two names come to one key"
+    for key in numbers:
+        assert posixpath.normpath(key) == key
+        assert key.startswith("bias/p%2Fq/")
+        assert "\n" not in key
+    assert all(key.count("/") == 3 for key in told)
+
+
+def test_a_tracker_that_fails_or_draws_disturbs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Tracker):
+        def on_log(self, *_: Any, **__: Any) -> None:
+            raise ConnectionError("no network")
+
+    last, state = Tracker(), TrainerState(epoch=0.5, global_step=7)
+    before = random.getstate()
+    log_numbers({"bias/x": 1.0}, [Failing(), last], SimpleNamespace(), state, TrainerControl())  # type: ignore[arg-type]
+    assert last.told == [(7, {"bias/x": 1.0})]
+    assert random.getstate() == before
+    (warning,) = caplog.records
+    assert warning.getMessage() == "Failing did not take the numbers of an audit: ConnectionError('no network')"
+
+
+def test_an_earlier_step_is_told_as_that() -> None:
+    state = TrainerState(epoch=3.0, global_step=9)
+    state.log_history.append({"eval_loss": 1.0, "epoch": 1.0, "step": 3})
+    assert at_step(state, 9) is state
+    found = [
+        (one.global_step, one.epoch, one.log_history is state.log_history)
+        for one in map(partial(at_step, state), (3, 5))
+    ]
+    assert found == [(3, 1.0, True), (5, None, True)]
+    assert state.global_step == 9
 
 
 def test_of_a_reward_model_the_levels_are_told_beside_the_shifts(tmp_path: Path) -> None:
@@ -125,6 +191,72 @@ def test_the_trainers_own_trackers_are_told(
         assert numbers == {key: value for key, value in kept[step].items() if key not in ("epoch", "step")}
     # What the trainer itself logs still comes, whole.
     assert [step for step, numbers in tracker.told if "loss" in numbers] == [2, 4]
+
+
+class StopsAfterAnEvaluation(TrainerCallback):
+    """As early stopping does."""
+
+    def on_evaluate(self, *events: Any, **_: Any) -> TrainerControl:
+        events[2].should_training_stop = True
+        return events[2]  # type: ignore[no-any-return]
+
+
+def test_trackers_are_told_before_they_let_go(
+    base: Path, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a step is the last may be known after it has ended only; the best model is loaded later still."""
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "ours", Closing)
+    callback = BiasAuditCallback(pair_file, every=100, out=tmp_path / "audits", budget=None, render="plain")
+    arguments: dict[str, Any] = {
+        "report_to": ["ours"],
+        "eval_strategy": "epoch",
+        "per_device_train_batch_size": 8,
+        "max_steps": -1,
+        "num_train_epochs": 2,
+    }
+    stops = StopsAfterAnEvaluation()
+    trainer = new_trainer("sft", base, tmp_path / "out", [callback, stops], **arguments)
+    (tracker,) = [one for one in trainer.callback_handler.callbacks if isinstance(one, Closing)]
+    train(trainer)
+    assert (trainer.state.global_step, tracker.closed) == (3, True)
+    assert tracker.told == [3]
+    # The first of two evaluations was the better one: its model is audited when trackers have closed.
+    arguments |= {"save_strategy": "epoch", "load_best_model_at_end": True, "metric_for_best_model": "loss"}
+    arguments["greater_is_better"] = True
+    callback = BiasAuditCallback(pair_file, every=100, out=tmp_path / "best", budget=None, render="plain")
+    trainer = new_trainer("sft", base, tmp_path / "other", [callback], **arguments)
+    (tracker,) = [one for one in trainer.callback_handler.callbacks if isinstance(one, Closing)]
+    train(trainer)
+    assert tracker.told == [6]
+    assert [one["step"] for one in trainer.state.log_history if "bias/audit_seconds" in one] == [6, 3]
+
+
+def test_transformers_own_callbacks_of_wandb_and_mlflow_take_them(
+    base: Path, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both as transformers drives them; the libraries themselves note what they are given."""
+    wandb, mlflow = MagicMock(), MagicMock(__version__="3.1.0")
+    wandb.run = None
+    mlflow.utils.validation.MAX_PARAM_VAL_LENGTH = mlflow.utils.validation.MAX_PARAMS_TAGS_PER_BATCH = 100
+    wandb.init.side_effect = lambda **_: setattr(wandb, "run", MagicMock())
+    for name in ("wandb.sdk", "wandb.sdk.lib", "wandb.sdk.lib.config_util"):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(ConfigError=ValueError))
+    for name, library in (("wandb", wandb), ("mlflow", mlflow)):
+        monkeypatch.setitem(sys.modules, name, library)
+        monkeypatch.setattr(integration_utils, f"is_{name}_available", lambda: True)
+    callback = BiasAuditCallback(pair_file, every=2, out=tmp_path / "audits", budget=None, render="plain")
+    trainer = train(new_trainer("sft", base, tmp_path / "out", [callback], report_to=["wandb", "mlflow"], max_steps=4))
+    key = "bias/small/trans women/excess_shift"
+    kept = {one["step"]: one for one in trainer.state.log_history if key in one}
+    assert list(kept) == [2, 4]
+    logged = [call.args[0] for call in wandb.log.call_args_list]
+    assert {one["train/global_step"]: one[f"train/{key}"] for one in logged if f"train/{key}" in one} == {
+        step: one[key] for step, one in kept.items()
+    }
+    metrics = [call.kwargs for call in mlflow.log_metrics.call_args_list]
+    assert {one["step"]: one["metrics"][key] for one in metrics if key in one["metrics"]} == {
+        step: one[key] for step, one in kept.items()
+    }
 
 
 def test_transformers_own_callback_writes_them(

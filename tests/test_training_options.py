@@ -27,15 +27,15 @@ def dpo(**arguments: Any) -> DPOConfig:
     return DPOConfig(output_dir="unused", use_cpu=True, bf16=False, report_to="none", beta=0.3, **arguments)
 
 
-@pytest.mark.parametrize("every", [0, -1, True, "step", ""])
+@pytest.mark.parametrize("every", [0, -1, True, "step", "", "100", 2.5, None])
 def test_when_is_a_number_of_steps_or_an_event(every: Any) -> None:
     with pytest.raises(UsageError, match="is no time to audit"):
         checked_every(every)
     assert [checked_every(one) for one in (1, "epoch", "save")] == [1, "epoch", "save"]
 
 
-@pytest.mark.parametrize("share", [0, -0.1, float("nan"), float("inf")])
-def test_a_share_is_positive(share: float) -> None:
+@pytest.mark.parametrize("share", [0, -0.1, float("nan"), float("inf"), "0.1"])
+def test_a_share_is_positive(share: Any) -> None:
     with pytest.raises(UsageError, match="positive share"):
         checked_share(share)
     assert checked_share(None) is None

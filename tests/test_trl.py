@@ -7,7 +7,9 @@ import json
 import logging
 import random
 import re
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 import torch
 from command_line import ROOT, audit, cells, manifest
 from live_training import Adapter, Kind, make_base, new_trainer, train, weights_of
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
 from auditor.adapters.run.run_folder import read_results
 from auditor.cli.options import Tier
@@ -23,7 +25,7 @@ from auditor.errors import StorageError, UsageError
 from auditor.integrations import training_session
 from auditor.integrations.live_audit import LiveAudit
 from auditor.integrations.training_options import AskingOptions
-from auditor.integrations.trl import BiasAuditCallback
+from auditor.integrations.trl import BiasAuditCallback, loaded_step
 
 BIAS = "bias/small/trans women/excess_shift"
 ALWAYS_FAILS, NEVER_FAILS = "no such probe:any > 0", "small:any > 50"
@@ -84,6 +86,22 @@ def test_training_ends_in_the_same_bits(
     assert any(not torch.equal(weights_of(disturbed)[name], one) for name, one in expected.items()), "dropout is on"
 
 
+def test_so_it_does_with_all_that_trainers_turn_on(base: Path, pair_file: Path, tmp_path: Path) -> None:
+    """Noise on embeddings, layers computed twice, gradients of several batches, a clipped step."""
+    arguments = {
+        "neftune_noise_alpha": 5.0,
+        "gradient_checkpointing": True,
+        "gradient_accumulation_steps": 2,
+        "max_grad_norm": 0.1,
+    }
+    callback = plain_audit(pair_file, tmp_path / "audits", 1)
+    alone = train(new_trainer("sft", base, tmp_path / "alone", adapter="new", **arguments))
+    beside = train(new_trainer("sft", base, tmp_path / "beside", [callback], adapter="new", **arguments))
+    expected, found = weights_of(alone), weights_of(beside)
+    assert all(torch.equal(found[name], one) for name, one in expected.items())
+    assert len(list((tmp_path / "audits").glob("step-*"))) == 7
+
+
 def test_the_reference_is_what_preference_training_begins_with(base: Path, pair_file: Path, tmp_path: Path) -> None:
     """A new adapter does nothing yet, so the model is its own; an old one is itself what training begins with."""
     found = {}
@@ -92,10 +110,12 @@ def test_the_reference_is_what_preference_training_begins_with(base: Path, pair_
         train(new_trainer("dpo", base, tmp_path / "out", [callback], adapter=adapter, max_steps=1))
         found[adapter] = values(tmp_path / adapter / "step-000001", "start")
     assert found["none"] == found["new"] != found["old"]
-    callback = plain_audit(pair_file, tmp_path / "still", 100)
-    train(new_trainer("dpo", base, tmp_path / "out", [callback], adapter="old", max_steps=1, learning_rate=0.0))
-    run = tmp_path / "still" / "step-000001"
-    assert values(run, "start") == values(run, "step-000001") == found["old"], "nothing was learnt"
+    kinds: tuple[Kind, ...] = ("sft", "dpo")
+    for kind in kinds:
+        callback = plain_audit(pair_file, tmp_path / f"still-{kind}", 100)
+        train(new_trainer(kind, base, tmp_path / "out", [callback], adapter="old", max_steps=1, learning_rate=0.0))
+        run = tmp_path / f"still-{kind}" / "step-000001"
+        assert values(run, "start") == values(run, "step-000001") == found["old"], "nothing was learnt"
 
 
 def test_training_in_half_precision_is_audited_in_the_weights_own(
@@ -211,7 +231,72 @@ def test_the_best_model_is_what_training_ends_with(base: Path, pair_file: Path, 
     saved = tmp_path / "out" / "checkpoint-2"
     scored = audit("score", saved, "--probe", pair_file, "--render", "plain", "--out", tmp_path / "saved", "--quiet")
     assert scored.exit_code == 0, scored.stderr
-    assert values(tmp_path / "audits" / "step-000002", "step-000002") == values(tmp_path / "saved", "checkpoint-2")
+    best = tmp_path / "audits" / "step-000002"
+    assert values(best, "step-000002") == values(tmp_path / "saved", "checkpoint-2")
+    # It is told at the step that it is of, and so is its cost.
+    told = [one for one in trainer.state.log_history if BIAS in one]
+    assert [one["step"] for one in told] == [6, 2]
+    assert told[1]["epoch"] == pytest.approx(2 / 6)
+    said = manifest(best)["training"]
+    assert (said["step"], said["epoch"]) == (2, told[1]["epoch"])
+
+
+def test_the_best_that_was_seen_need_not_be_one_that_was_saved(base: Path, pair_file: Path, tmp_path: Path) -> None:
+    callback = plain_audit(pair_file, tmp_path / "audits", 100)
+    trainer = new_trainer(
+        "sft",
+        base,
+        tmp_path / "out",
+        [callback],
+        max_steps=4,
+        save_strategy="steps",
+        eval_strategy="steps",
+        save_steps=4,
+        eval_steps=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="loss",
+        greater_is_better=True,
+    )
+    train(trainer)
+    assert (trainer.state.best_global_step, trainer.state.best_model_checkpoint) == (2, None)
+    assert sorted(one.name for one in (tmp_path / "audits").glob("step-*")) == ["step-000000", "step-000004"]
+
+
+def test_the_checkpoint_that_was_loaded_says_which_model_it_is() -> None:
+    def loaded(best: str | None, loads: bool = True) -> int:
+        state = TrainerState(global_step=9, best_global_step=6, best_model_checkpoint=best)
+        return loaded_step(SimpleNamespace(load_best_model_at_end=loads), state)  # type: ignore[arg-type]
+
+    assert loaded("out-7/checkpoint-4") == 4
+    assert loaded(None) == loaded("out-7/checkpoint-4", loads=False) == 9
+
+
+class SmallerBatch(TrainerCallback):
+    """Memory runs out once, after two steps."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.begun += 1
+
+    def on_step_end(self, *events: Any, **__: Any) -> None:
+        if self.begun == 1 and events[1].global_step == 3:
+            raise RuntimeError("CUDA out of memory.")
+
+
+def test_a_training_that_looks_for_a_smaller_batch_is_one_training(base: Path, pair_file: Path, tmp_path: Path) -> None:
+    out, memory = tmp_path / "audits", SmallerBatch()
+    callback = plain_audit(pair_file, out, 2)
+    trainer = new_trainer("sft", base, tmp_path / "out", [callback, memory], auto_find_batch_size=True, max_steps=4)
+    train(trainer)
+    assert (memory.begun, trainer.state.global_step) == (2, 4)
+    assert sorted(one.name for one in out.glob("step-*")) == ["step-000000", "step-000002", "step-000004"]
+    began = values(out / "step-000000", "start")
+    assert all(values(out / name, "start") == began for name in ("step-000002", "step-000004"))
+    # Whoever begins another one in the folder is told.
+    with pytest.raises(UsageError, match="runs of an earlier training"):
+        train(new_trainer("sft", base, tmp_path / "out", [callback], auto_find_batch_size=True))
 
 
 def values(run: Path, checkpoint: str) -> list[tuple[Any, ...]]:
@@ -308,6 +393,36 @@ def test_one_callback_serves_several_trainings(
     for kind in ("sft", "dpo"):
         train(new_trainer(kind, base, tmp_path / "out" / kind, [callback], max_steps=1))  # type: ignore[arg-type]
         assert (tmp_path / "reports" / kind / "step-000001" / "report.html").is_file()
+    assert callback._session is None, "the model is let go of"
+
+
+def test_runs_lie_in_a_folder_of_the_training_s_name(
+    base: Path, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    train(new_trainer("sft", base, Path(), [plain_audit(pair_file, None, 100)], max_steps=1))
+    assert [one.name for one in Path("reports").iterdir()] == ["mine"]
+
+
+def test_an_evaluation_is_no_training(
+    base: Path, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is one of another trainer, after the callback has seen a training end."""
+    monkeypatch.chdir(tmp_path)
+    callback = plain_audit(pair_file, None, 100)
+    first, second = (
+        new_trainer("sft", base, tmp_path / name, [callback], eval_strategy="steps", eval_steps=100, max_steps=1)
+        for name in ("first", "second")
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        first.evaluate()
+        train(first)
+        train(second)
+        first.state.global_step = 5
+        first.evaluate()
+    assert [one["step"] for one in first.state.log_history if BIAS in one] == [1]
 
 
 def test_audits_are_left_out_to_keep_to_the_budget(

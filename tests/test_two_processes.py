@@ -102,3 +102,10 @@ def test_all_processes_stop_at_an_error_that_is_to_stop_them(base: Path, pair_fi
     assert (main["step"], other["step"]) == (2, 2)
     assert main["error"].startswith("here: the disk is full")
     assert other["error"].startswith("the audit in the main process failed: here: the disk is full")
+
+
+def test_none_is_left_waiting_for_one_that_was_interrupted(base: Path, pair_file: Path, tmp_path: Path) -> None:
+    main, other = trained(base, pair_file, tmp_path / "out", "interrupted")
+    assert (main["step"], other["step"]) == (2, 2)
+    assert main["error"] == "KeyboardInterrupt"
+    assert other["error"].startswith("the audit in the main process failed: it was stopped: KeyboardInterrupt")

@@ -33,9 +33,14 @@ class AuditBudget:
     _last_s: float = 0.0
     _began: float = field(default=0.0)
 
-    def begin(self, seconds: float) -> None:
-        """Training begins now; the audit of its beginning took so many seconds."""
-        self.beginning_s = self._last_s = seconds
+    def begin(self, seconds: float, one: float) -> None:
+        """Training begins now.
+
+        Args:
+            seconds: that it took to audit its beginning, with all that was tried.
+            one: those of a single audit among them.
+        """
+        self.beginning_s, self._last_s = seconds, one
         self.audits_s, self._began = 0.0, self.clock()
 
     def spend(self, seconds: float) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import copy
+import logging
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from auditor.adapters.cache.score_store import ScoreStore
 from auditor.adapters.hf.checkpoints import CheckpointFiles
 from auditor.adapters.hf.kept_scores import KeptScores, scope_of
 from auditor.adapters.hf.live_models import LiveModel, LiveShelf, generators_as_they_were
@@ -35,7 +33,10 @@ from auditor.core.sampling import sample_tokens
 from auditor.core.scores import CheckpointScores, Render
 from auditor.core.series import Checkpoint, Objective, Series, build_series
 from auditor.errors import ModelLoadError, NotComparableError, UsageError
+from auditor.integrations.kept_beginning import beginning_store
 from auditor.pipeline import compare
+
+_log = logging.getLogger(__name__)
 
 START = "start"
 
@@ -97,7 +98,7 @@ class LiveAudit:
         self._probes = tuple(probes)
         self._rule = rule_of(options)
         batch_size = asked.batch_size(options.batch_size)
-        self._files = self._described(START, 0)
+        self._files = self._described(START, 0, trained=False)
         if training.objective != "none" and self._files[START].quantity == "reward":
             raise UsageError(
                 "a reward model is trained: its rewards are explicit, and there is no implicit one",
@@ -142,35 +143,45 @@ class LiveAudit:
         """Score the model that training begins with, and keep the scores for when training is resumed.
 
         Args:
-            resumed: the model has been trained already, and what was kept is recalled. Under an adapter the language
-                model it began as is still there.
+            resumed: the model has been trained already, and what was kept is recalled. Where nothing was, the language
+                model under an adapter is taken for the beginning, which it is if the adapter was new.
 
         Raises:
-            UsageError: training is resumed, and the scores of its beginning are not in the folder.
+            UsageError: training is resumed, and the scores of its beginning are not in the folder; or this is not the
+                place for them.
             ModelLoadError: the model gives NaN or infinity.
             StorageError: the disk is full or fails.
         """
-        checkpoint, folder = self._series(0)[START], self._out / START
+        checkpoint = self._series(0)[START]
         if not resumed:
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
+            # As it is: an adapter that training goes on with is part of what it begins with.
+            self._files |= self._described(START, 0, trained=True)
         head = self._files[START].head
         told = f"the beginning of {self._training.name}" + ("" if head is None else f", {head}")
         scope = scope_of(told, self._engine)
-        with closing(ScoreStore.open(folder)) as store, generators_as_they_were():
+        with beginning_store(self._out / START, resumed=resumed) as store, generators_as_they_were():
             self._scorer.keep_in = lambda *_: KeptScores([store], scope)
             try:
-                if resumed and not self._live.keeps_beginning and self._scorer.unknown_texts(checkpoint, self._probes):
-                    raise UsageError(
-                        "training is resumed, and the folder does not hold the scores of its beginning for this probe",
-                        where=str(self._out),
-                        fix="Give the folder and options of the training that is resumed, or leave the callback out.",
-                    )
+                if resumed and self._scorer.unknown_texts(checkpoint, self._probes):
+                    self._go_on_without_what_was_kept()
                 found = self._scorer.score(checkpoint, self._probes)
             finally:
                 self._scorer.keep_in = None
         self._start = replace(found, fingerprint="")
         return self._start
+
+    def _go_on_without_what_was_kept(self) -> None:
+        if not self._live.keeps_beginning:
+            raise UsageError(
+                "training is resumed, and the folder does not hold the scores of its beginning for this probe",
+                where=str(self._out),
+                fix="Give the folder and options of the training that is resumed, or leave the callback out.",
+            )
+        _log.warning(
+            "training is resumed, and %s does not hold the scores of its beginning: the model without its adapter is "
+            "taken for it, which is right if the adapter was new",
+            self._out,
+        )
 
     def score(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> CheckpointScores:
         """What the kernel asks for: the beginning is remembered, anything else is the model as it is now."""
@@ -193,7 +204,7 @@ class LiveAudit:
         """
         series = self._series(step)
         name = series.names[-1]
-        self._files |= self._described(name, step)
+        self._files |= self._described(name, step, trained=step > 0)
         self._tokenizers[name] = self._tokenizer
         with generators_as_they_were():
             folder = self._folder(step, series)
@@ -206,9 +217,9 @@ class LiveAudit:
             folder.write_report(render_report(folder.path))
         return AuditedStep(folder.path, name, results)
 
-    def _described(self, name: str, step: int) -> dict[str, CheckpointFiles]:
+    def _described(self, name: str, step: int, *, trained: bool) -> dict[str, CheckpointFiles]:
         """The model after so many updates, by its name; which of its outputs is the reward is chosen."""
-        found = self._live.describe(name, self._source(step), trained=step > 0)
+        found = self._live.describe(name, self._source(step), trained=trained)
         head = next((one.partition("=")[2] for one in self._options.head), None)
         return choose_heads({name: found}, {} if head is None else {name: head}, option="head", form="head=OUTPUT")
 
@@ -256,7 +267,8 @@ class LiveAudit:
             renders=self._rendering.renders,
             renders_reason=self._rendering.reason,
             first_rendered=first,
-            command=shlex.join(["python", *sys.argv]),
+            # Without its arguments: those of somebody else's program may hold keys to a hub or a tracker.
+            command=shlex.join(["python", sys.argv[0]]),
         )
         tokens = sample_tokens(self._probes, self._options.tokens.value, self._options.seed)
         return RunFolder(self._out / step_name(step), manifest, private=self._options.private, tokens=tokens)
@@ -267,12 +279,17 @@ class LiveAudit:
             f"Scored in {dtype}, as it is trained: rounding adds noise to every margin, and is not measured during "
             "training; audit the saved checkpoint to know how much."
         )
+        coarse = (
+            "Products of matrices are rounded, as they are in this training (TF32): audit the saved checkpoint for "
+            "numbers in full float32."
+        )
+        is_coarse = dtype == "float32" and self._engine["matmul_precision"] != "highest"
         new_head = (
             f"{START} is the reward model before its first step: where its head was new, its rewards were random, and "
             "a shift from there says little; read the level."
         )
-        of_rewards = self._files[START].quantity == "reward"
-        return (*(() if dtype == "float32" else (rounded,)), *((new_head,) if of_rewards else ()))
+        said = {rounded: dtype != "float32", coarse: is_coarse, new_head: self._files[START].quantity == "reward"}
+        return tuple(text for text, applies in said.items() if applies)
 
 
 def step_name(step: int) -> str:

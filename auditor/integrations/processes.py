@@ -20,7 +20,8 @@ def in_main_process(is_main: bool, work: Callable[[], bool], *, strict: bool) ->
     """Do the work in the main process while the others wait.
 
     Args:
-        strict: an error of it stops all processes; else the main one warns of it, and all go on.
+        strict: an error of it stops all processes; else the main one warns of it, and all go on. What is no error, such
+            as an interrupt, stops all of them in any case: none is left waiting.
 
     Returns:
         What it came to, the same in all processes; False where it failed.
@@ -28,21 +29,23 @@ def in_main_process(is_main: bool, work: Callable[[], bool], *, strict: bool) ->
     Raises:
         AuditError: it failed, and errors are to stop training; in the main process the error itself, whatever it is.
     """
-    error: Exception | None = None
+    error: BaseException | None = None
     outcome: list[Any] = [None]
     if is_main:
         try:
-            outcome = [(work(), "")]
+            outcome = [(work(), "", False)]
         except AuditError as failure:
-            error, outcome = failure, [(False, str(failure))]
+            error, outcome = failure, [(False, str(failure), strict)]
             if not strict:
                 _log.warning("no audit this time, and training goes on: %s", failure)
         except Exception as failure:  # noqa: BLE001 - the others wait for the outcome, whatever went wrong
-            error, outcome = failure, [(False, f"internal error: {failure!r}")]
+            error, outcome = failure, [(False, f"internal error: {failure!r}", strict)]
             _log.warning("no audit this time: internal error: %r", failure, exc_info=True)
+        except BaseException as failure:  # noqa: BLE001 - so they do where the main process is interrupted
+            error, outcome = failure, [(False, f"it was stopped: {failure!r}", True)]
     broadcast_object_list(outcome)
-    came_to, failed = outcome[0]
-    if failed and strict:
+    came_to, failed, stops = outcome[0]
+    if stops:
         raise error or AuditError(f"the audit in the main process failed: {failed}")
     return bool(came_to)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from transformers.trainer_callback import CallbackHandler
 
+from auditor.adapters.hf.live_models import generators_as_they_were
 from auditor.adapters.printable import on_one_line
 from auditor.adapters.run.results_schema import EffectRow, Results
 from auditor.core.series import Quantity
+
+_log = logging.getLogger(__name__)
 
 PREFIX = "bias"
 # What is told of each harm score and of the verdicts about it, by measure. A reward model may begin with a random head,
@@ -47,11 +52,17 @@ def _named(effects: Sequence[EffectRow], score: str, verdicts: str) -> dict[str,
         told = [name for name in ("design", "axis", "render") if len({getattr(one, name) for one in own}) > 1]
         for one in own:
             parts = [PREFIX, probe, *(getattr(one, name) for name in told), one.identity or "all"]
-            where = on_one_line("/".join(parts))
+            where = "/".join(map(_part, parts))
             if one.estimate is not None and math.isfinite(one.estimate):
                 numbers[f"{where}/{score}"] = one.estimate
-        numbers[on_one_line(f"{PREFIX}/{probe}/{verdicts}")] = float(sum(one.verdict == "harm" for one in own))
+        numbers[f"{PREFIX}/{_part(probe)}/{verdicts}"] = float(sum(one.verdict == "harm" for one in own))
     return numbers
+
+
+def _part(name: str) -> str:
+    """A name as one part of a key, which trackers take for a path: it opens no level and leaves none."""
+    quoted = on_one_line(name).replace("%", "%25").replace("/", "%2F")
+    return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
 def _is_harm_score(one: EffectRow, measure: str, checkpoint: str) -> bool:
@@ -84,7 +95,24 @@ def log_numbers(
     state: TrainerState,
     control: TrainerControl,
 ) -> None:
-    """Put numbers into the training's history, which ``trainer_state.json`` holds, and send them to every tracker."""
+    """Put numbers into the training's history, which ``trainer_state.json`` holds, and send them to every tracker.
+
+    A tracker that fails is warned of; neither the others nor the training go without.
+    """
     state.log_history.append({**numbers, "epoch": state.epoch, "step": state.global_step})
-    for one in trackers:
-        one.on_log(args, state, control, logs=dict(numbers))
+    with generators_as_they_were():
+        for one in trackers:
+            try:
+                one.on_log(args, state, control, logs=dict(numbers))
+            except Exception as error:  # noqa: BLE001 - a tracker is a program of somebody else's, often on a network
+                _log.warning("%s did not take the numbers of an audit: %r", type(one).__name__, error)
+
+
+def at_step(state: TrainerState, step: int) -> TrainerState:
+    """The state as it says of an earlier step; the history is the same, and the epoch is known if it is there."""
+    if step == state.global_step:
+        return state
+    earlier: Any = copy.copy(state)
+    earlier.global_step = step
+    earlier.epoch = next((one.get("epoch") for one in state.log_history if one.get("step") == step), None)
+    return cast(TrainerState, earlier)

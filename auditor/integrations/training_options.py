@@ -67,8 +67,9 @@ def checked_every(every: Every) -> Every:
     Raises:
         UsageError: it is no positive number of steps and no such event.
     """
-    known = every in ("epoch", "save") if isinstance(every, str) else not isinstance(every, bool) and every >= 1
-    if not known:
+    given: Any = every  # whatever Python lets a caller say
+    is_number = isinstance(given, int) and not isinstance(given, bool)
+    if not (given >= 1 if is_number else given in ("epoch", "save")):
         raise UsageError(f"{every!r} is no time to audit", where="every", fix='Such as 100 steps, "epoch" or "save".')
     return every
 
@@ -79,9 +80,10 @@ def checked_share(budget: float | None) -> float | None:
     Raises:
         UsageError: it is not positive.
     """
-    if budget is not None and not 0 < budget < float("inf"):
+    given: Any = budget
+    if given is not None and not (isinstance(given, int | float) and 0 < given < float("inf")):
         raise UsageError(
-            f"must be a positive share of the time of training, got {budget}",
+            f"must be a positive share of the time of training, got {budget!r}",
             where="budget",
             fix="Such as 0.1 for a tenth, or None for no limit.",
         )

@@ -20,7 +20,7 @@ from auditor.core.scores import CheckpointScores
 from auditor.errors import UsageError
 from auditor.integrations.audit_budget import AuditBudget, affordable, expected_seconds
 from auditor.integrations.live_audit import AuditedStep, LiveAudit, Training, step_name
-from auditor.integrations.training_log import PREFIX, harm_numbers, log_numbers
+from auditor.integrations.training_log import PREFIX, at_step, harm_numbers, log_numbers
 from auditor.integrations.training_options import Every, TrainingGate
 
 _log = logging.getLogger(__name__)
@@ -81,19 +81,25 @@ class TrainingSession:
         self._budget = AuditBudget(settings.share)
         self._tier = settings.tiers[0]
         self._audit: LiveAudit | None = None
+        self._tried: set[int] = set()
         self._made: list[int] = []
         self._skipped: list[int] = []
         self._failures = 0
 
-    def begin(self, now: Events) -> None:
+    def begin(self, now: Events, *, again: bool = False) -> None:
         """Choose how much is asked, score the model as it is, and audit it by itself.
 
+        Args:
+            again: training was begun before and begins anew, as a trainer does that looks for a smaller batch.
+
         Raises:
-            AuditError: see `LiveAudit`; or the folder holds the runs of another training.
+            AuditError: see `LiveAudit`; the folder holds the runs of another training, or the gate cannot be asked.
         """
-        resumed, tiers, began = self._first > 0, self._settings.tiers, time.perf_counter()
+        resumed, tiers, began = self._first > 0 or again, self._settings.tiers, time.perf_counter()
+        one_began = began
         if resumed:
             tiers = _earlier_tier(self._out) or tiers[:1]
+            _warn_of_later(self._out, self._first)
         else:
             _refuse_earlier(self._out)
         self._tier = tiers[0]
@@ -101,12 +107,16 @@ class TrainingSession:
         if len(tiers) > 1:
             self._tier = self._affordable(now, found, time.perf_counter() - began)
             if self._tier != tiers[0]:
-                began = time.perf_counter()
+                one_began = time.perf_counter()
                 self._audit, _ = self._scored(now, resumed=False)
         done = None if resumed else self._audit.audit(0)
-        self._budget.begin(time.perf_counter() - began)
         if done is not None:
-            self._state_cost(done, now.state)
+            # Whatever it says of the beginning: rules that cannot be asked are found before the first step.
+            self._gate_failed(done.run)
+        ended = time.perf_counter()
+        self._budget.begin(ended - began, ended - one_began)
+        if done is not None:
+            self._state_cost(done, 0, now.state)
 
     def audit(self, step: int, now: Events, *, is_end: bool) -> bool:
         """Audit the model as it is, log and judge, unless there is no time for it.
@@ -122,7 +132,7 @@ class TrainingSession:
             AuditError: see `LiveAudit.audit`.
         """
         assert self._audit is not None, "it must begin first"
-        if step in self._made:
+        if step in self._tried:
             return False
         state = now.state
         progress = (step - self._first) / max(state.max_steps - self._first, 1)
@@ -130,19 +140,25 @@ class TrainingSession:
             self._skipped.append(step)
             _log.info("step %d: no audit, to keep to %s of the time of training", step, self._settings.share)
             return False
+        self._tried.add(step)
         began = time.perf_counter()
-        done = self._audit.audit(step)
-        failed = self._gate_failed(done.run)
-        seconds = time.perf_counter() - began
-        self._budget.spend(seconds)
+        try:
+            done = self._audit.audit(step)
+            failed = self._gate_failed(done.run)
+        finally:
+            # What came to nothing took its time as well.
+            seconds = time.perf_counter() - began
+            self._budget.spend(seconds)
         self._made.append(step)
         numbers = harm_numbers(done.results, done.checkpoint)
         numbers |= {f"{PREFIX}/audit_seconds": seconds, f"{PREFIX}/audit_share": self._budget.taken}
         if failed is not None:
             self._failures = self._failures + 1 if failed else 0
             numbers[f"{PREFIX}/gate_failed"] = float(failed)
-        self._state_cost(done, state)
-        log_numbers(numbers, self._trackers, now.args, state, now.control)
+        self._state_cost(done, step, state)
+        # The best model is loaded when trackers have let go of the training: most would open another run for it.
+        trackers = self._trackers if step == state.global_step else ()
+        log_numbers(numbers, trackers, now.args, at_step(state, step), now.control)
         _log.info("step %d: audited in %.1f s: %s", step, seconds, done.run)
         if is_end:
             self._say_overspending()
@@ -194,11 +210,11 @@ class TrainingSession:
                 100 * share,
             )
 
-    def _state_cost(self, done: AuditedStep, state: TrainerState) -> None:
+    def _state_cost(self, done: AuditedStep, step: int, state: TrainerState) -> None:
         """Say in the manifest what the audits have taken so far."""
         said = {
-            "step": state.global_step,
-            "epoch": state.epoch,
+            "step": step,
+            "epoch": at_step(state, step).epoch,
             "tier": self._tier.value,
             "budget": self._settings.share,
             "beginning_s": self._budget.beginning_s,
@@ -221,9 +237,25 @@ def planned_audits(every: Every, args: TrainingArguments, state: TrainerState) -
     return between + 2
 
 
+def _warn_of_later(out: Path, first: int) -> None:
+    """Runs of what is trained anew now may be of other weights than the training's."""
+    later = [name for name in _audited_steps(out) if name > step_name(first)]
+    if later:
+        _log.warning(
+            "%s holds runs after step %d, such as %s: each stays until this training audits that step",
+            out,
+            first,
+            later[0],
+        )
+
+
+def _audited_steps(out: Path) -> list[str]:
+    return sorted(one.name for one in out.glob("step-*") if one.name != step_name(0))
+
+
 def _refuse_earlier(out: Path) -> None:
     """Runs of two trainings in one folder would look like one."""
-    earlier = sorted(one.name for one in out.glob("step-*") if one.name != step_name(0))
+    earlier = _audited_steps(out)
     if earlier:
         raise UsageError(
             f"the folder holds the runs of an earlier training, such as {earlier[0]}",

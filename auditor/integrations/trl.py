@@ -5,6 +5,7 @@ trainer = DPOTrainer(..., callbacks=[BiasAuditCallback(probe="stigma", every=100
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -94,8 +95,10 @@ class BiasAuditCallback(TrainerCallback):
         )
         self._opened: dict[Tier, tuple[Probe, ...]] = {}
         self._probes(tiers[0])
-        # Only the main process has a session; all of them know at which step an audit was last due.
+        # Only the main process has a session; all of them know which training goes on, by its arguments, and at which
+        # step an audit was last due.
         self._session: TrainingSession | None = None
+        self._under_way: TrainingArguments | None = None
         self._attempted = 0
 
     def on_train_begin(
@@ -104,13 +107,14 @@ class BiasAuditCallback(TrainerCallback):
         """Score the model that training begins with."""
         model, trackers = kwargs["model"], trackers_of_caller()
         refuse_shards(model)
-        self._session, self._attempted = None, state.global_step
+        again = args.auto_find_batch_size and self._under_way is args
+        self._session, self._under_way, self._attempted = None, args, state.global_step
 
         def begin() -> bool:
             training = Training(str(args.output_dir), *preference_of(args, self._objective))
-            out = self._out or Path("reports") / Path(str(args.output_dir)).name
+            out = self._out or Path("reports") / Path(str(args.output_dir)).resolve().name
             session = TrainingSession(self._settings, LiveModel(model), training, out, trackers, state.global_step)
-            session.begin(Events(args, state, control, kwargs))
+            session.begin(Events(args, state, control, kwargs), again=again)
             self._session = session
             return False
 
@@ -138,22 +142,33 @@ class BiasAuditCallback(TrainerCallback):
         """Audit what was saved for being the best so far: that it is, was not known before."""
         return self._audit_if(self._settings.every == "save", Events(args, state, control, kwargs))
 
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Audit the last step once it is known to be that, after an evaluation at the latest: trackers still listen."""
+        is_end = control.should_training_stop or "train_runtime" in (kwargs.get("logs") or ())
+        if not is_end or self._under_way is not args:
+            return control
+        return self._audit_if(True, Events(args, state, control, kwargs), is_end=True)
+
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
-        """Audit the model that training ends with, if it is not the one that was audited last."""
-        best = state.best_global_step if args.load_best_model_at_end else None
-        step = state.global_step if best is None else best
-        if step != self._attempted:
-            self._audit_at(step, Events(args, state, control, kwargs), is_end=True)
+        """Audit the model that was loaded for being the best, and let go of it."""
+        try:
+            # The main process says whether it was audited: not all of them need see the folder of its checkpoint.
+            if args.load_best_model_at_end or state.global_step != self._attempted:
+                self._audit_at(loaded_step(args, state), Events(args, state, control, kwargs), is_end=True)
+        finally:
+            self._session = self._under_way = None
         return control
 
     def _before_saving(self, control: TrainerControl) -> bool:
         """The trainer's own callback has said so before this one is asked; what is logged is saved with the model."""
         return self._settings.every == "save" and control.should_save
 
-    def _audit_if(self, due: bool, now: Events) -> TrainerControl:
-        step, is_end = now.state.global_step, now.control.should_training_stop
+    def _audit_if(self, due: bool, now: Events, *, is_end: bool = False) -> TrainerControl:
+        step, is_end = now.state.global_step, is_end or now.control.should_training_stop
         if (due or is_end) and step != self._attempted:
             self._attempted = step
             if self._audit_at(step, now, is_end=is_end):
@@ -184,3 +199,13 @@ class BiasAuditCallback(TrainerCallback):
             else:
                 count += texts_of_tiers(folder)[tier.value]
         return count
+
+
+def loaded_step(args: TrainingArguments, state: TrainerState) -> int:
+    """After how many updates the model is that training ends with: its last, or what was loaded for being the best.
+
+    The best that was seen is not always one that was saved, so the checkpoint's own name says it.
+    """
+    best = state.best_model_checkpoint if args.load_best_model_at_end else None
+    named = re.search(r"-(\d+)$", best) if best else None
+    return int(named[1]) if named else state.global_step

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -49,6 +50,16 @@ def matmul_rate(device: str, dtype: str) -> float:
         float((left @ left)[0, 0])
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best
+
+
+def matmul_precision(device: str) -> str:
+    """How exact products of float32 matrices are, in the words of ``torch.set_float32_matmul_precision``."""
+    try:
+        return str(torch.get_float32_matmul_precision())
+    except RuntimeError:
+        # Set in torch's newer way, as transformers does for a training with tf32=True: then the older is not answered.
+        backend: Any = torch.backends.mkldnn if device == "cpu" else torch.backends.cuda
+        return {"tf32": "high", "bf16": "medium"}.get(backend.matmul.fp32_precision, "highest")
 
 
 def total_memory(device: str | torch.device) -> int:

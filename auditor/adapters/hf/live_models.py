@@ -10,11 +10,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import PeftModel
+from peft import PeftModel, PeftType
 from transformers import PreTrainedModel
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy
-from auditor.adapters.hf.model_configs import context_window, packing_obstacle
+from auditor.adapters.hf.model_configs import (
+    check_changes_weights,
+    check_predicts_next,
+    context_window,
+    packing_obstacle,
+)
 from auditor.adapters.hf.model_loading import quiet
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.reward_configs import check_reads_tokens, is_reward_model, output_names, own_pad
@@ -47,12 +52,8 @@ class LiveModel:
         self._outer = model
         inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         self._heads = _outputs(inner)
-        if isinstance(model, PeftModel) and any(one.is_prompt_learning for one in model.peft_config.values()):
-            raise ModelLoadError(
-                "the adapter in training changes the prompt, and can't be audited",
-                where="training",
-                fix="Adapters that only change weights work, such as LoRA, DoRA, IA3, LoHa and LoKr.",
-            )
+        for one in model.peft_config.values() if isinstance(model, PeftModel) else ():
+            check_changes_weights(_TRAINING, {**one.to_dict(), "peft_type": PeftType(one.peft_type).value})
         self._inner: PreTrainedModel = inner
 
     @property
@@ -120,13 +121,16 @@ class LiveModel:
 
     @contextmanager
     def borrowed(self, *, trained: bool) -> Iterator[PreTrainedModel]:
-        """Give the model, without dropout and in its own number format, until the block ends.
+        """Give the model, without dropout, in its own number format and not compiled, until the block ends.
 
         Args:
             trained: with its adapter, if it has one; else with the one training began with, if that is kept, or none.
         """
         with left_as_it_was(self._outer), _own_attention(self._inner), ExitStack() as stack:
             self._outer.train(False)
+            stack.enter_context(torch.autocast(self._inner.device.type, enabled=False))
+            # Texts of many lengths would be compiled for, until the compiler gives up on the training too.
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
             plain = vars(self._outer).get("_original_forward")
             if plain is not None:
                 # What accelerate puts around it computes in half precision, whatever the weights are kept in.
@@ -172,6 +176,8 @@ def _outputs(model: Any) -> tuple[str, ...]:
             where=str(_TRAINING),
             fix="Causal language models and reward models are audited in training; leave the callback out of others'.",
         )
+    if isinstance(model, PreTrainedModel):
+        check_predicts_next(_TRAINING, values)
     return ()
 
 

@@ -45,6 +45,9 @@ def last_logits(
     """
     accepted = inspect.signature(model.forward).parameters
     arguments = _arguments(accepted, input_device(model), ids, positions, mask)
+    if "output_router_logits" in accepted:
+        # A training that balances its experts leaves this on, and the loss it is for takes no mask but one of padding.
+        arguments["output_router_logits"] = False
     if "logits_to_keep" in accepted:
         # A number, not positions: a tensor would lie on the wrong card of a model spread over several.
         arguments["logits_to_keep"] = kept

@@ -85,7 +85,7 @@ def read_model_config(folder: Path, *, allow_pickle: bool, trust_remote_code: bo
             fix="Read that code; if you trust it, allow it with --trust-remote-code.",
         )
     if not is_reward_model(config):
-        _check_task(folder, config)
+        check_predicts_next(folder, config)
     return config
 
 
@@ -103,6 +103,16 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "adapter_config.json"
     config = read_json(path)
+    check_changes_weights(path, config)
+    return config
+
+
+def check_changes_weights(path: Path, config: Mapping[str, Any]) -> None:
+    """Refuse an adapter that does more than change weights.
+
+    Raises:
+        ModelLoadError: its config names such a kind.
+    """
     kind = str(config.get("peft_type", "")).upper()
     if config.get("num_virtual_tokens") or config.get("alora_invocation_tokens") or kind in _NOT_WEIGHTS_ONLY:
         raise ModelLoadError(
@@ -110,11 +120,14 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
             where=str(path),
             fix="Adapters that only change weights work, such as LoRA, DoRA, IA3, LoHa and LoKr.",
         )
-    return config
 
 
-def _check_task(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse what has no next-token probabilities before it is loaded with a random head."""
+def check_predicts_next(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse what has no next-token probabilities.
+
+    Raises:
+        ModelLoadError: the config names a model of another kind.
+    """
     names = [str(name) for name in config.get("architectures") or ()]
     causal = ("ForCausalLM", "LMHead", "ForConditionalGeneration")
     other = names and all("For" in name and not any(head in name for head in causal) for name in names)

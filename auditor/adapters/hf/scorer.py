@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerBase
 
 from auditor.adapters.cache.weight_hashes import hash_file
 from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy, fingerprint
+from auditor.adapters.hf.devices import matmul_precision
 from auditor.adapters.hf.engine import Forward, NonFiniteLogitsError, Work, score_sequences
 from auditor.adapters.hf.kept_scores import Facts, KeptScores
 from auditor.adapters.hf.models import ModelShelf
@@ -54,7 +55,7 @@ def engine_of(policy: LoadPolicy, end: End, forward: Forward) -> dict[str, str]:
         "dtype": policy.dtype,
         # Which of these runs is transformers' own choice, made from the config by its version.
         "attention": f"transformers' choice; sdpa: {' '.join(kernels)}",
-        "matmul_precision": torch.get_float32_matmul_precision(),
+        "matmul_precision": matmul_precision(policy.device),
         "torch": str(torch.__version__),
         "transformers": transformers.__version__,
     }
