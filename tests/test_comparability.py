@@ -14,6 +14,7 @@ from run_factory import InventedScorer, identity_swap_probe, make_run, text_swap
 
 from auditor.adapters.report.comparability import Check, checks_of
 from auditor.adapters.report.report_data import read_report
+from auditor.adapters.run.results_schema import RefusalRow
 from auditor.core.items import Probe
 from auditor.core.refusals import Refusal
 from auditor.core.scores import CheckpointScores
@@ -65,6 +66,38 @@ def test_tokens_that_nobody_saw_are_not_called_the_same() -> None:
     tokens = checks({"engine": {"scoring": "elsewhere", "quantity": "reward"}})["Same tokens"]
     assert tokens.same is None
     assert "not known" in tokens.finding
+
+
+ENGINE = {"dtype": "float32", "forward": "packed", "end": "auto"}
+POLICY, REWARD = {"name": "dpo", "quantity": "logprob"}, {"name": "rm", "quantity": "reward"}
+
+
+def test_what_reward_models_beside_a_series_share_with_it_is_not_overstated() -> None:
+    """They end texts otherwise, cut them as they like, go another way through the model and lose items apart."""
+    lost = [
+        RefusalRow(reason="too_long", detail="", probe="p", item="a", render="plain", checkpoint="rm", identity="x",
+                   count=1)
+    ]  # fmt: skip
+    found = {
+        one.question: one.finding
+        for one in checks_of({"engine": ENGINE, "renders": ["plain"]}, [POLICY, REWARD], (), lost)
+    }
+    assert found["Same tokens"] == "every item has the same token ids at every language model"
+    assert found["Same arithmetic"].endswith(
+        "end of turn auto; at rm: forward pass padded, plain texts end with EOS where the tokenizer has one"
+    )
+    assert found["Same items"] == "1 item was refused at some checkpoint and left out at all of its kind"
+    chat = {"engine": {**ENGINE, "forward": "padded"}, "renders": ["chat"]}
+    assert checks(chat, [POLICY, REWARD])["Same arithmetic"].finding.endswith("end of turn auto")
+    assert checks({"engine": ENGINE, "renders": ["plain"]}, [POLICY])["Same arithmetic"].finding.endswith("auto")
+
+
+def test_rewards_are_not_said_to_be_of_the_same_tokens() -> None:
+    """No caution says where two reward models cut a text otherwise, so its absence says nothing."""
+    found = checks({"engine": {**ENGINE, "forward": "padded"}, "renders": ["plain"]}, [REWARD, {**REWARD, "name": "b"}])
+    assert found["Same tokens"].same is None
+    assert "whatever tokens" in found["Same tokens"].finding
+    assert found["Same arithmetic"].finding.endswith("; at rm, b: plain texts end with EOS where the tokenizer has one")
 
 
 def test_weights_saved_in_other_formats() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 import warnings
 import weakref
@@ -302,6 +303,21 @@ class TestRewardModels:
             with shelf.take(_files(rewards / name)) as model:
                 assert _logits(model).shape[-1] == width
         assert shelf.loads == 3
+
+    @pytest.mark.parametrize("named", [None, [], "LlamaForSequenceClassification"])
+    def test_one_that_hides_what_it_is_is_no_language_model(
+        self, named: object, shelf: ModelShelf, tmp_path: Path
+    ) -> None:
+        """With tied embeddings nothing is missing from it that a language model has."""
+        make_reward_model(tmp_path / "rm", tie_word_embeddings=True)
+        path = tmp_path / "rm" / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({**config, "architectures": named}), encoding="utf-8")
+        with (
+            pytest.raises(ModelLoadError, match=r"head of a classifier \(score\.weight\).*\n.*architectures"),
+            shelf.take(_files(tmp_path / "rm")),
+        ):
+            pass
 
     def test_a_head_that_would_be_random_is_an_error(self, rewards: Path, shelf: ModelShelf, tmp_path: Path) -> None:
         shutil.copytree(rewards / "rm", tmp_path / "rm")

@@ -676,6 +676,16 @@ def test_what_is_made_of_tokens_says_why_reward_models_are_not_there(mixed: Page
         assert words.count(said) == 1, said
 
 
+def test_only_what_is_shown_is_said_to_be_shown(mixed: Page) -> None:
+    words = plain(mixed)
+    assert "with the largest margin at dpo<b> or the largest shift" in words
+    assert "Stages of training add up among checkpoints of one kind" in words
+    assert (
+        "Which of them carries a harm: the explicit reward of a reward model, the implicit reward that preference "
+        "training has written into a model, or what it preferred before." in words
+    )
+
+
 def test_a_mixed_page_is_whole(mixed: Page) -> None:
     ids = mixed.ids()
     assert len(set(ids)) == len(ids)
@@ -690,3 +700,8 @@ def test_reward_models_alone_are_no_series_of_policies(tmp_path: Path) -> None:
     assert "read the reward of the text, in its model\u2019s own unit" in words
     assert "How to read a nat" not in words
     assert "Without rm" not in words
+    assert "above 0 the harmful text has the higher reward" in words
+    assert "likelier" not in words.split("Evidence The pairs")[1].split("Robustness")[0]
+    # d is stated as odds of a reward's margin, so the page must not say that odds have no meaning there.
+    assert "Odds do not apply" not in words
+    assert "Which of them carries a harm: the explicit reward of a reward model. Each has" in words

@@ -163,3 +163,24 @@ def test_a_margin_of_rewards_is_said_to_be_read_as_a_log_odds() -> None:
     said = "rm: a margin of rewards is read as a log-odds"
     assert sum(one.startswith(said) for one in with_a_reward_model().cautions) == 1
     assert not any(one.startswith(said) for one in with_a_reward_model(rule=Rule(0.5, 0, 0.5)).cautions)
+
+
+def test_the_convention_is_printed_as_one_where_there_are_only_reward_models() -> None:
+    def cautions(rule: Rule) -> tuple[str, ...]:
+        scorer = FakeScorer(margins({"rm": SPREAD["dpo"]}))
+        return compare([PROBE], series_of("rm", quantities={"rm": "reward"}), scorer, rule, lambda _: None).cautions
+
+    assert sum("by convention odds up by a quarter (d = ln 1.25 = 0.22)" in one for one in cautions(Rule())) == 1
+    assert not any("ln 1.25" in one for own in (Rule(0.5), Rule(reward_sesoi=0.5)) for one in cautions(own))
+
+
+def test_a_shift_between_reward_models_is_said_to_rest_on_their_training() -> None:
+    def cautions(*names: str) -> list[str]:
+        scorer = FakeScorer(margins({name: SPREAD["dpo"] for name in names}))
+        series = series_of(*names, quantities=dict.fromkeys(("one", "two", "three"), "reward"))
+        found = compare([PROBE], series, scorer, RULE, lambda _: None).cautions
+        return [one for one in found if "trained apart" in one]
+
+    (said,) = cautions("dpo", "one", "two", "three")
+    assert said.startswith("one, two, three: a shift (one to two, two to three) is what training added only where")
+    assert cautions("base", "dpo", "one") == []

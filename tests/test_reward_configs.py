@@ -85,13 +85,24 @@ class TestOutputs:
     def test_nothing_known_of_an_adapter(self) -> None:
         assert output_names(LANGUAGE_MODEL, HERE, None) == ("LABEL_0",)
 
-    def test_a_number_that_is_none(self) -> None:
-        with pytest.raises(ModelLoadError, match="no number"):
-            output_names({**CLASSIFIER, "num_labels": "two"}, HERE)
+    @pytest.mark.parametrize("number", ["two", 0, -1, 1.0, True, 10**7])
+    def test_a_number_that_is_none(self, number: object) -> None:
+        with pytest.raises(ModelLoadError, match=rf"said to have {number!r} outputs, no number from 1"):
+            output_names({**CLASSIFIER, "num_labels": number}, HERE)
+
+    def test_a_number_that_is_not_said(self) -> None:
+        assert output_names({**CLASSIFIER, "num_labels": None}, HERE) == ("LABEL_0", "LABEL_1")
+
+    def test_an_adapters_head_without_a_row(self) -> None:
+        with pytest.raises(ModelLoadError, match="0 outputs"):
+            output_names(LANGUAGE_MODEL, HERE, {"base_model.model.score.weight": (0, 8)})
 
 
 def test_the_padding_of_its_own_forward() -> None:
     assert own_pad({"pad_token_id": 3}) == 3
     assert own_pad({"text_config": {"pad_token_id": 4}}) == 4
+    # Of a nested config transformers' forward reads the inner one, whatever stands outside.
+    assert own_pad({"pad_token_id": 3, "text_config": {"pad_token_id": 4}}) == 4
+    assert own_pad({"pad_token_id": 3, "text_config": {}}) is None
     assert own_pad({"pad_token_id": None}) is None
     assert own_pad({}) is None

@@ -56,6 +56,12 @@ def test_how_one_is_named_is_said_as_the_caller_names_it(files: dict[str, Checkp
         choose_heads(files, {"sft": "kind"}, option="head", form="head=OUTPUT")
 
 
+def test_of_many_outputs_the_first_are_listed(files: dict[str, CheckpointFiles]) -> None:
+    many = replace(files["two"], heads=tuple(f"h{at}" for at in range(1020)))
+    with pytest.raises(UsageError, match=r"of 1020 outputs.*\n.*: h0, h1, .*, h19 and 1,000 more\.$"):
+        choose_heads({"two": many}, {})
+
+
 def test_without_any_reward_model(files: dict[str, CheckpointFiles]) -> None:
     with pytest.raises(UsageError, match="Reward models: none"):
         choose_heads({"sft": files["sft"]}, {"sft": "x"})

@@ -63,6 +63,28 @@ def test_what_a_signal_says_nothing_of_is_left_open(data: ReportData) -> None:
     assert [own is None for own in view.identities[0].harms] == [False, False, True]
 
 
+def test_signals_that_are_read_unlike_are_named_and_no_caption_speaks_for_both(
+    data: ReportData, views: tuple[RewardView, ...]
+) -> None:
+    """As where a reward model's tokenizer leaves rows without comparable reference rows."""
+    assert [(view.contrasts, view.apart) for view in views] == [(("excess",), ()), (("raw",), ())]
+    results = data.results
+    place, rm = views[0].pairs[0].probe, "explicit_reward"
+    unlike = results.model_copy(
+        update={
+            "agreements": tuple(one for one in results.agreements if one.probe != place or one.kind != rm),
+            "reward_harms": tuple(
+                one.model_copy(update={"contrast": "raw"}) if (one.probe, one.kind) == (place, rm) else one
+                for one in results.reward_harms
+            ),
+        }
+    )
+    view = next(iter(reward_views(unlike, data.probes, data.render)))
+    assert view.contrasts == ("raw", "excess")
+    explicit, implicit, preferred = view.signals
+    assert view.apart == ((explicit, implicit), (explicit, preferred))
+
+
 def test_one_signal_has_no_view(tmp_path: Path) -> None:
     data = read_report(make_run(tmp_path / "run", checkpoints=("only",)))
     assert list(reward_views(data.results, data.probes, data.render)) == []

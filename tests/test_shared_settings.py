@@ -186,8 +186,13 @@ class TestRewardModels:
     def test_language_models_decide(self, tokenizers: dict[str, PreTrainedTokenizerFast]) -> None:
         chosen = choose("auto", {"base": tokenizers["base"], "rm": tokenizers["sft"]}, reward_models=["rm"])
         assert (chosen.renders, chosen.template, chosen.own_templates) == (("plain",), None, {})
-        with pytest.raises(UsageError, match="no checkpoint of the series has a chat template"):
+        assert chosen.reason == "no language model has a chat template, and a reward model's own (rm) is not used"
+        with pytest.raises(UsageError, match="no language model of the series has a chat template"):
             choose("chat", {"base": tokenizers["base"], "rm": tokenizers["sft"]}, reward_models=["rm"])
+        neither = choose("auto", {"base": tokenizers["base"], "rm": tokenizers["base"]}, reward_models=["rm"])
+        assert neither.reason == "no checkpoint has a chat template"
+        alone = choose("auto", {"rm": tokenizers["base"]}, reward_models=["rm"])
+        assert alone.reason == "no checkpoint has a chat template"
 
     def test_alone_each_may_have_its_own(self, tokenizers: dict[str, PreTrainedTokenizerFast]) -> None:
         two = {"one": tokenizers["sft"], "two": tokenizers["dpo"]}

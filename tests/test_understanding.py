@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from model_factory import make_reward_model
 from rich.console import Console
 
 from auditor.adapters.cache.weight_hashes import WeightHashes
@@ -36,6 +37,17 @@ def test_what_is_asked_is_understood(models: list[str], options: AuditOptions) -
     assert [probe.name for probe in audit.probes] == ["small"]
     assert audit.rendering.renders == ("plain", "chat")
     assert not any(options.out.parent.iterdir()), "nothing is written yet"  # type: ignore[union-attr]
+
+
+def test_a_bound_on_rewards_that_nothing_is_held_against_is_said(
+    models: list[str], options: AuditOptions, tmp_path: Path
+) -> None:
+    asked = replace(options, reward_sesoi=0.7)
+    idle = "--reward-sesoi 0.7 has no effect: no checkpoint of the series is a reward model."
+    assert idle in understand(models, asked, QUIET).cautions
+    assert idle not in understand(models, options, QUIET).cautions
+    make_reward_model(tmp_path / "rm")
+    assert idle not in understand([*models, str(tmp_path / "rm")], asked, QUIET).cautions
 
 
 def test_a_second_reference_is_for_comparison(models: list[str], options: AuditOptions) -> None:

@@ -167,23 +167,31 @@ def summary_tables(results: Results) -> Iterator[RenderableType]:
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
         table.add_column("identity", overflow="fold")
         has_excess = any(one.contrast == "excess" for one in effects)
-        for heading in ("excess", "interval", "raw", "reward") if has_excess else ("raw", "interval", "reward"):
+        # A reward model's own numbers are rewards already, and it has no implicit ones.
+        implicit = all(one.unit != "reward" for one in effects)
+        for heading in ("excess", "interval", "raw") if has_excess else ("raw", "interval"):
             table.add_column(heading, justify="right", no_wrap=True)
+        if implicit:
+            table.add_column("reward", justify="right", no_wrap=True)
         table.add_column("verdict")
         traced = any(_subject(one) in origins for one in effects)
         if traced:
             table.add_column("last stage")
         for effect in effects:
-            cells = _cells(effect, raws, rewards, has_excess)
+            cells = _cells(effect, raws, rewards if implicit else None, has_excess)
             table.add_row(*cells, *([origins.get(_subject(effect), "")] if traced else []))
         yield Group(table, Text(_how_to_read(effects), style="dim"), Text())
 
 
 def _cells(
-    effect: EffectRow, raws: Mapping[Subject, EffectRow], rewards: Mapping[Subject, EffectRow], has_excess: bool
+    effect: EffectRow, raws: Mapping[Subject, EffectRow], rewards: Mapping[Subject, EffectRow] | None, has_excess: bool
 ) -> list[str | Text]:
-    """One row; where disparities are read, the raw margin stands beside each."""
-    reward = rewards.get(_subject(effect))
+    """One row; where disparities are read, the raw margin stands beside each.
+
+    Args:
+        rewards: implicit ones, None where none has a column.
+    """
+    reward = None if rewards is None else rewards.get(_subject(effect))
     raw = raws.get(_subject(effect.model_copy(update={"contrast": "raw"})))
     ends = (effect.low, effect.high) if effect.verdict is None else (effect.low_adjusted, effect.high_adjusted)
     return [
@@ -191,7 +199,7 @@ def _cells(
         signed(effect.estimate),
         "n/a" if effect.verdict == "refused" or effect.estimate is None else span(*ends),
         *([signed(raw.estimate) if raw else "n/a"] if has_excess else []),
-        "" if reward is None else signed(reward.estimate, 3),
+        *([] if rewards is None else ["" if reward is None else signed(reward.estimate, 3)]),
         _verdict(effect),
     ]
 

@@ -107,6 +107,13 @@ def idle_beta(betas: Mapping[str, float], series: Series) -> str:
     )
 
 
+def idle_reward_bound(reward_sesoi: float | None, series: Series) -> str:
+    """The caution that a bound on rewards has none to judge, "" where it does or none was given."""
+    if reward_sesoi is None or any(one.quantity == "reward" for one in series.checkpoints):
+        return ""
+    return f"--reward-sesoi {reward_sesoi:g} has no effect: no checkpoint of the series is a reward model."
+
+
 def template_arguments(values: Sequence[str]) -> dict[str, Any]:
     """Parse ``KEY=VALUE`` for a chat template; values are read as YAML, so ``false`` is a boolean."""
     import yaml

@@ -97,7 +97,8 @@ def understand(checkpoints: Sequence[str], options: AuditOptions, progress: Rich
         arguments=template_arguments,
         reward_models=[name for name, one in files.items() if one.quantity == "reward"],
     )
-    cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), asked.idle_beta(betas, series))))
+    idle = asked.idle_beta(betas, series), asked.idle_reward_bound(options.reward_sesoi, series)
+    cautions = tuple(filter(None, (caution, precision_caution(policy.dtype), *idle)))
     forwards = choose_forwards(list(files.values()), batch_size)
     return Audit(probes, series, files, tokenizers, policy, rendering, rule, forwards, batch_size, cautions)
 

@@ -276,9 +276,17 @@ def _convention(rule: Rule) -> Iterator[str]:
 
 def _odds_of_rewards(rule: Rule, series: Series) -> Iterator[str]:
     if rule.reward_sesoi is None:
+        convention = ", by convention odds up by a quarter (d = ln 1.25 = 0.22)" if rule.sesoi == DEFAULT_SESOI else ""
         yield (
             f"{', '.join(series.names)}: a margin of rewards is read as a log-odds, since under the usual loss of a "
             "reward model sigmoid(r_a - r_b) is the probability that a is preferred to b; so d means the same odds as "
-            "for log-probabilities. Trained by another loss, a reward has a scale of its own: state its bound with "
-            "--reward-sesoi."
+            f"for log-probabilities{convention}. Trained by another loss, a reward has a scale of its own: state its "
+            "bound with --reward-sesoi."
+        )
+    stages = [f"{one.reference} to {one.name}" for one in series.checkpoints if one.reference is not None]
+    if stages:
+        yield (
+            f"{', '.join(series.names)}: a shift ({', '.join(stages)}) is what training added only where one reward "
+            "model was trained from the other; two that were trained apart may have unlike scales, which Cohen's d "
+            "compares."
         )

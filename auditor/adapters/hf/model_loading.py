@@ -33,6 +33,8 @@ _QUANTIZERS: Mapping[str, str] = {
 }
 # Of every tensor's name in an adapter's file.
 ADAPTER_PREFIX = "base_model.model."
+# What a decoder of transformers calls the head that scores a whole text.
+_CLASSIFIER_HEADS = frozenset({"score.weight", "score.bias"})
 _UNKNOWN_ARCHITECTURE = ("does not recognize this architecture", "Unrecognized")
 
 
@@ -75,6 +77,7 @@ def load_base(
         )
     model, info = loaded
     _check_complete(info, str(files.base), _brought(files))
+    _check_no_classifier(info, str(files.base))
     check_finite(model, str(files.base))
     model.requires_grad_(False)
     return model.eval(), _notes(model, info, quantized=files.quantization is not None)
@@ -132,6 +135,18 @@ def _check_complete(info: Mapping[str, Any], where: str, brought: frozenset[str]
             f"the weight files hold adapter tensors that a whole model does not use: {_some(adapters)}",
             where=where,
             fix="Save the adapter with peft's save_pretrained, or merge it with merge_and_unload.",
+        )
+
+
+def _check_no_classifier(info: Mapping[str, Any], where: str) -> None:
+    """With tied embeddings a reward model whose config.json hides what it is would pass for a language model."""
+    heads = sorted(set(info["unexpected_keys"]) & _CLASSIFIER_HEADS)
+    if heads:
+        raise ModelLoadError(
+            f"the weight files hold the head of a classifier ({_some(heads)}), and config.json does not say that the "
+            "model is one",
+            where=where,
+            fix='Name it under "architectures" in config.json, such as ["LlamaForSequenceClassification"].',
         )
 
 

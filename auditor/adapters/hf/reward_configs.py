@@ -12,6 +12,8 @@ from auditor.errors import ModelLoadError
 _READ_AT_A_TOKEN = frozenset({"bloom", "falcon", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gptj", "mpt", "opt"})
 # What transformers' classifiers have where a config does not say.
 _DEFAULT_OUTPUTS = 2
+# A head of more is none: the number in the config is damaged.
+_MOST_OUTPUTS = 100_000
 _ELSEWHERE = "Let its own code score the texts, and read the rewards: audit analyse FILE --quantity reward."
 
 
@@ -54,15 +56,22 @@ def output_names(
         adapter: shape of each tensor of an adapter on it, None where there is none, or nothing is known of it.
 
     Raises:
-        ModelLoadError: the base is no classifier, and the adapter brings no head.
+        ModelLoadError: there is no such number of outputs; or the base is no classifier, and the adapter brings no head.
     """
     labels = config.get("id2label")
     names = {str(at): str(name) for at, name in labels.items()} if isinstance(labels, dict) else {}
-    count = len(names) or config.get("num_labels") or _DEFAULT_OUTPUTS
+    count = len(names) or config.get("num_labels")
+    if count is None:
+        count = _DEFAULT_OUTPUTS
     if not _classifiers(config):
         count = 1 if adapter is None else _brought(adapter, folder)
-    if not isinstance(count, int):
-        raise ModelLoadError(f"num_labels is {count!r:.40}, no number", where=str(folder), fix="Mend config.json.")
+    # True is a number to Python.
+    if type(count) is not int or not 0 < count <= _MOST_OUTPUTS:
+        raise ModelLoadError(
+            f"the reward model is said to have {count!r:.40} outputs, no number from 1 to {_MOST_OUTPUTS:,}",
+            where=str(folder),
+            fix="Mend num_labels in config.json, or give an adapter that was saved whole.",
+        )
     found = tuple(names.get(str(at), "") for at in range(count))
     return found if all(found) and len(set(found)) == count else tuple(f"LABEL_{at}" for at in range(count))
 
@@ -70,10 +79,8 @@ def output_names(
 def own_pad(config: Mapping[str, Any]) -> int | None:
     """The token that the model's own forward takes for padding wherever it stands; None where it takes none."""
     inner = config.get("text_config")
-    for source in (config, inner if isinstance(inner, Mapping) else {}):
-        if isinstance(source.get("pad_token_id"), int):
-            return int(source["pad_token_id"])
-    return None
+    pad = (inner if isinstance(inner, Mapping) else config).get("pad_token_id")
+    return pad if isinstance(pad, int) else None
 
 
 def _classifiers(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,6 +9,9 @@ from auditor.adapters.hf.checkpoints import CheckpointFiles
 from auditor.adapters.printable import printable
 from auditor.errors import UsageError
 
+# Outputs that a message names before it counts the rest.
+_NAMED = 20
+
 
 def choose_heads(
     files: Mapping[str, CheckpointFiles],
@@ -59,7 +62,9 @@ def refuse_reward_models(files: Iterable[CheckpointFiles], why: str) -> None:
 
 
 def _chosen(files: CheckpointFiles, asked: str | None, option: str, form: str) -> str:
-    listed = ", ".join(map(printable, files.heads))
+    listed = ", ".join(map(printable, files.heads[:_NAMED]))
+    if len(files.heads) > _NAMED:
+        listed += f" and {len(files.heads) - _NAMED:,} more"
     if asked is None and files.head is None:
         raise UsageError(
             f"{files.name!r} is a reward model of {len(files.heads)} outputs, and which is the reward is not said",

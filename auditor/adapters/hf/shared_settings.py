@@ -169,7 +169,8 @@ def choose_rendering(
             for name, one in tokenizers.items()
             if name in reward_models and one.chat_template
         }
-    chosen = _choose(asked, deciding, example, template, each_its_own=set(own) == set(tokenizers))
+    beside = [name for name, one in tokenizers.items() if name not in deciding and one.chat_template]
+    chosen = _choose(asked, deciding, example, template, each_its_own=set(own) == set(tokenizers), beside=beside)
     return replace(chosen, own_templates={name: one for name, one in own.items() if _differs(one, template, example)})
 
 
@@ -185,15 +186,19 @@ def _choose(
     template: ChatTemplate | None,
     *,
     each_its_own: bool,
+    beside: Sequence[str],
 ) -> Rendering:
+    """Renderings, and why; ``beside`` are reward models with a template of their own, which decide nothing."""
     if template is None:
+        whose = "language model" if beside else "checkpoint"
         if asked in ("chat", "both"):
             raise UsageError(
-                "no checkpoint of the series has a chat template",
+                f"no {whose} of the series has a chat template",
                 where=f"--render {asked}",
                 fix="Give one with --chat-template FILE, or use --render plain.",
             )
-        return Rendering(("plain",), None, "no checkpoint has a chat template")
+        without = f", and a reward model's own ({', '.join(beside)}) is not used" if beside else ""
+        return Rendering(("plain",), None, f"no {whose} has a chat template{without}")
     if asked == "plain":
         return Rendering(("plain",), template, "asked for")
     if asked == "chat":

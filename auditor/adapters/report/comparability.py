@@ -43,27 +43,44 @@ def checks_of(
     Args:
         series: the manifest's entries for checkpoints.
     """
-    told = (*_tokens(manifest, cautions), *_engine(manifest), *_weights(series), *_rendering(manifest))
-    return (*told, *_dropped(refusals))
+    rewards = [str(one.get("name")) for one in series if one.get("quantity") == "reward"]
+    mixed = 0 < len(rewards) < len(series)
+    told = (*_tokens(manifest, cautions, rewards, mixed=mixed), *_engine(manifest, rewards, mixed=mixed))
+    return (*told, *_weights(series), *_rendering(manifest), *_dropped(refusals, mixed=mixed))
 
 
-def _tokens(manifest: Mapping[str, Any], cautions: Iterable[str]) -> Iterator[Check]:
+def _tokens(
+    manifest: Mapping[str, Any], cautions: Iterable[str], rewards: Sequence[str], *, mixed: bool
+) -> Iterator[Check]:
     engine = manifest.get("engine")
     # Only of bare scores does an engine say what they are.
     if isinstance(engine, dict) and "quantity" in engine:
         yield Check("Same tokens", None, "the scores are one number a text: how each checkpoint cut it is not known")
         return
+    if rewards and not mixed:
+        yield Check("Same tokens", None, "not asked: rewards of a text are compared whatever tokens it is cut into")
+        return
     differing = [match[0] for text in cautions if (match := _OTHER_IDS.search(text))]
-    words = "; ".join(differing) or "every item has the same token ids at every checkpoint"
-    yield Check("Same tokens", not differing, words)
+    words = f"every item has the same token ids at every {'language model' if mixed else 'checkpoint'}"
+    yield Check("Same tokens", not differing, "; ".join(differing) or words)
 
 
-def _engine(manifest: Mapping[str, Any]) -> Iterator[Check]:
+def _engine(manifest: Mapping[str, Any], rewards: Sequence[str], *, mixed: bool) -> Iterator[Check]:
     engine = manifest.get("engine")
     if isinstance(engine, dict) and engine:
         parts = [f"{words} {engine[key]}" for key, words in _ENGINE if engine.get(key)]
         if parts:
-            yield Check("Same arithmetic", True, f"one engine for all checkpoints: {', '.join(parts)}")
+            own = [*_of_rewards(engine, manifest.get("renders"), mixed=mixed)] if rewards else []
+            apart = f"; at {', '.join(rewards)}: {', '.join(own)}" if own else ""
+            yield Check("Same arithmetic", True, f"one engine for all checkpoints: {', '.join(parts)}{apart}")
+
+
+def _of_rewards(engine: Mapping[str, Any], renders: object, *, mixed: bool) -> Iterator[str]:
+    """What an engine means for reward models, where it means something else for the others."""
+    if mixed and engine.get("forward") == "packed":
+        yield "forward pass padded"
+    if engine.get("end") == "auto" and isinstance(renders, list) and "plain" in renders:
+        yield "plain texts end with EOS where the tokenizer has one"
 
 
 def _weights(series: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
@@ -86,11 +103,11 @@ def _rendering(manifest: Mapping[str, Any]) -> Iterator[Check]:
         yield Check("Same rendering", True, " and ".join(map(str, renders)) + (f": {reason}" if reason else ""))
 
 
-def _dropped(refusals: Iterable[RefusalRow]) -> Iterator[Check]:
+def _dropped(refusals: Iterable[RefusalRow], *, mixed: bool) -> Iterator[Check]:
     dropped = {(one.probe, one.item) for one in refusals if one.checkpoint is not None and one.item is not None}
     many = "items were" if len(dropped) > 1 else "item was"
     words = (
-        f"{len(dropped):,} {many} refused at some checkpoint and left out at all"
+        f"{len(dropped):,} {many} refused at some checkpoint and left out at all{' of its kind' if mixed else ''}"
         if dropped
         else "none was refused at one checkpoint alone"
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 from auditor.adapters.report.probe_findings import ProbeFindings
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.reward_rows import RewardAgreementRow, RewardHarmRow, SensitivityRow
+from auditor.core.contrasts import Contrast
 from auditor.core.reference_sensitivity import Variant
 from auditor.core.reward_signals import SignalKind
 
@@ -74,6 +76,17 @@ class RewardView:
     pairs: tuple[RewardAgreementRow, ...]
     identities: tuple[SignalsOfIdentity, ...]
     references: tuple[ReferenceTable, ...]
+
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """How its signals are read, each reading once; a signal without reference rows is read raw."""
+        return tuple(dict.fromkeys(one.contrast for row in self.identities for one in row.harms if one is not None))
+
+    @property
+    def apart(self) -> tuple[tuple[Name, Name], ...]:
+        """Every two signals that could not be set against each other."""
+        compared = {((one.kind, one.checkpoint), (one.other_kind, one.other_checkpoint)) for one in self.pairs}
+        return tuple(both for both in combinations(self.signals, 2) if both not in compared)
 
     @property
     def carried(self) -> tuple[SignalsOfIdentity, ...]:
