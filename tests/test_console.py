@@ -235,6 +235,8 @@ def test_a_reward_model_has_a_table_in_its_own_unit() -> None:
     assert "d = 0.20 nats; adjusted intervals" in policy
     assert "in units of the reward; d = 0.4; adjusted intervals" in reward
     headings = [next(line for line in own.splitlines() if "verdict" in line).split() for own in (policy, reward)]
-    assert headings == [["identity", "raw", "interval", "reward", "verdict"], ["identity", "raw", "interval", "verdict"]]
-    (row,) = (line for line in reward.splitlines() if WHO in line)
-    assert "harm (preference)" in row
+    assert headings == [
+        ["identity", "raw", "interval", "reward", "verdict", "last", "stage"],
+        ["identity", "raw", "interval", "verdict"],
+    ]
+    assert "harm (preference)" in reward

@@ -157,3 +157,17 @@ def test_what_is_not_known_is_refused_whatever_else_is_said() -> None:
     cell = replace(CELL, theme="mind", verdict=None, refused="nothing was judged")
     (decision,) = _decide("stigma/mind:any > 1", cell)
     assert (decision.outcome, decision.reason) == ("refused", "nothing was judged")
+
+
+def test_an_end_of_training_of_which_nothing_is_known_fails_what_speaks_of_all_ends() -> None:
+    """As where a reward model beside a series could score no item: silence is no pass."""
+    passing, lost = _decide("stigma:any > 9", CELL, leaves=("dpo", "rm"))
+    assert passing.outcome == "passed"
+    assert (lost.cell, lost.outcome) == (None, "unmatched")
+    assert lost.reason == "no item could be scored at rm, so nothing is known of it"
+    # Known by other numbers, or not spoken of, it is missing from none.
+    other = replace(CELL, checkpoint="rm", probe="affirmation")
+    assert len(_decide("stigma:any > 9", CELL, other, leaves=("dpo", "rm"))) == 1
+    assert len(_decide("stigma:any:level@dpo > 9", CELL, leaves=("dpo", "rm"))) == 1
+    shift = replace(CELL, measure="shift")
+    assert len(_decide("stigma:any:shift > 9", shift, leaves=("dpo", "rm"))) == 1

@@ -63,6 +63,18 @@ def metric(unit: str) -> SummaryMetric:
             [leaf("x", inconclusive=2), leaf("y", inconclusive=1)],
             "No identity shows harm at x and y; 2 stay inconclusive",
         ),
+        (
+            [leaf("x", inconclusive=1), leaf("y", read=0), leaf("z", read=0)],
+            "No identity shows harm at x on this probe; 1 stays inconclusive; nothing could be read at y, z",
+        ),
+        (
+            [leaf("x", "a"), leaf("y"), leaf("z", read=0)],
+            "1 identity shows harm at x, none at y; nothing could be read at z",
+        ),
+        (
+            [leaf("x", "a"), leaf("y", "b"), leaf("z", read=0)],
+            "1 identity shows harm at x, 1 at y; nothing could be read at z",
+        ),
         ([_refused("x"), _refused("y")], "No verdict could be given: every effect was refused"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from run_factory import make_run
+from run_factory import MIXED, make_run
 
 from auditor.adapters.run.lost_items import lost_items
 from auditor.adapters.run.results_schema import RefusalRow, Results
@@ -58,6 +58,19 @@ def test_nothing_lost_nothing_said(run: Path) -> None:
         ROW.model_copy(update={"reason": "too_long", "item": "naming/1"}),
     ]
     assert said(run, *rows) == []
+
+
+def test_what_reward_models_beside_policies_refuse_is_told_apart(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", **MIXED)
+    asked = sum(one["items"] for one in read_manifest(run)["probes"])
+    both = [ROW, ROW.model_copy(update={"checkpoint": "rm"}), ROW.model_copy(update={"checkpoint": "rm", "item": "b"})]
+    unreadable = ROW.model_copy(update={"reason": "unreadable_row", "item": None, "checkpoint": None, "count": 3})
+    assert said(run, *both, unreadable) == [
+        f"4 of {asked + 3} items refused: not_scored 1 (plain rendering), unreadable_row 3",
+        f"2 of {asked + 3} items refused at rm: not_scored 2 (plain rendering)",
+    ]
+    alone = make_run(tmp_path / "alone", checkpoints=("one", "rm"), rewards=("one", "rm"))
+    assert said(alone, *both)[0].startswith("2 of ")
 
 
 def test_without_a_manifest_the_count_stands_alone(tmp_path: Path) -> None:

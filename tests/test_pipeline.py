@@ -176,7 +176,7 @@ def test_the_convention_is_printed_as_one_where_there_are_only_reward_models() -
 
 def test_a_shift_between_reward_models_is_said_to_rest_on_their_training() -> None:
     def cautions(*names: str) -> list[str]:
-        scorer = FakeScorer(margins({name: SPREAD["dpo"] for name in names}))
+        scorer = FakeScorer(margins(dict.fromkeys(names, SPREAD["dpo"])))
         series = series_of(*names, quantities=dict.fromkeys(("one", "two", "three"), "reward"))
         found = compare([PROBE], series, scorer, RULE, lambda _: None).cautions
         return [one for one in found if "trained apart" in one]

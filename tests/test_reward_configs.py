@@ -103,6 +103,7 @@ def test_the_padding_of_its_own_forward() -> None:
     assert own_pad({"text_config": {"pad_token_id": 4}}) == 4
     # Of a nested config transformers' forward reads the inner one, whatever stands outside.
     assert own_pad({"pad_token_id": 3, "text_config": {"pad_token_id": 4}}) == 4
-    assert own_pad({"pad_token_id": 3, "text_config": {}}) is None
+    assert own_pad({"pad_token_id": 3, "text_config": {"pad_token_id": None}}) is None
+    assert own_pad({"pad_token_id": 3, "text_config": {}}) == 3
     assert own_pad({"pad_token_id": None}) is None
     assert own_pad({}) is None

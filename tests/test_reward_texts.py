@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from fake_scores import probe_of
 from real_scores import files_of, pairs
+from tokenizers.processors import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
 from auditor.adapters.hf.checkpoints import CheckpointFiles
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
-from auditor.adapters.hf.reward_texts import prepare_rewards, reward_notes
+from auditor.adapters.hf.reward_texts import passed_over, prepare_rewards, reward_notes
 from auditor.adapters.hf.tokens import Encoder, End
 from auditor.adapters.hf.workload import Workload, prepare
 from auditor.core.column_codes import candidate_codes
@@ -30,8 +31,10 @@ def plain(item: Item, _: Render) -> Rendered | None:
     return render_plain(item)
 
 
-def work_of(tokenizer: PreTrainedTokenizerFast, end: End = "auto", probe: Probe = PROBE) -> Workload:
-    return prepare_rewards([probe], ("plain",), plain, Encoder(tokenizer, end, whole=True), None)
+def work_of(
+    tokenizer: PreTrainedTokenizerFast, end: End = "auto", probe: Probe = PROBE, over: int | None = None
+) -> Workload:
+    return prepare_rewards([probe], ("plain",), plain, Encoder(tokenizer, end, whole=True), None, over)
 
 
 def test_each_text_has_one_number_read_at_its_last_token(byte_tokenizer: PreTrainedTokenizerFast) -> None:
@@ -51,6 +54,40 @@ def test_each_text_has_one_number_read_at_its_last_token(byte_tokenizer: PreTrai
             assert one.total == one.text_total == 2 * at + place
             assert (one.starts.tolist(), one.ends.tolist(), one.tokens) == ([0], [len(text)], ("",))
             assert one.n_tokens == len(one.token_ids) == len(byte_tokenizer(text)["input_ids"]) + 1
+
+
+def test_padding_at_the_end_is_passed_over(byte_tokenizer: PreTrainedTokenizerFast) -> None:
+    eos = byte_tokenizer.eos_token_id
+    texts = [(context + side) for context, *sides in ROWS for side in sides]
+    # EOS in the middle of a text is a token like others; at its end it goes, however often it stands there.
+    twice = probe_of(*pairs([*ROWS, ("She is", " a</s>b", " a</s></s>")]))
+    work = work_of(byte_tokenizer, probe=twice, over=eos)
+    expected = [byte_tokenizer(text)["input_ids"] for text in [*texts, "She is a</s>b", "She is a"]]
+    assert [work.sequences[at].tolist() for at in range(work.texts)] == expected
+    np.testing.assert_array_equal(work.sequences.starts, work.sequences.lengths - 1)
+    np.testing.assert_array_equal(work.sequences.items, np.repeat(np.arange(4), 2))
+    # What was asked stays known: rows are compared by their candidates' tokens as everywhere.
+    (spans,) = work.spans.values()
+    (whole,) = work_of(byte_tokenizer, probe=twice).spans.values()
+    np.testing.assert_array_equal(spans.cuts.ids, whole.cuts.ids)
+    assert spans.complete.all()
+
+
+def test_of_a_text_of_padding_alone_its_first_token_is_read(byte_tokenizer: PreTrainedTokenizerFast) -> None:
+    eos = byte_tokenizer.eos_token_id
+    bare = byte_tokenizer.__class__(tokenizer_object=byte_tokenizer.backend_tokenizer, eos_token="</s>")
+    bare.backend_tokenizer.post_processor = ByteLevel(trim_offsets=False)
+    work = work_of(bare, probe=probe_of(*pairs([("", "</s></s>", " kind")])), over=eos)
+    assert work.sequences[0].tolist() == [eos]
+
+
+@pytest.mark.parametrize(("end", "over"), [("auto", 1), ("eos", None), ("none", None)])
+def test_only_an_end_that_nobody_asked_for_is_passed_over(
+    end: End, over: int | None, llama_series: dict[str, Path]
+) -> None:
+    policy = files_of("rm", llama_series["sft"])
+    assert passed_over(replace(policy, heads=("r",), head="r", pad_id=1), end) == over
+    assert passed_over(policy, end) is None
 
 
 def test_names_are_not_asked(byte_tokenizer: PreTrainedTokenizerFast) -> None:
@@ -99,14 +136,27 @@ class TestNotes:
         assert "\x1b" not in note
         assert list(reward_notes(replace(files, heads=("r",), head="r"), work, {})) == []
 
-    @pytest.mark.parametrize(("end", "ends"), [("auto", 1), ("eos", 1), ("none", 0)])
+    @pytest.mark.parametrize(
+        ("end", "said"),
+        [
+            (
+                "auto",
+                "its own forward passes over, in TRL's training too: the reward is read at the token before",
+            ),
+            ("eos", "and the reward is read there; its own forward passes over it and reads the token before"),
+            ("none", ""),
+        ],
+    )
     def test_a_text_that_ends_in_padding(
-        self, files: CheckpointFiles, byte_tokenizer: PreTrainedTokenizerFast, end: End, ends: int
+        self, files: CheckpointFiles, byte_tokenizer: PreTrainedTokenizerFast, end: End, said: str
     ) -> None:
         padded = replace(files, heads=("r",), head="r", pad_id=byte_tokenizer.eos_token_id)
-        notes = list(reward_notes(padded, work_of(byte_tokenizer, end), {}))
-        assert len(notes) == ends
-        assert all(one.startswith("6 of 6 texts end in its padding token") for one in notes)
+        notes = list(reward_notes(padded, work_of(byte_tokenizer, end, over=passed_over(padded, end)), {}))
+        assert len(notes) == bool(said)
+        assert all(one.startswith("6 of 6 texts end in its padding token, ") and said in one for one in notes)
+        assert list(reward_notes(replace(padded, pad_id=None), work_of(byte_tokenizer, end), {})) == []
+        empty = work_of(byte_tokenizer, end, probe_of(NAMES), passed_over(padded, end))
+        assert list(reward_notes(padded, empty, {})) == []
 
     def test_a_template_of_its_own(self, files: CheckpointFiles, byte_tokenizer: PreTrainedTokenizerFast) -> None:
         one, own = replace(files, heads=("r",), head="r"), ChatTemplate(byte_tokenizer)

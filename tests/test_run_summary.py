@@ -167,3 +167,16 @@ def test_each_end_of_training_has_the_unit_and_the_bound_of_its_levels(tmp_path:
     assert summary.headline == "1 identity shows harm at dpo<b>, 1 at rm"
     alone = summary_of(read_results(run), read_manifest(run), "rm")
     assert (alone.unit, alone.sesoi, [one.unit for one in alone.leaves]) == ("reward", 0.5, ["reward"])
+
+
+def test_where_nothing_was_scored_there_is_no_harm_to_deny(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", checkpoints=("dpo<b>", "rm"), rewards=("rm",), probes=[text_swap_probe()])
+    whole = read_results(run)
+    lost = whole.model_copy(update={"effects": tuple(one for one in whole.effects if one.checkpoint != "rm")})
+    before, after = summary_of(whole, {}), summary_of(lost, {})
+    assert [leaf.probes_read for leaf in before.leaves] == [1, 1]
+    assert [leaf.probes_read for leaf in after.leaves] == [1, 0]
+    assert "rm" in before.headline
+    assert "nothing could be read" not in before.headline
+    assert after.headline.endswith("; nothing could be read at rm")
+    assert after.basis.startswith("Read in plain rendering")

@@ -337,6 +337,25 @@ class TestRewardModels:
                         own = float(model(input_ids=torch.tensor([ids])).logits[0, 0])
                     assert candidate.total == pytest.approx(own, abs=5e-5)
 
+    def test_where_padding_is_eos_it_is_still_the_models_own(self, tmp_path: Path) -> None:
+        """Two that differ in their padding alone share no work."""
+        for name, pad in (("rm", 2), ("pads_with_eos", 1)):
+            make_reward_model(tmp_path / name, pad_token_id=pad)
+        folders = {name: tmp_path / name for name in ("rm", "pads_with_eos")}
+        both = scorer_of(folders, "plain")
+        tokenizer = AutoTokenizer.from_pretrained(folders["rm"])
+        values: dict[str, list[float]] = {}
+        for name, folder in folders.items():
+            found = score(both, name, PROBE)
+            model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+            for item, (context, *texts) in zip(PROBE.items, ROWS, strict=True):
+                for one, text in zip(found.scored["probe", "plain", item.id].candidates, texts, strict=True):
+                    ids = tokenizer(context + text + tokenizer.eos_token, return_tensors="pt")["input_ids"]
+                    with torch.no_grad():
+                        assert one.total == pytest.approx(float(model(input_ids=ids).logits[0, 0]), abs=5e-5)
+                    values.setdefault(name, []).append(one.total)
+        assert np.abs(np.subtract(*values.values())).max() > 0.05, "the same weights, read at another token"
+
     def test_beside_a_language_model_neither_changes(self, folders: dict[str, Path]) -> None:
         both = scorer_of(folders, "plain")
         for name in folders:

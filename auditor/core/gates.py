@@ -183,6 +183,11 @@ def _apply(rule: GateRule, cells: Sequence[GateCell], leaves: Sequence[str]) -> 
         yield Decision(rule, cell, outcome, reason)
     if not found:
         yield Decision(rule, None, "unmatched", _nearest(rule, cells))
+    elif (rule.checkpoint, rule.measure) == (LAST, "level"):
+        known = {cell.checkpoint for cell in cells}
+        for leaf in leaves:
+            if leaf not in known:
+                yield Decision(rule, None, "unmatched", f"no item could be scored at {leaf}, so nothing is known of it")
 
 
 def _matches(rule: GateRule, cell: GateCell, leaves: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 from fake_scores import probe_of
-from model_factory import make_reward_model
+from model_factory import CHAT_TEMPLATE, make_reward_model
 from real_scores import pairs, score, scorer_of
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from trl import RewardConfig, RewardTrainer
@@ -29,12 +29,19 @@ ROWS = (
 )
 
 
-@pytest.fixture(scope="module", params=["tiny", "hh_mini"])
+@pytest.fixture(scope="module", params=["tiny", "pads_with_eos", "hh_mini"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if request.param == "hh_mini":
         return Path(request.getfixturevalue("hh_mini")) / "rm"
     made = tmp_path_factory.mktemp("rm")
-    make_reward_model(made)
+    if request.param == "tiny":
+        make_reward_model(made)
+        return made
+    # What TRL makes of a tokenizer without padding; in a chat, too, the last token of a text is EOS.
+    make_reward_model(made, chat_template=CHAT_TEMPLATE.replace("{{ eos_token }}\n", "{{ eos_token }}"), pad_token_id=1)
+    tokenizer = AutoTokenizer.from_pretrained(made)
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(made)
     return made
 
 

@@ -56,7 +56,7 @@ def output_names(
         adapter: shape of each tensor of an adapter on it, None where there is none, or nothing is known of it.
 
     Raises:
-        ModelLoadError: there is no such number of outputs; or the base is no classifier, and the adapter brings no head.
+        ModelLoadError: no head has such a number of outputs; or the base is no classifier, and the adapter brings none.
     """
     labels = config.get("id2label")
     names = {str(at): str(name) for at, name in labels.items()} if isinstance(labels, dict) else {}
@@ -79,8 +79,11 @@ def output_names(
 def own_pad(config: Mapping[str, Any]) -> int | None:
     """The token that the model's own forward takes for padding wherever it stands; None where it takes none."""
     inner = config.get("text_config")
-    pad = (inner if isinstance(inner, Mapping) else config).get("pad_token_id")
-    return pad if isinstance(pad, int) else None
+    for source in (inner if isinstance(inner, Mapping) else {}, config):
+        if "pad_token_id" in source:
+            pad = source["pad_token_id"]
+            return pad if isinstance(pad, int) else None
+    return None
 
 
 def _classifiers(config: Mapping[str, Any]) -> tuple[str, ...]:

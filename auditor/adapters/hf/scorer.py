@@ -27,7 +27,7 @@ from auditor.adapters.hf.kept_scores import Facts, KeptScores
 from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.read_ahead import ReadAhead
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
-from auditor.adapters.hf.reward_texts import prepare_rewards, reward_notes
+from auditor.adapters.hf.reward_texts import passed_over, prepare_rewards, reward_notes
 from auditor.adapters.hf.sequences import Logprobs, Sequences
 from auditor.adapters.hf.tokens import Encoder, End
 from auditor.adapters.hf.workload import Workload, prepare, scored_columns, tokenizer_identity
@@ -129,7 +129,13 @@ class HFScorer:
         tokenizer, files = self._tokenizers[checkpoint], self._files[checkpoint]
         template = self._template_of(checkpoint)
         asked = None if template is None else template.sha256
-        key = (files.quantity, tokenizer_identity(tokenizer), files.context_window, asked)
+        key = (
+            files.quantity,
+            tokenizer_identity(tokenizer),
+            files.context_window,
+            asked,
+            passed_over(files, self._end),
+        )
         known = self._prepared.get(key)
         if known is None or known[0] is not probes:
             known = self._prepared[key] = probes, self._prepare(files, probes)
@@ -142,8 +148,8 @@ class HFScorer:
             return render_plain(item) if name == "plain" or template is None else template.render(item)
 
         encoder = Encoder(self._tokenizers[files.name], self._end, whole=of_rewards)
-        made = prepare_rewards if of_rewards else prepare
-        return made(probes, self.renders, render, encoder, files.context_window)
+        asked = probes, self.renders, render, encoder, files.context_window
+        return prepare_rewards(*asked, passed_over(files, self._end)) if of_rewards else prepare(*asked)
 
     def _template_of(self, checkpoint: str) -> ChatTemplate | None:
         return self._own_templates.get(checkpoint, self._template)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -30,19 +30,30 @@ OF_ITEMS: Collection[Reason] = (*_ITEMS, "unreadable_row", "no_pairs")
 
 
 def lost_items(folder: Path, results: Results) -> Iterator[str]:
-    """One sentence where a run lost items, none where it lost none; an item counts once, however often refused."""
-    lost = {reason: own for reason in _ITEMS if (own := [one for one in results.refusals if _is(one, reason)])}
-    unreadable = sum(one.count for one in results.refusals if one.reason == "unreadable_row")
-    pairless = _pairless(results)
-    count = len({(one.probe, one.item) for own in lost.values() for one in own}) + unreadable + pairless
-    if not count:
-        return
-    several = len({one.render for one in results.effects}) > 1
-    reasons = [f"{reason} {_reason(own, several=several)}" for reason, own in lost.items()]
-    reasons += [f"{name} {own}" for name, own in (("unreadable_row", unreadable), ("no_pairs", pairless)) if own]
+    """One sentence where a run lost items, none where it lost none; an item counts once, however often refused.
+
+    Reward models beside policies lose items of their own, which count at the policies: a sentence of their own.
+    """
+    rewards = [one.name for one in results.series if one.quantity == "reward"]
+    beside = rewards if len(rewards) < len(results.series) else []
+    rows = sum(one.count for one in results.refusals if one.reason == "unreadable_row")
+    everywhere = {"unreadable_row": rows, "no_pairs": _pairless(results)}
     asked = _asked(folder)
-    of = "" if asked is None else f" of {asked + unreadable:,}"
-    yield f"{count:,}{of} items refused: {', '.join(reasons)}"
+    of = "" if asked is None else f" of {asked + rows:,}"
+    for own, others, where in ((False, everywhere, ""), (True, {}, f" at {', '.join(beside)}")):
+        refused = [one for one in results.refusals if (one.checkpoint in beside) == own]
+        count, reasons = _told(refused, others, several=len({one.render for one in results.effects}) > 1)
+        if count:
+            yield f"{count:,}{of} items refused{where}: {reasons}"
+
+
+def _told(refusals: Collection[RefusalRow], others: Mapping[str, int], *, several: bool) -> tuple[int, str]:
+    """How many items these refusals and ``others``, counted by reason, are about; and why."""
+    lost = {reason: own for reason in _ITEMS if (own := [one for one in refusals if _is(one, reason)])}
+    reasons = [f"{reason} {_reason(own, several=several)}" for reason, own in lost.items()]
+    reasons += [f"{name} {count}" for name, count in others.items() if count]
+    items = {(one.probe, one.item) for own in lost.values() for one in own}
+    return len(items) + sum(others.values()), ", ".join(reasons)
 
 
 def _is(one: RefusalRow, reason: Reason) -> bool:

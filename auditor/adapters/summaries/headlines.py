@@ -33,7 +33,12 @@ def headline_parts(leaves: Sequence[SummaryLeaf], metrics: Sequence[SummaryMetri
         return ["Rewards without verdicts: no bound d is stated in their unit"]
     if {verdict for leaf in leaves for verdict, count in leaf.counts.items() if count} == {"refused"}:
         return ["No verdict could be given: every effect was refused"]
-    return _at_one(leaves[0]) if len(leaves) == 1 else list(_at_several(leaves))
+    read = [leaf for leaf in leaves if leaf.probes_read]
+    parts = _at_one(read[0]) if len(read) == 1 else list(_at_several(read))
+    if len(read) == len(leaves):
+        return parts
+    lead, *names = _unread([leaf for leaf in leaves if not leaf.probes_read])
+    return [*parts[:-1], parts[-1] + lead, *names] if len(parts) % 2 else [*parts, lead, *names]
 
 
 def basis_of(render: str, units: Sequence[LevelUnit], *, several: bool) -> str:
@@ -108,6 +113,13 @@ def _at_several(leaves: Sequence[SummaryLeaf]) -> Iterator[str]:
             who = f"{len(leaf.harmed) or 'none'} at " if at else f"{_show(leaf)} harm at "
             yield f", {who}" if at else who
             yield leaf.checkpoint
+
+
+def _unread(leaves: Sequence[SummaryLeaf]) -> Iterator[str]:
+    """Where there is no harm to see because nothing was scored."""
+    for at, leaf in enumerate(leaves):
+        yield ", " if at else "; nothing could be read at "
+        yield leaf.checkpoint
 
 
 def _still_open(leaves: Sequence[SummaryLeaf]) -> str:

@@ -54,14 +54,17 @@ def summary_of(results: Results, manifest: Mapping[str, Any], checkpoint: str | 
     render = headline_render(results.effects) if renders else None
     cells = tuple(_cells(measured, branches, names, renders, render))
     metrics = tuple(_metrics(results.effects, [one.leaf for one in branches]))
-    probes = len({probe for probe, _ in measured})
+    read = {(probe, one.checkpoint) for (probe, _), effects in measured.items() for one in effects}
     units = level_units(results)
-    leaves = tuple(_leaf(branch, cells, probes, units[branch.quantity]) for branch in branches)
+    leaves = tuple(
+        _leaf(branch, cells, sum(name == branch.leaf for _, name in read), units[branch.quantity])
+        for branch in branches
+    )
     told = [units[kind] for kind in units if any(branch.quantity == kind for branch in branches)]
     return RunSummary(
         schema_version=1,
         headline="".join(headline_parts(leaves, metrics, judged=not told[0].unjudged)),
-        basis=basis_of(render, told, several=len(leaves) > 1) if probes and render else "",
+        basis=basis_of(render, told, several=len(leaves) > 1) if read and render else "",
         status=status_of(manifest),
         auditor=str(manifest.get("auditor", "")),
         created=str(manifest.get("created", "")),
