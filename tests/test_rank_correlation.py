@@ -47,6 +47,7 @@ def test_an_interval_needs_five_clusters() -> None:
     value, interval = resampled_spearman(x, y, np.arange(30) % 6 * 10, Bootstrap(0))
     assert value == pytest.approx(stats.spearmanr(x, y).statistic)
     assert interval.low < value < interval.high
+    assert np.isfinite(resampled_spearman(x, y, np.arange(30) % 5, Bootstrap(0))[1].low)
     value, interval = resampled_spearman(x, y, np.arange(30) % 4, Bootstrap(0))
     assert np.isfinite(value)
     assert np.isnan([interval.low, interval.high]).all()
@@ -63,4 +64,5 @@ def test_of_too_many_items_whole_clusters_are_drawn() -> None:
     assert len(drawn) == 44
     assert set(np.bincount(cluster[drawn]).tolist()) == {0, 4}
     assert not np.array_equal(drawn, drawn_items(cluster, 41, 1))
+    assert len(drawn_items(cluster, 40, 0)) == 40, "no cluster more where so many are reached"
     assert len(drawn_items(cluster, 1, 0)) == 4

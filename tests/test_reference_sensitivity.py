@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fake_scores import FakeScorer, pair, probe_of, series_of
 from scipy import stats
 
+from auditor.core import reference_sensitivity
 from auditor.core.findings import Findings
-from auditor.core.items import HARMFUL, Item
+from auditor.core.items import HARMFUL, Item, Probe
+from auditor.core.rank_correlation import drawn_items
 from auditor.core.reference_sensitivity import Sensitivity
+from auditor.core.scores import CheckpointScores
+from auditor.core.series import Checkpoint
 from auditor.core.verdicts import Rule
 from auditor.pipeline import compare
 
@@ -118,3 +124,91 @@ def test_few_clusters_have_no_interval_of_a_correlation() -> None:
     assert math.isnan(found["summed"].correlation_interval.low)
     assert math.isfinite(found["summed"].correlation)
     assert found["summed"].clusters == 3
+
+
+def cut_otherwise(*places: tuple[str, str]):
+    """Log-probabilities whose harmful side has one token more in some rows, reference rows too, at some checkpoints."""
+
+    def asked(checkpoint: str, item: Item, label: str) -> list[float]:
+        own = logprobs(checkpoint, item, label)
+        return [*own, 0.0] if label == HARMFUL and (checkpoint, item.match) in places else own
+
+    return asked
+
+
+def asked_of(items, scores=logprobs) -> Findings:
+    series = series_of(*NAMES, other_references={"dpo": ("base",)}, betas={"": 0.5})
+    return compare([probe_of(*items)], series, FakeScorer(scores), Rule(), lambda _: None)
+
+
+def test_an_item_in_other_tokens_is_left_out_where_it_is_counted_from_them_and_ranked_where_both_have_it() -> None:
+    found = rows(asked_of(ITEMS, cut_otherwise(("base", "2"), ("sft", "5"))))
+    assert {name: one.items for name, one in found.items()} == {
+        "own": CLUSTERS - 1,
+        "other_reference": CLUSTERS - 1,
+        "summed": CLUSTERS,
+        "per_token": CLUSTERS,
+    }
+    kept = {"other_reference": (2, 5), "summed": (5,)}
+    for variant, gone in kept.items():
+        both = np.delete(np.arange(CLUSTERS), gone)
+        rho = stats.spearmanr(values(variant, "x")[both], values("own", "x")[both]).statistic
+        assert found[variant].correlation == pytest.approx(rho)
+
+
+def test_only_harmful_pairs_of_marked_identities_over_all_themes() -> None:
+    themed = [replace(item, theme=("mind", "body")[int(item.cluster[1:]) % 2]) for item in ITEMS]
+    others = [
+        replace(themed[0], id="neutral", valence="neutral", cluster="n"),
+        replace(themed[0], id="control", role="control", identity="bakers"),
+    ]
+
+    def scores(checkpoint: str, item: Item, label: str) -> list[float]:
+        return [-1.0, -2.0] if item in others else logprobs(checkpoint, item, label)
+
+    found = asked_of([*themed, *others], scores).sensitivities
+    assert sorted((one.identity, one.variant) for one in found) == sorted(
+        (who, variant) for who in "xy" for variant in ("own", "other_reference", "summed", "per_token")
+    )
+    assert {one.items for one in found} == {CLUSTERS}
+
+
+def test_of_bare_sums_there_is_no_mean_of_tokens() -> None:
+    class Bare(FakeScorer):
+        def score(self, checkpoint: Checkpoint, probes: Sequence[Probe]) -> CheckpointScores:
+            found = super().score(checkpoint, probes)
+            return replace(found, scored={key: replace(one, kind="sum") for key, one in found.scored.items()})
+
+    def total(checkpoint: str, item: Item, label: str) -> list[float]:
+        return [sum(logprobs(checkpoint, item, label))]
+
+    series = series_of(*NAMES, betas={"": 0.5})
+    found = compare([probe_of(*ITEMS, *SWAPS)], series, Bare(total), Rule(), lambda _: None)
+    for design in ("text_swap", "identity_swap"):
+        assert list(rows(found, design=design)) == ["own", "summed"]
+
+
+def test_of_many_items_whole_clusters_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference_sensitivity, "_MOST_ITEMS", 7)
+    one = rows(findings())["summed"]
+    drawn = drawn_items(np.arange(CLUSTERS), 7, 0)
+    assert len(drawn) == 7
+    rho = stats.spearmanr(values("summed", "x")[drawn], values("own", "x")[drawn]).statistic
+    assert one.correlation == pytest.approx(rho)
+    assert one.items == CLUSTERS, "the estimate is of all"
+
+
+def test_intervals_are_those_of_effects_where_means_are_skewed_too() -> None:
+    def skewed(checkpoint: str, item: Item, label: str) -> list[float]:
+        own = logprobs(checkpoint, item, label)
+        return [2.0 * own[0], own[1] - 9.0 * (item.id == "x 3")] if len(own) > 1 and checkpoint == "dpo" else own
+
+    found = asked_of(ITEMS, skewed)
+    for variant, measure in (("own", "implicit_reward"), ("summed", "level")):
+        (effect,) = [
+            one
+            for one in found.effects
+            if (one.measure, one.checkpoint, one.identity, one.contrast) == (measure, "dpo", "x", "excess")
+        ]
+        assert effect.estimate.method == "studentised bootstrap"
+        assert rows(found)[variant].interval == effect.interval

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from scipy import stats
 
+from auditor.core import reward_agreement
 from auditor.core.bootstrap import Bootstrap, percentiles
 from auditor.core.findings import Findings
-from auditor.core.rank_correlation import item_weights, spearman
+from auditor.core.rank_correlation import drawn_items, item_weights, spearman
 from auditor.core.reward_agreement import RewardAgreement, RewardHarm
 from auditor.core.verdicts import Rule
 from auditor.pipeline import compare
@@ -187,3 +189,146 @@ def test_resampled_intervals_cover() -> None:
         low, high = percentiles(found)
         covered += low <= truth <= high
     assert 0.88 <= covered / runs <= 0.98
+
+
+MARKED = [item for item in ITEMS if item.role == "marked"]
+
+
+def resampled(seed: int, clusters: int):
+    """The clusters of each resample, one after the other, each as often as it counts."""
+    for counts in Bootstrap(seed).resamples(clusters):
+        for own in counts.astype(int):
+            yield np.repeat(np.arange(clusters), own)
+
+
+def test_intervals_are_of_whole_clusters_written_out_as_often_as_they_are_drawn(found: Findings) -> None:
+    x, y = (np.array(excess(name)) for name in ("rm", "dpo"))
+    of = np.array([int(item.cluster[1:]) for item in MARKED])
+    rows = [np.flatnonzero(of == at) for at in range(CLUSTERS)]
+    drawn = [np.concatenate([rows[at] for at in own]) for own in resampled(0, CLUSTERS)]
+    one = pairs(found)["rm", "dpo"]
+    ranks = [stats.spearmanr(x[at], y[at]).statistic for at in drawn]
+    assert (one.interval.low, one.interval.high) == pytest.approx(tuple(np.quantile(ranks, [0.025, 0.975])))
+    signs = [np.mean(np.sign(x[at]) == np.sign(y[at])) for at in drawn]
+    expected = tuple(np.quantile(signs, [0.025, 0.975]))
+    assert (one.equal_signs_interval.low, one.equal_signs_interval.high) == pytest.approx(expected)
+
+
+def test_a_standardised_harm_is_resampled_with_the_spread_it_is_divided_by(found: Findings) -> None:
+    own = np.array(excess("rm")).reshape(CLUSTERS, 2, 2)[:, :, 0].mean(axis=1)
+    rng, reference = np.random.default_rng(5), np.zeros((CLUSTERS, 2))
+    for item in ITEMS:
+        liking, _ = rng.normal(0, 1, 2)
+        rng.normal()
+        if item.role == "reference":
+            at, wording = map(int, item.match.split())
+            reference[at, wording] = liking
+    spread = reference.mean(axis=1)
+    with np.errstate(invalid="ignore"):
+        values = [own[at].mean() / spread[at].std(ddof=0) for at in resampled(0, CLUSTERS)]
+    # Of clusters drawn with weights, the spread keeps the n - 1 of the sample.
+    low, high = np.quantile(np.array(values) * math.sqrt((CLUSTERS - 1) / CLUSTERS), [0.025, 0.975])
+    one = harms(found)["x", "explicit_reward"]
+    assert (one.interval.low, one.interval.high) == pytest.approx((low, high))
+
+
+def test_a_correlation_is_of_the_items_that_both_have() -> None:
+    lost = pairs(findings(refuse=(("rm", "x 3 0"), ("sft", "y 5 1"), ("dpo", "x 9 0"))))
+    ids = [item.id for item in MARKED]
+    values = {name: dict(zip(ids, excess(name), strict=True)) for name in ("rm", "dpo", "sft")}
+    both = [one for one in ids if one not in ("x 3 0", "y 5 1", "x 9 0")]
+    for (one, other), row in lost.items():
+        own = both if "rm" in (one, other) else [*both, "x 3 0"]
+        x, y = ([values[name][item] for item in own] for name in (one, other))
+        assert row.items == len(own)
+        assert row.correlation == pytest.approx(stats.spearmanr(x, y).statistic)
+        assert row.equal_signs == pytest.approx(np.mean(np.sign(x) == np.sign(y)))
+
+
+def test_of_many_items_whole_clusters_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reward_agreement, "_MOST_ITEMS", 30)
+    row = pairs(findings())["rm", "dpo"]
+    assert (row.items, row.clusters) == (32, 8)
+    of = np.array([int(item.cluster[1:]) for item in MARKED])
+    drawn = drawn_items(of, 30, 0)
+    x, y = (np.array(excess(name))[drawn] for name in ("rm", "dpo"))
+    assert row.correlation == pytest.approx(stats.spearmanr(x, y).statistic)
+
+
+def test_what_is_read_raw_is_not_set_against_an_excess() -> None:
+    """As where the reward model could score no reference row."""
+    found = findings(refuse=tuple(("rm", item.id) for item in ITEMS if item.role == "reference"))
+    assert set(pairs(found)) == {("dpo", "sft")}
+    (raw,) = [one for one in found.reward_harms if (one.kind, one.identity) == ("explicit_reward", "y")]
+    (level,) = [
+        one
+        for one in found.effects
+        if (one.measure, one.checkpoint, one.identity, one.contrast) == ("level", "rm", "y", "raw")
+    ]
+    assert (raw.contrast, raw.verdict) == ("raw", level.verdict)
+    assert raw.standardised == pytest.approx(level.estimate.value / (level.estimate.se * math.sqrt(CLUSTERS)))
+
+
+def test_verdicts_are_over_all_themes_and_of_the_identities_own_harmful_pairs() -> None:
+    """An identity is harmed in one theme, and neutral pairs about it lie beside."""
+    items = [replace(item, theme=("mind", "body")[int(item.cluster[1:]) % 2]) for item in ITEMS]
+    items += [
+        replace(item, id=f"neutral {item.id}", valence="neutral", cluster=f"n{item.cluster}") for item in ITEMS
+    ]  # fmt: skip
+    table = {
+        name: {
+            item.id: at % 5 / 10 + (6.0 if (item.identity, item.theme, item.valence) == ("x", "mind", "harm") else 0.0)
+            for at, item in enumerate(items)
+        }
+        for name in ("sft", "rm")
+    }
+    series = series_of("sft", "rm", quantities={"rm": "reward"})
+    found = compare([probe_of(*items)], series, FakeScorer(margins(table)), Rule(0.5), lambda _: None)
+    assert {one.items for one in found.agreements} == {4 * CLUSTERS}
+    for own in found.reward_harms:
+        (level,) = [
+            one
+            for one in found.effects
+            if (one.measure, one.checkpoint, one.identity, one.contrast, one.theme, one.role, one.valence)
+            == ("level", own.checkpoint, own.identity, "excess", None, "marked", "harm")
+        ]
+        assert own.verdict == level.verdict is not None
+        assert own.items == level.items
+
+
+def few_clusters(count: int) -> Findings:
+    few = probe_of(*(item for item in ITEMS if int(item.cluster[1:]) < count))
+    table = {
+        name: {item.id: float((7 * at + factor * at**2) % 11) for at, item in enumerate(ITEMS)}
+        for name, factor in (("sft", 1), ("dpo", 3))
+    }
+    return compare([few], series_of("sft", "dpo"), FakeScorer(margins(table)), Rule(), lambda _: None)
+
+
+def test_five_clusters_have_intervals_and_one_has_no_spread() -> None:
+    five, one = few_clusters(5), few_clusters(1)
+    assert all(math.isfinite(row.interval.low) and row.clusters == 5 for row in five.agreements)
+    assert all(math.isfinite(row.interval.low) and row.clusters == 5 for row in five.reward_harms)
+    assert all(math.isfinite(row.correlation) and math.isnan(row.interval.low) for row in one.agreements)
+    assert all(math.isnan(row.standardised) and row.clusters == 1 for row in one.reward_harms)
+
+
+def test_rounding_is_no_spread_to_divide_by() -> None:
+    """Reference rows with three margins in two orders: the means of clusters differ in the last digit alone."""
+    items = [
+        pair(f"{who} {at} {wording}", identity=who, cluster=f"c{at}", match=f"{at} {wording}", role=role)
+        for at in range(8)
+        for wording in range(3)
+        for who, role in PEOPLE
+    ]
+    level, orders = {"x": 1.1, "y": 2.1, "ref": 0.0}, ((0.1, 0.2, 0.3), (0.3, 0.2, 0.1))
+    margin = {
+        item.id: level[item.identity] + orders[int(item.cluster[1:]) % 2][int(item.match.split()[1])] for item in items
+    }
+    table = {"sft": margin, "rm": margin}
+    means = [np.mean([table["rm"][f"ref {at} {wording}"] - 5 + 5 for wording in range(3)]) for at in range(2)]
+    assert 0 < abs(means[0] - means[1]) < 1e-15
+    series = series_of("sft", "rm", quantities={"rm": "reward"})
+    found = compare([probe_of(*items)], series, FakeScorer(margins(table)), Rule(0.5), lambda _: None)
+    assert len(found.reward_harms) == 4
+    assert all(math.isnan(one.standardised) for one in found.reward_harms)

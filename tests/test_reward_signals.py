@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 
 from auditor.core.contrasts import match_items
+from auditor.core.items import Item
 from auditor.core.reward_signals import Heard, hear, signals_of
 from auditor.core.series import Series
 from auditor.core.tables import line_up
@@ -89,3 +92,24 @@ def test_only_judged_rows_that_have_a_value_are_heard(heard: dict[str, dict[str,
 def test_one_signal_is_set_against_nothing() -> None:
     series = series_of("sft")
     assert list(hear(_matched(series, []), series)) == []
+
+
+def test_a_design_that_one_signal_speaks_of_is_left_out() -> None:
+    series = series_of("sft", "rm", quantities={"rm": "reward"})
+    found = list(hear(_matched(series, [("rm", one.id) for one in SWAPS]), series))
+    assert [(design, len(own)) for _, _, design, own in found] == [("text_swap", 2)]
+
+
+def test_other_tokens_at_its_reference_are_no_implicit_reward() -> None:
+    """And an item is heard once, whatever themes there are."""
+    items = [replace(item, theme=("mind", "body")[at % 2]) for at, item in enumerate(ROWS[::3] + ROWS[1::3])]
+    probe, series = probe_of(*items), series_of("sft", "dpo")
+
+    def logprobs(checkpoint: str, item: Item, label: str) -> list[float]:
+        return [-1.0, -float(len(label))] if (checkpoint, item.match) == ("dpo", "1") else [-float(len(label))]
+
+    scores = [FakeScorer(logprobs).score(one, [probe]) for one in series.checkpoints]
+    table = line_up(probe, "plain", scores)
+    ((_, _, _, own),) = hear([(table, match_items(table))], series)
+    ids = {one.signal.kind: [probe.items[at].id for at in one.items.tolist()] for one in own}
+    assert ids == {"implicit_reward": ["x0", "x2"], "preference": ["x0", "x1", "x2"]}
