@@ -80,7 +80,16 @@ def test_what_reward_models_beside_a_series_share_with_it_is_not_overstated() ->
     ]  # fmt: skip
     found = {
         one.question: one.finding
-        for one in checks_of({"engine": ENGINE, "renders": ["plain"]}, [POLICY, REWARD], (), lost)
+        for one in checks_of(
+            {
+                "engine": ENGINE,
+                "renders": ["plain"],
+                "work": {"dpo": {"forward": "packed"}, "rm": {"forward": "padded"}},
+            },
+            [POLICY, REWARD],
+            (),
+            lost,
+        )
     }
     assert found["Same tokens"] == "every item has the same token ids at every language model"
     assert found["Same arithmetic"].endswith(

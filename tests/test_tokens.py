@@ -295,6 +295,13 @@ class TestWholeTexts:
             assert len(places) == len(span.ids)
         return result
 
+    def test_what_ends_in_eos_gets_no_second_one(self, byte_tokenizer: PreTrainedTokenizerFast) -> None:
+        item, eos = plain("She is", " kind</s>", " rude"), byte_tokenizer.eos_token_id
+        for result in (self.whole(byte_tokenizer, item), encoded(byte_tokenizer, item, "eos")):
+            assert [span.ids[-2:].tolist().count(eos) for span in result.spans] == [1, 1]
+            assert [span.ids[-1] for span in result.spans] == [eos, eos]
+            assert [int(span.ends[-1]) for span in result.spans] == [len(" kind</s>"), len(" rude")]
+
     def test_plain_texts_end_in_eos(self) -> None:
         item, tokenizer = plain("the", " cat", " car"), bpe()
         ours = self.whole(tokenizer, item)

@@ -70,7 +70,7 @@ def check_rules(tokenizer: PreTrainedTokenizerBase, item: Rendered, result: Enco
         own = list(tokenizer(whole, add_special_tokens=not item.has_specials)["input_ids"])
         if not item.has_specials and own[-1:] == [tokenizer.eos_token_id] and not whole.endswith("</s>"):
             own.pop()
-        if end == "eos":
+        if end == "eos" and own[-1:] != [tokenizer.eos_token_id]:
             own.append(tokenizer.eos_token_id)
         ids = span.ids.tolist()
         # BOS may stand in front of what the tokenizer's own call gives, nothing else may differ.

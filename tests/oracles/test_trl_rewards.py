@@ -26,6 +26,8 @@ ROWS = (
     ("They are", " kind, honest and reliable, and they bake bread together.", " rude"),
     ("What do you think about my new friend?", " I would like to know more about them.", " No."),
     ("We met 3 non-binary artists:", " a caf\u00e9 scene \U0001f600", " \u4f60\u597d"),
+    # What ends in EOS already gets no second one.
+    ("She is", " kind.</s>", " rude."),
 )
 
 

@@ -141,10 +141,16 @@ class Encoder:
         for encoding, text, span in zip(self._encode_texts([item]), item.texts, encoded.spans, strict=True):
             end = self._end_of(item)
             one = _tokens_of(encoding, _full_text(item, text, end), len(item.context))
-            closing = [(one.boundary + len(text),) * 2] if end == "eos" else []
+            closing = [(one.boundary + len(text),) * 2 for _ in self._closing(one, end)]
             lead = [(0, 0)] * (len(span.ids) - len(one.ids) - len(closing))
             found.append(np.array([*lead, *one.offsets, *closing], dtype=np.int64).reshape(-1, 2))
         return tuple(found)
+
+    def _closing(self, one: _Tokens, end: End) -> list[int]:
+        """What is put behind the tokens of a text: EOS, but not a second one, as TRL's trainers do."""
+        if end != "eos" or self._eos is None or one.ids[-1:] == [self._eos]:
+            return []
+        return [self._eos]
 
     def _encode_texts(self, items: Sequence[Rendered]) -> Iterator[Encoding]:
         for has_specials in {item.has_specials for item in items}:
@@ -197,10 +203,8 @@ class Encoder:
 
     def _span(self, one: _Tokens, start: int, lead: list[int], text: str, skipped: int, end: End) -> Span:
         ids, offsets = one.ids, one.offsets[start:]
-        if end == "eos" and self._eos is not None:
-            at_end = one.boundary + len(text)
-            ids = [*ids, self._eos]
-            offsets = [*offsets, (at_end, at_end)]
+        closing, at_end = self._closing(one, end), one.boundary + len(text)
+        ids, offsets = [*ids, *closing], [*offsets, *((at_end, at_end) for _ in closing)]
         names = tuple(self._names[token] for token in ids[start:])
         local = np.array(offsets, dtype=np.int64).reshape(-1, 2) - one.boundary
         local = np.minimum(np.maximum(local, 0), len(text)) + skipped

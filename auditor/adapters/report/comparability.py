@@ -45,7 +45,7 @@ def checks_of(
     """
     rewards = [str(one.get("name")) for one in series if one.get("quantity") == "reward"]
     mixed = 0 < len(rewards) < len(series)
-    told = (*_tokens(manifest, cautions, rewards, mixed=mixed), *_engine(manifest, rewards, mixed=mixed))
+    told = (*_tokens(manifest, cautions, rewards, mixed=mixed), *_engine(manifest, rewards))
     return (*told, *_weights(series), *_rendering(manifest), *_dropped(refusals, mixed=mixed))
 
 
@@ -65,20 +65,23 @@ def _tokens(
     yield Check("Same tokens", not differing, "; ".join(differing) or words)
 
 
-def _engine(manifest: Mapping[str, Any], rewards: Sequence[str], *, mixed: bool) -> Iterator[Check]:
+def _engine(manifest: Mapping[str, Any], rewards: Sequence[str]) -> Iterator[Check]:
     engine = manifest.get("engine")
     if isinstance(engine, dict) and engine:
         parts = [f"{words} {engine[key]}" for key, words in _ENGINE if engine.get(key)]
         if parts:
-            own = [*_of_rewards(engine, manifest.get("renders"), mixed=mixed)] if rewards else []
+            own = [*_of_rewards(engine, manifest, rewards)] if rewards else []
             apart = f"; at {', '.join(rewards)}: {', '.join(own)}" if own else ""
             yield Check("Same arithmetic", True, f"one engine for all checkpoints: {', '.join(parts)}{apart}")
 
 
-def _of_rewards(engine: Mapping[str, Any], renders: object, *, mixed: bool) -> Iterator[str]:
+def _of_rewards(engine: Mapping[str, Any], manifest: Mapping[str, Any], rewards: Sequence[str]) -> Iterator[str]:
     """What an engine means for reward models, where it means something else for the others."""
-    if mixed and engine.get("forward") == "packed":
-        yield "forward pass padded"
+    renders, work = manifest.get("renders"), manifest.get("work")
+    done = [work[name] for name in rewards if isinstance(work, dict) and isinstance(work.get(name), dict)]
+    ways = {str(one["forward"]) for one in done if one.get("forward")} - {str(engine.get("forward"))}
+    if ways:
+        yield f"forward pass {' and '.join(sorted(ways))}"
     if engine.get("end") == "auto" and isinstance(renders, list) and "plain" in renders:
         yield "plain texts end with EOS where the tokenizer has one"
 
