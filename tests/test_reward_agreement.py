@@ -321,7 +321,7 @@ def test_rounding_is_no_spread_to_divide_by() -> None:
         for wording in range(3)
         for who, role in PEOPLE
     ]
-    level, orders = {"x": 1.1, "y": 2.1, "ref": 0.0}, ((0.1, 0.2, 0.3), (0.3, 0.2, 0.1))
+    level, orders = {"x": 1.1, "y": 2.1, "ref": 0.0}, ((3.2, 1.4, 0.3), (0.3, 1.4, 3.2))
     margin = {
         item.id: level[item.identity] + orders[int(item.cluster[1:]) % 2][int(item.match.split()[1])] for item in items
     }

@@ -128,14 +128,8 @@ class HFScorer:
         """
         tokenizer, files = self._tokenizers[checkpoint], self._files[checkpoint]
         template = self._template_of(checkpoint)
-        asked = None if template is None else template.sha256
-        key = (
-            files.quantity,
-            tokenizer_identity(tokenizer),
-            files.context_window,
-            asked,
-            passed_over(files, self._end),
-        )
+        asked, over = None if template is None else template.sha256, passed_over(files, self._end)
+        key = (files.quantity, tokenizer_identity(tokenizer), files.context_window, asked, over)
         known = self._prepared.get(key)
         if known is None or known[0] is not probes:
             known = self._prepared[key] = probes, self._prepare(files, probes)
