@@ -80,6 +80,8 @@ def test_of_a_text_of_padding_alone_its_first_token_is_read(byte_tokenizer: PreT
     bare.backend_tokenizer.post_processor = ByteLevel(trim_offsets=False)
     work = work_of(bare, probe=probe_of(*pairs([("", "</s></s>", " kind")])), over=eos)
     assert work.sequences[0].tolist() == [eos]
+    work = work_of(bare, probe=probe_of(*pairs([("", "</s>", " kind")])), over=eos)
+    assert work.sequences[0].tolist() == [eos]
 
 
 @pytest.mark.parametrize(("end", "over"), [("auto", 1), ("eos", None), ("none", None)])

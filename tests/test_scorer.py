@@ -342,7 +342,8 @@ class TestRewardModels:
         for name, pad in (("rm", 2), ("pads_with_eos", 1)):
             make_reward_model(tmp_path / name, pad_token_id=pad)
         folders = {name: tmp_path / name for name in ("rm", "pads_with_eos")}
-        both = scorer_of(folders, "plain")
+        both, probes = scorer_of(folders, "plain"), [PROBE]
+        assert both.prepare("rm", probes) is not both.prepare("pads_with_eos", probes)
         tokenizer = AutoTokenizer.from_pretrained(folders["rm"])
         values: dict[str, list[float]] = {}
         for name, folder in folders.items():
