@@ -14,15 +14,7 @@ import pytest
 from command_line import ROOT, environment
 from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from pydantic import ValidationError
-from run_factory import (
-    BRANCHED,
-    controlled_probe,
-    identity_swap_probe,
-    make_run,
-    responsive_probe,
-    text_swap_probe,
-    worded_probe,
-)
+from run_factory import varied_run
 
 from auditor.adapters.run.results import results_of
 from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results
@@ -98,17 +90,12 @@ def test_schema_lies_where_the_documentation_says() -> None:
     assert "schema/results.schema.json" in page
 
 
-def varied_run(path: Path) -> Path:
-    probes = [text_swap_probe(), controlled_probe(), worded_probe(), responsive_probe(), identity_swap_probe()]
-    return make_run(path, probes=probes, **BRANCHED)
-
-
 def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     # This process has hashes of its own, unless somebody fixed them.
     hash_seed = "1" if os.environ.get("PYTHONHASHSEED") == "0" else "0"
     tests = os.pathsep.join((str(ROOT / "tests"), str(ROOT)))
     variables = environment() | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": tests}
-    code = "import sys; from pathlib import Path; from test_results import varied_run; varied_run(Path(sys.argv[1]))"
+    code = "import sys; from pathlib import Path; from run_factory import varied_run; varied_run(Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "other")], env=variables, check=True)
     own = (varied_run(tmp_path / "own") / "results.json").read_bytes()
     assert own == (tmp_path / "other" / "results.json").read_bytes()
