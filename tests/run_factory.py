@@ -132,6 +132,12 @@ def without_reward_tokens(run: Path) -> Path:
     return run
 
 
+def varied_run(path: Path) -> Path:
+    """A run of five designs whose training has two ends."""
+    probes = [text_swap_probe(), controlled_probe(), worded_probe(), responsive_probe(), identity_swap_probe()]
+    return make_run(path, probes=probes, **BRANCHED)
+
+
 def strip_manifest(run: Path, **changes: Any) -> Path:
     """Leave in a run's manifest only the keys its schema names, then change some."""
     path = run / MANIFEST

@@ -77,6 +77,7 @@ def test_ctrl_c_ends_in_one_message(command: list[str], tmp_path: Path) -> None:
     assert {one["checkpoint"] for one in cells(tmp_path / "run" / "items.parquet")} == {"base", "sft"}
 
 
+@pytest.mark.slow
 def test_killed_run_leaves_no_half_file(command: list[str], tmp_path: Path) -> None:
     code, _ = stopped_at_work(command, signal.SIGKILL)
     assert code == -signal.SIGKILL

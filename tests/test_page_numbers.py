@@ -9,6 +9,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pytest
 from run_factory import controlled_probe, identity_swap_probe, make_run, text_swap_probe, worded_probe
 
 from auditor.adapters.report.page import render_report
@@ -127,6 +128,7 @@ def many(themes: int, identities: int) -> Probe:
     return Probe("many", tuple(items), Card("Many", "many.csv", "6" * 64))
 
 
+@pytest.mark.slow
 def test_what_is_left_out_of_a_figure_or_a_table_is_said(tmp_path: Path) -> None:
     checkpoints = tuple(f"step {at}" for at in range(6))
     run = make_run(tmp_path / "run", probes=[many(13, 41)], checkpoints=checkpoints, renders=("plain",))

@@ -96,10 +96,14 @@ def test_same_run_same_bytes(run: Path, files: tuple[Path, ...], tmp_path: Path)
 
 def test_names_that_are_taken_get_numbers(tmp_path: Path) -> None:
     run = make_run(
-        tmp_path / "run", checkpoints=("base", "dpo<1>", "dpo>1<"), references={"dpo>1<": "base"}, renders=("plain",)
+        tmp_path / "run",
+        checkpoints=("base", "dpo<1>", "dpo>1<"),
+        references={"dpo>1<": "base"},
+        renders=("plain",),
+        probes=[worded_probe()],
     )
     stems = {one.stem for one in write_figures(run, tmp_path / "figures")}
-    assert {"small-dpo-1-forest", "small-dpo-1-forest-2"} <= stems
+    assert {"worded-dpo-1-forest", "worded-dpo-1-forest-2"} <= stems
 
 
 def test_branches_have_figures_of_their_own(tmp_path: Path) -> None:

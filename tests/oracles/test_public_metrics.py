@@ -90,7 +90,7 @@ class Oracle:
         return float(sum(logprobs[at - 1, ids[at]] for at in range(len(start), len(ids))))
 
 
-@pytest.fixture(scope="module", params=STAGES)
+@pytest.fixture(scope="module", params=[pytest.param(STAGES[0], marks=pytest.mark.slow), *STAGES[1:]])
 def stage(request: pytest.FixtureRequest, hh_mini: Path) -> Path:
     return hh_mini / str(request.param)
 
