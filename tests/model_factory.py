@@ -315,7 +315,7 @@ def save_lora(base: str | Path, folder: str | Path, seed: int, vocab_size: int |
         warnings.simplefilter("ignore")
         torch.manual_seed(seed)
         model: Any = AutoModelForCausalLM.from_pretrained(str(base))
-        if settings["task_type"] == "SEQ_CLS":
+        if settings["task_type"] == "SEQ_CLS" or "score" in settings.get("modules_to_save", ()):
             model = AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=1)
         if vocab_size is not None:
             model.resize_token_embeddings(vocab_size, mean_resizing=False)

@@ -263,12 +263,14 @@ def test_broken_tokenizer(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def rewards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reward model, and two adapters that make reward models of one language model."""
+    """A reward model, and adapters that make reward models of one language model."""
     folder = tmp_path_factory.mktemp("rewards")
     make_series(folder, n=1)
     make_reward_model(folder / "rm", outputs=("helpful", "harmless"))
     for seed, name in enumerate(("one", "two"), start=1):
         save_lora(folder / "base", folder / name, seed=seed, task_type="SEQ_CLS")
+    # As TRL's examples do: nothing says what it is but the head it brings.
+    save_lora(folder / "base", folder / "untold", seed=3, task_type=None, modules_to_save=["score"])
     return folder
 
 
@@ -285,7 +287,7 @@ class TestRewardModels:
         self, rewards: Path, shelf: ModelShelf
     ) -> None:
         found = {}
-        for name in ("one", "two", "one"):
+        for name in ("one", "two", "one", "untold"):
             with shelf.take(_files(rewards / name)) as model:
                 logits = _logits(model)
             assert found.setdefault(name, logits) is logits or torch.equal(found[name], logits)

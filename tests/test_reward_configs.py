@@ -23,6 +23,13 @@ def test_known_by_architecture_and_by_adapter() -> None:
     assert not is_reward_model({})
 
 
+@pytest.mark.parametrize("name", ["score.weight", "score.modules_to_save.weight"])
+def test_known_by_the_head_that_an_adapter_brings(name: str) -> None:
+    assert is_reward_model(LANGUAGE_MODEL, {"task_type": None}, {f"base_model.model.{name}": (1, 8)})
+    assert not is_reward_model(LANGUAGE_MODEL, {"task_type": None}, {f"base_model.model.model.layers.0.x_{name}": (1,)})
+    assert not is_reward_model(LANGUAGE_MODEL, {"task_type": None}, {"base_model.model.lm_head.weight": (400, 8)})
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -200,12 +200,13 @@ def _heads(
     policy: LoadPolicy,
 ) -> tuple[str, ...]:
     """Names of a reward model's outputs, none where it is none."""
-    if not is_reward_model(config, adapter):
-        return ()
-    check_reads_tokens(config, folder)
     # Of weights that are only described nothing may be known; what is loaded must bring its head for certain.
     unknown = brought is None or (policy.describe_only and not brought.shapes)
-    return output_names(config, folder, None if unknown or brought is None else brought.shapes)
+    shapes = None if unknown or brought is None else brought.shapes
+    if not is_reward_model(config, adapter, shapes):
+        return ()
+    check_reads_tokens(config, folder)
+    return output_names(config, folder, shapes)
 
 
 def fingerprint(files: CheckpointFiles, digest: Callable[[Path], str] = hash_file) -> str:

@@ -14,12 +14,26 @@ _READ_AT_A_TOKEN = frozenset({"bloom", "falcon", "gpt2", "gpt_bigcode", "gpt_neo
 _DEFAULT_OUTPUTS = 2
 # A head of more is none: the number in the config is damaged.
 _MOST_OUTPUTS = 100_000
+# What an adapter's file calls a head that it brings; the longer name where embeddings were resized.
+_HEADS = (".model.score.weight", ".model.score.modules_to_save.weight")
 _ELSEWHERE = "Let its own code score the texts, and read the rewards: audit analyse FILE --quantity reward."
 
 
-def is_reward_model(config: Mapping[str, Any], adapter: Mapping[str, Any] | None = None) -> bool:
-    """Whether the model scores whole sequences, its adapter included."""
-    return bool(_classifiers(config)) or (adapter or {}).get("task_type") == "SEQ_CLS"
+def is_reward_model(
+    config: Mapping[str, Any],
+    adapter: Mapping[str, Any] | None = None,
+    brought: Mapping[str, Sequence[int]] | None = None,
+) -> bool:
+    """Whether the model scores whole sequences, its adapter included.
+
+    An adapter says so, or brings a head: ``modules_to_save=["score"]`` is often given without a task type.
+
+    Args:
+        adapter: config of an adapter on it, None where there is none.
+        brought: shape of each tensor of that adapter, None where there is none, or nothing is known of it.
+    """
+    said = (adapter or {}).get("task_type") == "SEQ_CLS"
+    return bool(_classifiers(config)) or said or any(name.endswith(_HEADS) for name in brought or ())
 
 
 def check_reads_tokens(config: Mapping[str, Any], folder: Path) -> None:
@@ -94,7 +108,7 @@ def _classifiers(config: Mapping[str, Any]) -> tuple[str, ...]:
 def _brought(adapter: Mapping[str, Sequence[int]], folder: Path) -> int:
     """How many outputs the head has that an adapter brings to a model without one."""
     for name, shape in adapter.items():
-        if name.endswith((".score.weight", ".score.modules_to_save.weight")) and shape:
+        if name.endswith(_HEADS) and shape:
             return int(shape[0])
     raise ModelLoadError(
         "the base of this reward model is a language model, and the adapter brings no head (score.weight): "
