@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from dataclasses import replace
@@ -135,7 +136,14 @@ def test_an_id_in_several_probes_needs_its_probe(tmp_path: Path) -> None:
     assert explained(run, "swap:3").probe == "swap"
 
 
-@pytest.mark.parametrize("name", ["nobody", "swap:nobody", "nobody:0", ""])
+def test_the_digits_of_a_folded_page_name_an_item(run: Path) -> None:
+    row = pq.read_table(run / "items.parquet", columns=["probe", "item"]).to_pylist()[0]
+    # The first 12 hexadecimal digits of SHA-256 over probe, zero byte, id.
+    digits = hashlib.sha256(f"{row['probe']}\0{row['item']}".encode()).hexdigest()[:12]
+    assert {(one.probe, one.item.id) for one in explain_item(run, digits)} == {(row["probe"], row["item"])}
+
+
+@pytest.mark.parametrize("name", ["0123456789ab", "nobody", "swap:nobody", "nobody:0", ""])
 def test_no_such_item(run: Path, name: str) -> None:
     with pytest.raises(UsageError, match="the run holds no item") as caught:
         explain_item(run, name)

@@ -130,5 +130,11 @@ def test_a_reward_model_is_held_to_a_rule_at_the_end_of_training_too(tmp_path: P
     (rule,) = (parse_rule(f"small:{HARMED} > 0.22"),)
     found = apply_rules([rule], tuple(gate_cells(results)), ("dpo<b>", "rm"))
     assert {(one.cell.checkpoint, one.outcome) for one in found if one.cell} == {("dpo<b>", "failed"), ("rm", "failed")}
+    in_rewards = {
+        one.cell.checkpoint: numbers_of(one).endswith("against 0.22 in units of the reward")
+        for one in found
+        if one.cell
+    }
+    assert in_rewards == {"dpo<b>": False, "rm": True}
     named = apply_rules([parse_rule(f"small:{HARMED}:level@rm > 9")], tuple(gate_cells(results)), ("dpo<b>", "rm"))
     assert {one.outcome for one in named} == {"passed"}

@@ -123,7 +123,7 @@ def test_last_means_every_end_of_training() -> None:
         ("stigma/sin:any > 1", "theme"),
         ("stigma:any:shift > 1", "measure"),
         ("stigma:any:level/raw > 1", "measure"),
-        ("stigma:any:level@sft > 1", "checkpoint"),
+        ("stigma:any:level@sft > 1", "level at the checkpoint"),
         ("stigma:trans men > 1", "identity"),
     ],
 )

@@ -54,6 +54,7 @@ def _cell(one: EffectRow, refused: str) -> GateCell:
         one.verdict,
         None if one.control_checks is None else _checks(one.control_checks),
         refused,
+        one.unit == "reward" and one.measure != "implicit_reward",
     )
 
 
@@ -102,6 +103,7 @@ def numbers_of(decision: Decision) -> str:
     interval = span(cell.interval.low, cell.interval.high)
     bound = f"{decision.rule.bound * cell.scale:.3g}"
     scaled = f" (beta {cell.scale:g} times {decision.rule.bound:g} nats)" if cell.scale != 1 else ""
+    scaled = " in units of the reward" if cell.explicit else scaled
     return f"{signed(cell.value)} ({interval}) against {bound}{scaled}"
 
 

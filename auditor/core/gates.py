@@ -136,6 +136,7 @@ class GateCell:
         scale: beta where the unit is a reward's own, else 1.
         verdict: None where none was asked.
         refused: why nothing is known of it, "" where that is for want of clusters or something is.
+        explicit: a reward model's, so that value and bound are in its own unit.
     """
 
     probe: str
@@ -155,6 +156,7 @@ class GateCell:
     verdict: VerdictName | None
     checks: ControlChecks | None
     refused: str = ""
+    explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,8 @@ def _nearest(rule: GateRule, cells: Iterable[GateCell]) -> str:
         left = [cell for cell in left if of(cell) == name]
         if not left:
             listed = ", ".join(str(one or "(all together)") for one in known[:8]) + (" ..." if len(known) > 8 else "")
-            found = f"the run has no {word} {name or '(all together)'!r} here; it has: {listed or 'nothing'}"
+            what = f"{rule.measure} at the checkpoint" if word == "checkpoint" else word
+            found = f"the run has no {what} {name or '(all together)'!r} here; it has: {listed or 'nothing'}"
             return found + (f" ({_MEANT})" if word == "identity" and re.search("[:@]", rule.identity) else "")
     return "nothing stands there at the end of a path of training"
 

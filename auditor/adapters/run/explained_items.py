@@ -5,6 +5,7 @@ Everything is read from the run folder; the numbers are the kernel's own, made a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from auditor.adapters.report.anchors import anchor_of
 from auditor.adapters.run.attribution_tables import find_attributions
 from auditor.adapters.run.results_schema import Results
 from auditor.adapters.run.run_folder import ITEMS_FILE, is_private, read_manifest, read_results
@@ -32,6 +34,8 @@ from auditor.errors import UsageError, one_line
 
 _ABOUT = ("probe", "item", "role", "valence", "axis", "theme", "cluster", "paraphrase", "frame", "match", "baseline")
 # What rows share where none of them declares a key (`auditor.core.contrasts.match_key`).
+# As `anchor_of` makes them.
+_DIGITS = re.compile("[0-9a-f]{12}")
 _SHARED = ("axis", "theme", "cluster", "paraphrase", "frame")
 
 
@@ -88,7 +92,7 @@ def explain_item(run: Path, name: str, checkpoint: str | None = None) -> tuple[E
     """What one item of a finished run is made of, in every rendering it was scored in.
 
     Args:
-        name: an item's id, or ``PROBE:ITEM``.
+        name: an item's id, ``PROBE:ITEM``, or the digits that name it on a page whose texts are folded.
         checkpoint: whose margin; None for where each path of training ends.
 
     Raises:
@@ -158,6 +162,11 @@ def _find(run: Path, name: str) -> dict[str, Any]:
     rows = _read(run, pc.field("item").isin([name, *(name[at + 1 :] for at in colons)]))
     places = {(row["probe"], row["item"]): row for row in rows}
     found = [place for place in places if place[1] == name] or [place for place in places if ":".join(place) == name]
+    if not found and _DIGITS.fullmatch(name):
+        found = [place for place in _places(run) if anchor_of(*place) == name]
+        places = {
+            place: _read(run, (pc.field("probe") == place[0]) & (pc.field("item") == place[1]))[0] for place in found
+        }
     if len(found) == 1:
         return places[found[0]]
     if found:
@@ -171,6 +180,12 @@ def _find(run: Path, name: str) -> dict[str, Any]:
         where="--explain",
         fix=f"Ids stand in the column 'item' of {run / ITEMS_FILE}, and beside each pair in the report.",
     )
+
+
+def _places(run: Path) -> list[tuple[str, str]]:
+    """Probe and id of every item."""
+    rows = pq.read_table(run / ITEMS_FILE, columns=["probe", "item"]).group_by(["probe", "item"]).aggregate([])
+    return [(row["probe"], row["item"]) for row in rows.to_pylist()]
 
 
 def _reference_rows(run: Path, row: Mapping[str, Any]) -> list[dict[str, Any]]:
