@@ -150,7 +150,8 @@ def test_words_and_data() -> None:
     assert found.alternative() == (
         "1 identity by 3 themes. Of 1 cells, 1 lie above d = 0.22 nats and 0 below \u2212d. "
         "Farthest from 0: one on mind, +0.61 (+0.31 to +0.91). "
-        "Hatched cells (1) have fewer than 12 predicates, too few for a verdict, and describe only."
+        "Hatched cells (1, all themes included) have fewer than 12 predicates, too few for a verdict, "
+        "and describe only."
     )
     table = list(csv.DictReader(io.StringIO(found.table().csv())))
     assert [one["theme"] for one in table] == ["all themes", "mind", "worth"]

@@ -135,3 +135,12 @@ def test_a_reward_model_has_no_objective_whatever_its_name_says() -> None:
 def test_units_are_not_mixed(options: dict[str, object], match: str) -> None:
     with pytest.raises(UsageError, match=match):
         series_of("base", "dpo", "rm", "late", quantities={"rm": "reward"}, **options)
+
+
+def test_what_may_be_a_reference_instead_is_said() -> None:
+    with pytest.raises(UsageError) as caught:
+        series_of("base", "rm", quantities={"rm": "reward"}, references={"rm": "base"})
+    assert caught.value.fix.startswith("It is the first of its kind: leave rm out of --reference")
+    with pytest.raises(UsageError) as caught:
+        series_of("base", "rm", "dpo", quantities={"rm": "reward"}, references={"dpo": "rm"})
+    assert caught.value.fix == "Choose one of: base."

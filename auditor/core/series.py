@@ -192,13 +192,19 @@ def _reference(
     return alike[-1] if alike else None
 
 
+def _instead(name: str, alike: Sequence[str]) -> str:
+    if alike:
+        return f"Choose one of: {', '.join(alike)}."
+    return f"It is the first of its kind: leave {name} out of --reference, or put what it was trained from before it."
+
+
 def _check_reference(name: str, reference: str, quantity: Quantity, before: Sequence[Checkpoint]) -> None:
     alike = [one.name for one in before if one.quantity == quantity]
     if reference not in [one.name for one in before]:
         raise UsageError(
             f"the reference {reference!r} of {name!r} does not stand before it in the series",
             where="--reference",
-            fix=f"Choose one of: {', '.join(alike) or 'none, it is the first'}.",
+            fix=_instead(name, alike),
         )
     if reference not in alike:
         kinds = ("a reward model", "a policy") if quantity == "reward" else ("a policy", "a reward model")
@@ -206,7 +212,7 @@ def _check_reference(name: str, reference: str, quantity: Quantity, before: Sequ
             f"{name!r} is {kinds[0]} and its reference {reference!r} is {kinds[1]}: a reward and a log-probability "
             "have different units, and no difference",
             where="--reference",
-            fix=f"Choose one of: {', '.join(alike) or 'none, it is the first of its kind'}.",
+            fix=_instead(name, alike),
         )
 
 

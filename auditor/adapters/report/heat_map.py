@@ -97,8 +97,8 @@ class HeatMap:
         _, label, theme, cell = max(found, key=lambda one: one[0])
         said += f" Farthest from 0: {label[:60]} on {theme[:60]}, {with_interval(cell.mark)}."
         if hatched:
-            said += f" Hatched cells ({hatched}) have fewer than {MIN_THEME_CLUSTERS} predicates, too few"
-            said += " for a verdict, and describe only."
+            said += f" Hatched cells ({hatched}, all themes included) have fewer than {MIN_THEME_CLUSTERS} predicates,"
+            said += " too few for a verdict, and describe only."
         return said
 
     def table(self) -> Table:
