@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 from history_material import branched_history, edit_manifest, make_project
-from run_factory import HARMED, IMAGE, SCRIPT, identity_swap_probe, make_run
+from run_factory import HARMED, IMAGE, MIXED, SCRIPT, identity_swap_probe, make_run
 from test_page import Page, plain
 
 from auditor.adapters.history.history_data import History, read_history
@@ -209,6 +209,14 @@ def test_ends_of_training_are_named_wherever_a_run_has_several(tmp_path: Path) -
     assert "Small, plain rendering, at left" in words
     assert "Run 2 beside run 1, at left, in numbers" in words
     assert "Run 2 beside run 1, at right, in numbers" in words
+
+
+def test_levels_of_policies_and_of_reward_models_are_told_apart(tmp_path: Path) -> None:
+    make_run(tmp_path / "one", **MIXED)
+    page = Page(render_history(read_history(tmp_path), tmp_path))
+    words = plain(page)
+    assert "plain rendering, disparity, in units of the reward" in words
+    assert words.count("plain rendering, disparity, in units") < words.count("plain rendering, disparity")
 
 
 def test_times_of_the_runs_are_the_first_and_the_last_whatever_their_order(project: Path, tmp_path: Path) -> None:

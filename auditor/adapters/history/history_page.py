@@ -90,7 +90,9 @@ def harmed(run: HistoryRun) -> tuple[str, ...]:
 def _shown(history: History, compared: Compared, prefix: str) -> tuple[Compared, Drawn, int, tuple[BesideTable, ...]]:
     """A track, its figure, of how many identities, and the tables below it."""
     track, chart = compared.track, history_chart(history, compared)
-    drawn = on_page(chart, prefix, file_name("history", track.probe, track.contrast, track.render))
+    # A probe asked of policies and of reward models is drawn twice.
+    kind = ["reward"] if track.unit == "reward" else []
+    drawn = on_page(chart, prefix, file_name("history", track.probe, track.contrast, track.render, *kind))
     return compared, drawn, len(chart.lines), beside_tables(history, compared)
 
 
