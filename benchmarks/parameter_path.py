@@ -34,13 +34,13 @@ from shapes import SHAPES, SPREAD, new_model
 from simulation import say
 from transformers.utils.logging import disable_progress_bar
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
 from auditor.adapters.hf.devices import matmul_rate
-from auditor.adapters.hf.models import ModelShelf
-from auditor.adapters.hf.parameter_path import path_attributions, path_record
-from auditor.adapters.hf.path_costs import path_cost
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.loading.models import ModelShelf
+from auditor.adapters.hf.loading.specs import parse_specs
+from auditor.adapters.hf.path.parameter_path import path_attributions, path_record
+from auditor.adapters.hf.path.path_costs import path_cost
 from auditor.adapters.hf.sequences import Sequences
-from auditor.adapters.hf.specs import parse_specs
 
 ENDS = ("reference", "policy")
 NOISE = 0.01 * SPREAD

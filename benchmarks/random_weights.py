@@ -44,10 +44,10 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from auditor.adapters.data_files import data_folder
-from auditor.adapters.hf.checkpoints import LoadPolicy, resolve
-from auditor.adapters.hf.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.checkpoints import LoadPolicy, resolve
+from auditor.adapters.hf.loading.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.adapters.hf.scorer import HFScorer
-from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.probe_files.probe_folders import Tier, read_folder
 from auditor.adapters.probe_files.probes import open_probe
 from auditor.adapters.progress import Silent

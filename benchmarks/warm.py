@@ -37,7 +37,7 @@ LOADED = "a model was loaded"
 # `audit` in a process where no weights can be loaded.
 GUARDED = f"""
 import sys
-import auditor.adapters.hf.models as models
+import auditor.adapters.hf.loading.models as models
 from auditor.cli.main import main
 
 def refuse(*_):
@@ -49,9 +49,9 @@ main()
 # What comes before the first question, each in seconds.
 BEFORE = """
 import json, sys, time
-from auditor.adapters.hf.checkpoints import LoadPolicy, fingerprint, resolve
-from auditor.adapters.hf.models import load_tokenizer
-from auditor.adapters.hf.specs import parse_specs
+from auditor.adapters.hf.loading.checkpoints import LoadPolicy, fingerprint, resolve
+from auditor.adapters.hf.loading.models import load_tokenizer
+from auditor.adapters.hf.loading.specs import parse_specs
 
 policy = LoadPolicy()
 files = [resolve(spec, policy) for spec in parse_specs(sys.argv[1:])]

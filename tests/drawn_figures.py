@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from auditor.adapters.report.figures import Plot
-from auditor.adapters.report.svg import PAGE, Medium, drawing, inline_svg, text_width
+from auditor.adapters.report.plots.figures import Plot
+from auditor.adapters.report.plots.svg import PAGE, Medium, drawing, inline_svg, text_width
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 ELEMENTS = {"svg", "title", "desc", "g", "path", "defs", "use", "text", "clipPath", "rect", "pattern"}

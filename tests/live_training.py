@@ -17,7 +17,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
 from auditor.adapters.demo.training import undisturbed
-from auditor.adapters.hf.model_loading import quiet
+from auditor.adapters.hf.loading.model_loading import quiet
 
 Kind = Literal["sft", "dpo", "reward"]
 _TRAINERS = {

@@ -10,10 +10,10 @@ import torch
 from model_factory import VOCAB_SIZE, new_model, perturb, save_model
 from transformers import PreTrainedModel
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
-from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.loading.models import ModelShelf
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.adapters.hf.sequences import Sequences
-from auditor.adapters.hf.specs import parse_specs
 
 
 def files_of(name: str, folder: Path, adapter: Path | None = None) -> CheckpointFiles:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
-from auditor.adapters.hf.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.loading.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.adapters.hf.rendering import ChatTemplate
 from auditor.adapters.hf.scorer import HFScorer
-from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.progress import Silent
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Item, Probe
 from auditor.core.scores import CheckpointScores, Render

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.against_plot."""
+"""Twin of auditor.adapters.report.plots.against_plot."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from drawn_figures import assert_only_drawing, assert_tidy, labels, marks, row_of, svg_of, value_at, words
 from run_factory import HOSTILE
 
-from auditor.adapters.report.against_plot import AgainstPlot, AgainstRow
-from auditor.adapters.report.figures import LOOKS, Mark
-from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
+from auditor.adapters.report.plots.against_plot import AgainstPlot, AgainstRow
+from auditor.adapters.report.plots.figures import LOOKS, Mark
+from auditor.adapters.report.plots.svg import COLUMN, PAGE, SPREAD, Medium
 
 BOUND = math.log(1.25)
 ROW = AgainstRow("one", "harm", Mark(0.613, 0.4, 0.8), Mark(-0.307, -0.6, 0.0), Mark(0.0512, 0.03, 0.07), "harm")

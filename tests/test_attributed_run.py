@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.attributed_run."""
+"""Twin of auditor.adapters.report.attribution.attributed_run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from attributed_factory import IG_ERROR, PATH_ERROR
 from run_factory import controlled_probe, make_run
 
-from auditor.adapters.report.attributed_run import MethodNote, method_notes
+from auditor.adapters.report.attribution.attributed_run import MethodNote, method_notes
 from auditor.adapters.report.report_data import read_report
 from auditor.adapters.run.attribution_tables import read_attributions
 from auditor.adapters.run.run_folder import read_results

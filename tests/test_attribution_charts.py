@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.attribution_charts."""
+"""Twin of auditor.adapters.report.attribution.attribution_charts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from run_factory import HARMED, controlled_probe, make_run
 
-from auditor.adapters.report.attribution_charts import (
+from auditor.adapters.report.attribution.attribution_charts import (
     MAX_MAPS,
     MAX_MAPS_WITHOUT_HARM,
     attribution_plots,
@@ -16,10 +16,10 @@ from auditor.adapters.report.attribution_charts import (
     role_name,
     telling,
 )
-from auditor.adapters.report.attribution_splits import LeafSplits, Split, Splits
-from auditor.adapters.report.layer_map import ALL, MAX_LAYERS
+from auditor.adapters.report.attribution.attribution_splits import LeafSplits, Split, Splits
+from auditor.adapters.report.attribution.layer_map import ALL, MAX_LAYERS
+from auditor.adapters.report.attribution.role_plot import RolePart
 from auditor.adapters.report.report_data import read_report
-from auditor.adapters.report.role_plot import RolePart
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.attribution_section: what the page says of attribution, read back from it."""
+"""Twin of auditor.adapters.report.attribution.attribution_section: what the page says, read back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from run_factory import (
     strip_manifest,
 )
 
-from auditor.adapters.report.attribution_section import (
+from auditor.adapters.report.attribution.attribution_section import (
     MAX_HEADS,
     ProbeView,
     adjusted_p,
@@ -35,10 +35,10 @@ from auditor.adapters.report.attribution_section import (
     probe_views,
     side_words,
 )
+from auditor.adapters.report.attribution.role_plot import MAX_PARTED
 from auditor.adapters.report.page import render_report
 from auditor.adapters.report.page_words import signed
 from auditor.adapters.report.report_data import read_report
-from auditor.adapters.report.role_plot import MAX_PARTED
 from auditor.adapters.run.attribution_tables import read_attributions
 
 

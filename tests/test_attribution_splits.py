@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.attribution_splits."""
+"""Twin of auditor.adapters.report.attribution.attribution_splits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from run_factory import (
     text_swap_probe,
 )
 
-from auditor.adapters.report.attribution_splits import LeafSplits, ModulePlace, Splits, module_place
+from auditor.adapters.report.attribution.attribution_splits import LeafSplits, ModulePlace, Splits, module_place
 from auditor.adapters.report.report_data import read_report
 from auditor.adapters.run.results_schema import AttributionRow
 from auditor.adapters.run.run_folder import read_results

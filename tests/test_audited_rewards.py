@@ -18,7 +18,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import auditor
 from auditor.adapters.hf import scorer as scorer_module
-from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.loading.models import ModelShelf
 from auditor.adapters.hf.plans import RowCosts
 from auditor.adapters.hf.sequences import Scored
 from auditor.adapters.run.results_schema import EffectRow
@@ -129,7 +129,9 @@ def test_a_second_audit_asks_no_model(
 ) -> None:
     arguments = ("score", models["planted"], "--probe", pair_file, "--render", "plain", "--quiet")
     assert audit(*arguments, "--out", tmp_path / "one").exit_code == 0
-    monkeypatch.setattr("auditor.adapters.hf.models.ModelShelf.take", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(
+        "auditor.adapters.hf.loading.models.ModelShelf.take", lambda *_: pytest.fail("a model was loaded")
+    )
     again = audit(*arguments, "--out", tmp_path / "two")
     assert again.exit_code == 0, again.stderr
     values = [[row["value"] for row in cells(tmp_path / one / "items.parquet")] for one in ("one", "two")]
@@ -156,7 +158,8 @@ def test_a_run_beside_a_series_finds_the_rewards_of_one_alone(
     monkeypatch.setattr(ModelShelf, "take", watched)
     # Policies that go text by text decide nothing about the way that reward models go.
     monkeypatch.setattr(
-        "auditor.adapters.hf.checkpoints.packing_obstacle", lambda config: "" if "id2label" in config else "asked to"
+        "auditor.adapters.hf.loading.checkpoints.packing_obstacle",
+        lambda config: "" if "id2label" in config else "asked to",
     )
     mixed = ("compare", llama_series["sft"], reward, llama_series["dpo"])
     result = audit(*mixed, *options, "--beta", "0.1", "--out", tmp_path / "mixed")

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.carriers."""
+"""Twin of auditor.adapters.report.attribution.carriers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from auditor.adapters.report.attribution_splits import Split, Splits
-from auditor.adapters.report.carriers import MAX_SAID, ROLE_WORDS, Carrier, carriers_of
+from auditor.adapters.report.attribution.attribution_splits import Split, Splits
+from auditor.adapters.report.attribution.carriers import MAX_SAID, ROLE_WORDS, Carrier, carriers_of
 from auditor.adapters.run.results_schema import AttributionRow
 from auditor.core.attributions import BASELINE_UNIT
 from auditor.core.words import WORD_ROLES

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.charts."""
+"""Twin of auditor.adapters.report.plots.charts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 from drawn_figures import SVG, words
 from run_factory import BRANCHED, HARMED, controlled_probe, make_run, responsive_probe
 
-from auditor.adapters.report.charts import LeafFigures, LeafPlots, figures_of, plots_of
 from auditor.adapters.report.level_units import LevelUnit
+from auditor.adapters.report.plots.charts import LeafFigures, LeafPlots, figures_of, plots_of
+from auditor.adapters.report.plots.svg import Drawn
 from auditor.adapters.report.probe_findings import ProbeFindings
 from auditor.adapters.report.report_data import read_report
-from auditor.adapters.report.svg import Drawn
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.verdicts import Rule

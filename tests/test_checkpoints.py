@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.checkpoints."""
+"""Twin of auditor.adapters.hf.loading.checkpoints."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import torch
 from model_factory import CHAT_TEMPLATE, make_model, make_reward_model, make_tokenizer, save_lora
 from transformers import AutoModelForSequenceClassification, BertConfig
 
-from auditor.adapters.hf import checkpoints, hub
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, fingerprint, resolve
-from auditor.adapters.hf.specs import parse_specs
+from auditor.adapters.hf.loading import checkpoints, hub
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy, fingerprint, resolve
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.errors import ModelLoadError, StorageError
 
 
@@ -295,6 +295,9 @@ def test_fingerprint_of_a_vanished_file(copy: Path) -> None:
 
 
 def test_everything_up_to_here_needs_no_torch() -> None:
-    code = "import sys, auditor.adapters.hf.checkpoints; print('torch' in sys.modules, 'transformers' in sys.modules)"
+    code = (
+        "import sys, auditor.adapters.hf.loading.checkpoints; "
+        "print('torch' in sys.modules, 'transformers' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

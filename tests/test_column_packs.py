@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.column_packs, read back by `unpacking`."""
+"""Twin of auditor.adapters.report.items.column_packs, read back by `unpacking`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from unpacking import unpacked
 
-from auditor.adapters.report.column_packs import Interned, fitting, packed, quantised, steps_a_unit
+from auditor.adapters.report.items.column_packs import Interned, fitting, packed, quantised, steps_a_unit
 
 TEXTS = ["</script><b>", "\u0000\u001b", "\ud800 half", "\U0001f3f3\ufe0f\u200d\U0001f308", "\u202eleft", "", "{{ 7 }}"]
 

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.contributors: what it picks is recomputed from the tables."""
+"""Twin of auditor.adapters.report.items.contributors: what it picks is recomputed from the tables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from run_factory import BRANCHED, HOSTILE, PREDICATES, controlled_probe, make_run, text_swap_probe
 
-from auditor.adapters.report.contributors import PER_PROBE, Contributor, Edit, _edit, contributors_of
-from auditor.adapters.report.item_margins import ItemMargins
+from auditor.adapters.report.items.contributors import PER_PROBE, Contributor, Edit, _edit, contributors_of
+from auditor.adapters.report.items.item_margins import ItemMargins
 from auditor.adapters.run.attribution_tables import read_attributions
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.run_folder import read_results

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.curve_plot."""
+"""Twin of auditor.adapters.report.plots.curve_plot."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from drawn_figures import assert_only_drawing, assert_tidy, marks, row_of, shown_names, svg_of, value_at
 from run_factory import HOSTILE
 
-from auditor.adapters.report.curve_plot import MAX_POINTS, CurvePlot, CurvePoint, CurveRow
-from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
+from auditor.adapters.report.plots.curve_plot import MAX_POINTS, CurvePlot, CurvePoint, CurveRow
+from auditor.adapters.report.plots.svg import COLUMN, PAGE, SPREAD, Medium
 
 BOUND = math.log(1.25)
 ROWS = (

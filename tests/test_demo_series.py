@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from auditor.adapters.demo.demo_series import DemoSeries, make_series
 from auditor.adapters.demo.tiny_llama import Size
 from auditor.adapters.demo.training import Recipe, Stage
-from auditor.adapters.hf.checkpoints import read_tags
+from auditor.adapters.hf.loading.checkpoints import read_tags
 from auditor.adapters.probe_files.probes import open_probe
 
 SEED = 1000

@@ -10,7 +10,7 @@ import pytest
 from command_line import audit
 from test_hub import COMMIT, FakeHub, fake_hub
 
-from auditor.adapters.hf.hub import fetch
+from auditor.adapters.hf.loading.hub import fetch
 
 __all__ = ["fake_hub"]
 

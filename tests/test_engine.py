@@ -26,7 +26,7 @@ from transformers import AutoConfig, PreTrainedModel
 
 from auditor.adapters.hf import engine, packed, plans
 from auditor.adapters.hf.engine import NonFiniteLogitsError, Work, score_sequences
-from auditor.adapters.hf.model_configs import packing_obstacle
+from auditor.adapters.hf.loading.model_configs import packing_obstacle
 from auditor.adapters.hf.plans import RowCosts
 from auditor.adapters.hf.sequences import Logprobs, Sequences
 from auditor.errors import ModelLoadError

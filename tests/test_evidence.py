@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.evidence."""
+"""Twin of auditor.adapters.report.items.evidence."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from run_factory import make_run, question_probe
 
-from auditor.adapters.report.evidence import Evidence, read_evidence
-from auditor.adapters.report.explorer import Told
+from auditor.adapters.report.items.evidence import Evidence, read_evidence
+from auditor.adapters.report.items.explorer import Told
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.run_folder import read_results
 

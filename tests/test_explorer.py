@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.explorer; the second half opens the page in a browser and asks it by keyboard."""
+"""Twin of auditor.adapters.report.items.explorer; the second half opens the page in a browser, by keyboard."""
 
 from __future__ import annotations
 
@@ -19,10 +19,18 @@ from playwright.sync_api import Browser, Page, expect
 from run_factory import BRANCHED, HARMED, HOSTILE, IMAGE, SCRIPT, make_run, text_swap_probe, worded_probe
 from unpacking import Unpacked, packs_of, unpacked
 
-from auditor.adapters.report import explorer
 from auditor.adapters.report.anchors import anchor_of
-from auditor.adapters.report.explorer import BY_MARGIN, BY_SHIFT, WITH_TEXT, WITH_TOKENS, Explorer, Told, explorer_of
-from auditor.adapters.report.item_margins import ItemMargins
+from auditor.adapters.report.items import explorer
+from auditor.adapters.report.items.explorer import (
+    BY_MARGIN,
+    BY_SHIFT,
+    WITH_TEXT,
+    WITH_TOKENS,
+    Explorer,
+    Told,
+    explorer_of,
+)
+from auditor.adapters.report.items.item_margins import ItemMargins
 from auditor.adapters.report.page import SCRIPTS, render_report
 from auditor.adapters.report.page_words import shade, signed
 from auditor.adapters.run.branches import branches_of

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.figure_tables."""
+"""Twin of auditor.adapters.report.plots.figure_tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from run_factory import HOSTILE
 
 from auditor.adapters.printable import on_one_line
-from auditor.adapters.report.figure_tables import Table, file_name, numbered
+from auditor.adapters.report.plots.figure_tables import Table, file_name, numbered
 
 
 def test_numbers_keep_every_digit_and_none_is_nothing() -> None:

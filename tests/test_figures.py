@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.figures."""
+"""Twin of auditor.adapters.report.plots.figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from drawn_figures import assert_tidy, labels, marks, words
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from auditor.adapters.report.figures import (
+from auditor.adapters.report.plots.figures import (
     LOOKS,
     Mark,
     Panel,
@@ -22,7 +22,7 @@ from auditor.adapters.report.figures import (
     value_range,
     verdict_key,
 )
-from auditor.adapters.report.svg import COLUMN, PAGE, Medium, drawing, inline_svg
+from auditor.adapters.report.plots.svg import COLUMN, PAGE, Medium, drawing, inline_svg
 
 
 def rows(names: list[str], panels: list[Panel], verdicts: list[str], medium: Medium = PAGE) -> str:

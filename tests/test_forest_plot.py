@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.forest_plot."""
+"""Twin of auditor.adapters.report.plots.forest_plot."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from drawn_figures import (
 )
 from run_factory import HOSTILE
 
-from auditor.adapters.report.figures import LOOKS, MAX_ROWS, Mark
-from auditor.adapters.report.forest_plot import ForestPlot, ForestRow
-from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
+from auditor.adapters.report.plots.figures import LOOKS, MAX_ROWS, Mark
+from auditor.adapters.report.plots.forest_plot import ForestPlot, ForestRow
+from auditor.adapters.report.plots.svg import COLUMN, PAGE, SPREAD, Medium
 
 BOUND = math.log(1.25)
 

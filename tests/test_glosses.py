@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.glosses, beside a plain reading of the rows."""
+"""Twin of auditor.adapters.report.items.glosses, beside a plain reading of the rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from run_factory import make_run
 
-from auditor.adapters.report.glosses import MAX_TOKENS, TokenRow, glosses_of, names_with_tokens, token_rows
+from auditor.adapters.report.items.glosses import MAX_TOKENS, TokenRow, glosses_of, names_with_tokens, token_rows
 from auditor.errors import UsageError
 
 

@@ -16,7 +16,7 @@ from real_scores import POLICY, files_of, score, scorer_of
 from auditor.adapters.hf.gradient_attributions import GradientPlan, plan_gradients
 from auditor.adapters.hf.input_gradients import Gradients, input_gradients
 from auditor.adapters.hf.kept_vectors import KeptVectors
-from auditor.adapters.hf.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.models import ModelShelf, load_tokenizer
 from auditor.adapters.hf.rendering import ChatTemplate
 from auditor.adapters.hf.tokens import Encoder
 from auditor.adapters.progress import Silent

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.heat_map."""
+"""Twin of auditor.adapters.report.plots.heat_map."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from drawn_figures import Label, assert_only_drawing, assert_tidy, labels, marks, svg_of, to_number, words
 from run_factory import HOSTILE
 
-from auditor.adapters.report.figures import LOOKS, Mark, two_digits
-from auditor.adapters.report.heat_map import HeatCell, HeatMap, HeatRow
-from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
+from auditor.adapters.report.plots.figures import LOOKS, Mark, two_digits
+from auditor.adapters.report.plots.heat_map import HeatCell, HeatMap, HeatRow
+from auditor.adapters.report.plots.svg import COLUMN, PAGE, SPREAD, Medium
 
 BOUND = math.log(1.25)
 

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.heat_scale."""
+"""Twin of auditor.adapters.report.plots.heat_scale."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from auditor.adapters.report.heat_scale import (
+from auditor.adapters.report.plots.heat_scale import (
     STEPS,
     bound_for,
     colour_cell,
@@ -16,7 +16,7 @@ from auditor.adapters.report.heat_scale import (
     ink_on,
     step_of,
 )
-from auditor.adapters.report.svg import INK, PAGE, PAPER, drawing, inline_svg
+from auditor.adapters.report.plots.svg import INK, PAGE, PAPER, drawing, inline_svg
 
 BOUND = math.log(1.25)
 

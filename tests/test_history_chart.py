@@ -10,8 +10,8 @@ import pytest
 from run_factory import HOSTILE
 
 from auditor.adapters.history.history_chart import HistoryChart, HistoryLine, HistoryMark
-from auditor.adapters.report.charts import on_page
-from auditor.adapters.report.figures import MAX_ROWS, Mark
+from auditor.adapters.report.plots.charts import on_page
+from auditor.adapters.report.plots.figures import MAX_ROWS, Mark
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.hub: a local server speaks the hub's API."""
+"""Twin of auditor.adapters.hf.loading.hub: a local server speaks the hub's API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import huggingface_hub.constants
 import pytest
 
-from auditor.adapters.hf import hub
+from auditor.adapters.hf.loading import hub
 from auditor.errors import ModelLoadError, StorageError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -292,7 +292,7 @@ def test_unknown_errors_stay_as_they_are(fake_hub: FakeHub, monkeypatch: pytest.
 
 
 def test_environment_variables_of_a_fresh_process(fake_hub: FakeHub, tmp_path: Path) -> None:
-    code = "from auditor.adapters.hf.hub import fetch; print(fetch('org/model').folder)"
+    code = "from auditor.adapters.hf.loading.hub import fetch; print(fetch('org/model').folder)"
     environment = {**os.environ, "HF_ENDPOINT": fake_hub.url, "HF_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-c", code]
     online = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

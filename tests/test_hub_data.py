@@ -10,7 +10,7 @@ import pytest
 from command_line import write
 from datasets.exceptions import DatasetGenerationError
 
-from auditor.adapters.hf.hub import Snapshot
+from auditor.adapters.hf.loading.hub import Snapshot
 from auditor.adapters.probe_files import hub_data
 from auditor.adapters.probe_files.hub_data import HubId, parse_hub_id, read_hub_data
 from auditor.adapters.probe_files.probes import Reading, find_folder, is_table, open_probe

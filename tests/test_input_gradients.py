@@ -28,7 +28,7 @@ from auditor.adapters.hf.input_gradients import (
     pair_gradients,
 )
 from auditor.adapters.hf.kept_vectors import KeptVectors
-from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.loading.models import ModelShelf
 from auditor.adapters.progress import Silent
 from auditor.core.scores import FloatArray
 from auditor.errors import ModelLoadError

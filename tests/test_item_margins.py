@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from run_factory import make_run, responsive_probe, text_swap_probe, worded_probe
 
-from auditor.adapters.report import item_margins
-from auditor.adapters.report.item_margins import ABOUT, ItemMargins
+from auditor.adapters.report.items import item_margins
+from auditor.adapters.report.items.item_margins import ABOUT, ItemMargins
 from auditor.adapters.run.branches import branches_of
 from auditor.adapters.run.run_folder import read_results
 

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.item_texts, beside a plain reading of the rows."""
+"""Twin of auditor.adapters.report.items.item_texts, beside a plain reading of the rows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from run_factory import make_run
 
-from auditor.adapters.report import item_texts
-from auditor.adapters.report.item_margins import ItemMargins
-from auditor.adapters.report.item_texts import ItemTexts
+from auditor.adapters.report.items import item_texts
+from auditor.adapters.report.items.item_margins import ItemMargins
+from auditor.adapters.report.items.item_texts import ItemTexts
 from auditor.errors import UsageError
 
 NAMES = ("base", "sft", "dpo<b>")

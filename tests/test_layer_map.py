@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.layer_map."""
+"""Twin of auditor.adapters.report.attribution.layer_map."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from drawn_figures import Label, assert_only_drawing, assert_tidy, labels, svg_of, words
 from run_factory import HOSTILE
 
-from auditor.adapters.report.heat_scale import STEPS
-from auditor.adapters.report.layer_map import ALL, LayerCell, LayerMap, LayerPanel
-from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
+from auditor.adapters.report.attribution.layer_map import ALL, LayerCell, LayerMap, LayerPanel
+from auditor.adapters.report.plots.heat_scale import STEPS
+from auditor.adapters.report.plots.svg import COLUMN, PAGE, SPREAD, Medium
 
 ROWS = ("embedding", "layer 0", "layer 1", "head")
 

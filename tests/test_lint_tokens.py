@@ -50,7 +50,7 @@ def test_what_is_no_tokenizer(tmp_path: Path) -> None:
 
 
 def test_a_hub_id_is_fetched_without_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from auditor.adapters.hf import hub
+    from auditor.adapters.hf.loading import hub
 
     asked: list[object] = []
 

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.matched_margins: single excesses are those whose means the audit itself reports."""
+"""Twin of auditor.adapters.report.items.matched_margins: single excesses are those whose means the audit reports."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from run_factory import (
     worded_probe,
 )
 
-from auditor.adapters.report import matched_margins
-from auditor.adapters.report.item_margins import ItemMargins
-from auditor.adapters.report.matched_margins import reference_margins
+from auditor.adapters.report.items import matched_margins
+from auditor.adapters.report.items.item_margins import ItemMargins
+from auditor.adapters.report.items.matched_margins import reference_margins
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.scores import FloatArray
 from auditor.errors import UsageError

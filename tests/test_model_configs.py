@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.model_configs."""
+"""Twin of auditor.adapters.hf.loading.model_configs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import transformers
 
-from auditor.adapters.hf import model_configs
-from auditor.adapters.hf.model_configs import (
+from auditor.adapters.hf.loading import model_configs
+from auditor.adapters.hf.loading.model_configs import (
     context_window,
     packing_obstacle,
     read_adapter_config,

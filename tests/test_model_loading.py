@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.model_loading."""
+"""Twin of auditor.adapters.hf.loading.model_loading."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from model_factory import ARCHITECTURES, make_model, make_tokenizer, new_model, 
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from auditor.adapters.hf import model_loading
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
-from auditor.adapters.hf.model_loading import explained, load_base
-from auditor.adapters.hf.specs import parse_specs
+from auditor.adapters.hf.loading import model_loading
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.loading.model_loading import explained, load_base
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.errors import ModelLoadError, StorageError, UsageError
 
 IDS = torch.arange(3, 60)[None]

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.models."""
+"""Twin of auditor.adapters.hf.loading.models."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, ByT5Tokenizer, PreTrainedModel
 
-from auditor.adapters.hf import models
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
-from auditor.adapters.hf.models import ModelShelf, load_tokenizer
-from auditor.adapters.hf.specs import parse_specs
+from auditor.adapters.hf.loading import models
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.loading.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.errors import ModelLoadError
 
 IDS = torch.arange(3, 60)[None]

@@ -15,10 +15,10 @@ from PIL import Image
 from run_factory import BRANCHED, make_run, question_probe, worded_probe
 
 from auditor.adapters.report import paper_figures
-from auditor.adapters.report.figures import Mark
-from auditor.adapters.report.forest_plot import ForestPlot, ForestRow
 from auditor.adapters.report.paper_figures import DPI, medium_of, write_figures
-from auditor.adapters.report.svg import COLUMN, SPREAD
+from auditor.adapters.report.plots.figures import Mark
+from auditor.adapters.report.plots.forest_plot import ForestPlot, ForestRow
+from auditor.adapters.report.plots.svg import COLUMN, SPREAD
 from auditor.errors import StorageError, UsageError
 
 ENDINGS = {".svg", ".pdf", ".png", ".csv"}

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.parameter_path: parts against an oracle that shares no line with it."""
+"""Twin of auditor.adapters.hf.path.parameter_path: parts against an oracle that shares no line with it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from auditor.adapters.cache.score_store import ScoreStore
-from auditor.adapters.hf import models, parameter_path
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
 from auditor.adapters.hf.engine import score_sequences
 from auditor.adapters.hf.kept_vectors import KeptVectors
-from auditor.adapters.hf.models import ModelShelf
-from auditor.adapters.hf.parameter_path import PathParts, parts_of, path_attributions
-from auditor.adapters.hf.path_records import PathRecord
+from auditor.adapters.hf.loading import models
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy
+from auditor.adapters.hf.loading.models import ModelShelf
+from auditor.adapters.hf.path import parameter_path
+from auditor.adapters.hf.path.parameter_path import PathParts, parts_of, path_attributions
+from auditor.adapters.hf.path.path_records import PathRecord
+from auditor.adapters.hf.path.weight_differences import Moving, MovingWeights
+from auditor.adapters.hf.path.weight_units import Weight, WeightMap, units_of
 from auditor.adapters.hf.sequences import Sequences
-from auditor.adapters.hf.weight_differences import Moving, MovingWeights
-from auditor.adapters.hf.weight_units import Weight, WeightMap, units_of
 from auditor.adapters.progress import Silent
 from auditor.core.scores import FloatArray
 from auditor.errors import ModelLoadError, NotComparableError

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.parts_plot."""
+"""Twin of auditor.adapters.report.plots.parts_plot."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from drawn_figures import assert_only_drawing, assert_tidy, labels, marks, row_of, svg_of, value_at, words
 from run_factory import HOSTILE
 
-from auditor.adapters.report.figures import LOOKS, Mark
-from auditor.adapters.report.parts_plot import MAX_STAGES, Part, PartsPlot, PartsRow
-from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
+from auditor.adapters.report.plots.figures import LOOKS, Mark
+from auditor.adapters.report.plots.parts_plot import MAX_STAGES, Part, PartsPlot, PartsRow
+from auditor.adapters.report.plots.svg import COLUMN, PAGE, SPREAD, Medium
 
 BOUND = math.log(1.25)
 STAGES = (("base", "sft"), ("sft", "dpo"))

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.path_costs."""
+"""Twin of auditor.adapters.hf.path.path_costs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from model_factory import new_model, save_lora
 from path_cases import files_of, save_two, shelf, some_pairs
 
-from auditor.adapters.hf.parameter_path import path_record
-from auditor.adapters.hf.path_costs import path_cost
-from auditor.adapters.hf.weight_maps import weight_map
+from auditor.adapters.hf.path.parameter_path import path_record
+from auditor.adapters.hf.path.path_costs import path_cost
+from auditor.adapters.hf.path.weight_maps import weight_map
 
 PAIRS = some_pairs(items=3)
 # Rows of each pair are as long as its longer text: 4 + 3, 5 + 4, 6 + 5.

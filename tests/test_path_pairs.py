@@ -9,8 +9,8 @@ from fake_scores import pair, probe_of, scored
 
 from auditor.adapters.attribution.path_pairs import PATH_LEVELS, path_answers, path_pairs
 from auditor.adapters.attribution.questions import Question
+from auditor.adapters.hf.path.weight_units import WeightUnit, summed
 from auditor.adapters.hf.sequences import Sequences
-from auditor.adapters.hf.weight_units import WeightUnit, summed
 from auditor.core.attribution_choice import Chosen
 from auditor.core.contrasts import match_items
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.path_records."""
+"""Twin of auditor.adapters.hf.path.path_records."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scipy.integrate import quad
 
 from auditor.adapters.cache.score_store import ScoreStore
 from auditor.adapters.hf.kept_vectors import KeptVectors
-from auditor.adapters.hf.path_records import PathRecord, gauss_legendre
-from auditor.adapters.hf.weight_units import Heads, Weight, WeightMap
+from auditor.adapters.hf.path.path_records import PathRecord, gauss_legendre
+from auditor.adapters.hf.path.weight_units import Heads, Weight, WeightMap
 
 SCOPES = ["ab" * 32, "cd" * 32, "ef" * 32]
 KEYS = [bytes([at]) * 32 for at in range(3)]

@@ -20,7 +20,7 @@ from path_cases import doubles, files_of, plain_margin, shelf
 from scipy.stats import spearmanr
 from transformers import PreTrainedModel
 
-from auditor.adapters.hf.parameter_path import PathParts, path_attributions
+from auditor.adapters.hf.path.parameter_path import PathParts, path_attributions
 from auditor.adapters.hf.sequences import Sequences
 
 pytestmark = pytest.mark.slow

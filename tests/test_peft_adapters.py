@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.peft_adapters."""
+"""Twin of auditor.adapters.hf.loading.peft_adapters."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
-from auditor.adapters.hf.model_loading import quiet
-from auditor.adapters.hf.peft_adapters import attach, detach, merge
-from auditor.adapters.hf.specs import parse_specs
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.loading.model_loading import quiet
+from auditor.adapters.hf.loading.peft_adapters import attach, detach, merge
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.errors import ModelLoadError
 
 IDS = torch.arange(3, 60)[None]

@@ -19,7 +19,7 @@ from auditor.adapters.attribution.word_attributions import WordSettings, plan_wo
 from auditor.adapters.hf.gradient_attributions import plan_gradients
 from auditor.adapters.hf.input_gradients import input_gradients
 from auditor.adapters.hf.kept_vectors import KeptVectors
-from auditor.adapters.hf.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.models import ModelShelf, load_tokenizer
 from auditor.adapters.hf.tokens import Encoder
 from auditor.adapters.progress import Silent
 from auditor.core.attributions import Attribution, AttributionMethod

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.reward_configs."""
+"""Twin of auditor.adapters.hf.loading.reward_configs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auditor.adapters.hf.reward_configs import check_reads_tokens, is_reward_model, output_names, own_pad
+from auditor.adapters.hf.loading.reward_configs import check_reads_tokens, is_reward_model, output_names, own_pad
 from auditor.errors import ModelLoadError
 
 HERE = Path("here")

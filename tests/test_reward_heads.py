@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.reward_heads."""
+"""Twin of auditor.adapters.hf.loading.reward_heads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from real_scores import files_of
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles
-from auditor.adapters.hf.reward_heads import choose_heads
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles
+from auditor.adapters.hf.loading.reward_heads import choose_heads
 from auditor.errors import UsageError
 
 

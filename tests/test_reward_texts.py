@@ -12,7 +12,7 @@ from real_scores import files_of, pairs
 from tokenizers.processors import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
 from auditor.adapters.hf.reward_texts import passed_over, prepare_rewards, reward_notes
 from auditor.adapters.hf.tokens import Encoder, End

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from auditor.adapters.hf.engine import NonFiniteLogitsError, Work, score_sequences
-from auditor.adapters.hf.model_configs import packing_obstacle
+from auditor.adapters.hf.loading.model_configs import packing_obstacle
 from auditor.adapters.hf.padded import PaddingSide
 from auditor.adapters.hf.rewards import packed_rewards, reward_values
 from auditor.adapters.hf.sequences import Sequences

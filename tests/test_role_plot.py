@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.role_plot."""
+"""Twin of auditor.adapters.report.attribution.role_plot."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from drawn_figures import assert_only_drawing, assert_tidy, labels, marks, row_of, svg_of, value_at, words
 from run_factory import HOSTILE
 
-from auditor.adapters.report.figures import Mark
-from auditor.adapters.report.role_plot import MAX_PARTED, RolePart, RolePlot, RoleRow
-from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
+from auditor.adapters.report.attribution.role_plot import MAX_PARTED, RolePart, RolePlot, RoleRow
+from auditor.adapters.report.plots.figures import Mark
+from auditor.adapters.report.plots.svg import COLUMN, PAGE, SPREAD, Medium
 
 TOLD = RolePart(Mark(1.63, 1.26, 2.0), -0.42, 0.0004)
 OPEN = RolePart(Mark(-0.31, -0.9, 0.28), 0.11, 0.4)

@@ -19,12 +19,12 @@ from real_scores import files_of, pairs, score, scorer_of
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from auditor.adapters.cache.score_store import ScoreStore
-from auditor.adapters.hf import models
 from auditor.adapters.hf import scorer as scorer_module
-from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy, fingerprint
 from auditor.adapters.hf.engine import Forward, NonFiniteLogitsError
 from auditor.adapters.hf.kept_scores import KeptScores
-from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.loading import models
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, Dtype, LoadPolicy, fingerprint
+from auditor.adapters.hf.loading.models import ModelShelf
 from auditor.adapters.hf.rendering import ChatTemplate
 from auditor.adapters.hf.scorer import HFScorer
 from auditor.adapters.hf.sequences import Scored

@@ -11,7 +11,7 @@ from model_factory import CHAT_TEMPLATE, make_tokenizer
 from real_scores import files_of, pairs
 from transformers import PreTrainedTokenizerFast
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, Dtype
 from auditor.adapters.hf.shared_settings import (
     Rendering,
     check_precision,

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.slope_chart."""
+"""Twin of auditor.adapters.report.plots.slope_chart."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_factory import HOSTILE
 
-from auditor.adapters.report.figures import LOOKS, MAX_LABELS, Mark
-from auditor.adapters.report.slope_chart import SlopeChart, SlopeLine, spread
-from auditor.adapters.report.svg import COLUMN, PAGE, SPREAD, Medium
+from auditor.adapters.report.plots.figures import LOOKS, MAX_LABELS, Mark
+from auditor.adapters.report.plots.slope_chart import SlopeChart, SlopeLine, spread
+from auditor.adapters.report.plots.svg import COLUMN, PAGE, SPREAD, Medium
 
 BOUND = math.log(1.25)
 UP = (Mark(0.0, -1.0, 1.0), Mark(1.0, 0.0, 2.0))

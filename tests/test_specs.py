@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.specs."""
+"""Twin of auditor.adapters.hf.loading.specs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.adapters.hf.specs import Source, parse_specs
+from auditor.adapters.hf.loading.specs import Source, parse_specs
 from auditor.errors import UsageError
 
 

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.strong_items."""
+"""Twin of auditor.adapters.report.items.strong_items."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from run_factory import BRANCHED, HARMED, make_run, text_swap_probe
 
 from auditor.adapters.report.anchors import anchor_of
-from auditor.adapters.report.glosses import MAX_TOKENS
-from auditor.adapters.report.item_margins import ItemMargins
-from auditor.adapters.report.strong_items import IN_ALL, MAX_CONTEXT, PER_PROBE, StrongItem, strongest_items
+from auditor.adapters.report.items.glosses import MAX_TOKENS
+from auditor.adapters.report.items.item_margins import ItemMargins
+from auditor.adapters.report.items.strong_items import IN_ALL, MAX_CONTEXT, PER_PROBE, StrongItem, strongest_items
 from auditor.adapters.run.branches import Branch, branches_of
 from auditor.adapters.run.run_folder import read_results
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.svg."""
+"""Twin of auditor.adapters.report.plots.svg."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from run_factory import HOSTILE
 
 from auditor.adapters.printable import printable
-from auditor.adapters.report.svg import (
+from auditor.adapters.report.plots.svg import (
     COLUMN,
     HARM,
     PAGE,

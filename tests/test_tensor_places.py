@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.tensor_places."""
+"""Twin of auditor.adapters.hf.path.tensor_places."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 import torch
 from model_factory import new_model
 
-from auditor.adapters.hf import tensor_places
-from auditor.adapters.hf.tensor_places import Place, needs_files
+from auditor.adapters.hf.path import tensor_places
+from auditor.adapters.hf.path.tensor_places import Place, needs_files
 from auditor.errors import StorageError
 
 

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.text_packs: what is packed is what the tables hold, and no more than fits."""
+"""Twin of auditor.adapters.report.items.text_packs: what is packed is what the tables hold, and no more than fits."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from run_factory import HARMED, make_run
 from unpacking import unpacked
 
-from auditor.adapters.report import text_packs
-from auditor.adapters.report.item_margins import ItemMargins
-from auditor.adapters.report.text_packs import MAX_TEXT, Asked, cut, sides_pack, tokens_pack
+from auditor.adapters.report.items import text_packs
+from auditor.adapters.report.items.item_margins import ItemMargins
+from auditor.adapters.report.items.text_packs import MAX_TEXT, Asked, cut, sides_pack, tokens_pack
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 
 NAMES = ("base", "sft", "dpo<b>")

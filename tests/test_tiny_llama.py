@@ -21,7 +21,7 @@ from auditor.adapters.demo.tiny_llama import (
 )
 from auditor.adapters.demo.world import IDENTITIES, PREDICATES
 from auditor.adapters.demo.world_texts import Text, pretraining_units
-from auditor.adapters.hf.checkpoints import read_tags
+from auditor.adapters.hf.loading.checkpoints import read_tags
 
 SMALL = Size(width=16, layers=1, heads=2)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from auditor.adapters.hf.checkpoints import LoadPolicy, resolve
-from auditor.adapters.hf.models import load_tokenizer
-from auditor.adapters.hf.specs import parse_specs
-from auditor.adapters.hf.tokenizer_sources import resolve_tokenizer
+from auditor.adapters.hf.loading.checkpoints import LoadPolicy, resolve
+from auditor.adapters.hf.loading.models import load_tokenizer
+from auditor.adapters.hf.loading.specs import parse_specs
+from auditor.adapters.hf.loading.tokenizer_sources import resolve_tokenizer
 from auditor.errors import ModelLoadError
 
 POLICY = LoadPolicy(offline=True, allow_pickle=True, describe_only=True)

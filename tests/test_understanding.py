@@ -78,7 +78,9 @@ def test_the_scorer_is_the_audits_own(models: list[str], options: AuditOptions) 
 def test_what_is_wrong_is_known_before_a_weight_is_read(
     models: list[str], options: AuditOptions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("auditor.adapters.hf.models.ModelShelf.take", lambda *_: pytest.fail("a weight was read"))
+    monkeypatch.setattr(
+        "auditor.adapters.hf.loading.models.ModelShelf.take", lambda *_: pytest.fail("a weight was read")
+    )
     with pytest.raises(UsageError, match="must be a positive number"):
         understand(models, replace(options, sesoi=-1.0), QUIET)
     with pytest.raises(UsageError, match="must be a positive number of units of the reward"):

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.weight_differences."""
+"""Twin of auditor.adapters.hf.path.weight_differences."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from path_cases import files_of, save_two, shelf, some_pairs
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
-from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy
+from auditor.adapters.hf.loading.models import ModelShelf
 from auditor.adapters.hf.padded import padded_logprobs
-from auditor.adapters.hf.weight_differences import check_comparable, is_product, moving_weights
+from auditor.adapters.hf.path.weight_differences import check_comparable, is_product, moving_weights
 from auditor.core.scores import FloatArray
 from auditor.errors import NotComparableError
 

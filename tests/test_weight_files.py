@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.weight_files."""
+"""Twin of auditor.adapters.hf.loading.weight_files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from model_factory import make_model
 from safetensors.torch import save_file
 
-from auditor.adapters.hf.weight_files import WeightFiles, find_weights, has_weights, read_json
+from auditor.adapters.hf.loading.weight_files import WeightFiles, find_weights, has_weights, read_json
 from auditor.errors import ModelLoadError
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from auditor.adapters.cache import weight_hashes
 from auditor.adapters.cache.weight_hashes import HASHES_FILE, SETTLED, WeightHashes, forget_hashes, hash_file
-from auditor.adapters.hf.checkpoints import LoadPolicy, fingerprint, resolve
-from auditor.adapters.hf.specs import parse_specs
+from auditor.adapters.hf.loading.checkpoints import LoadPolicy, fingerprint, resolve
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.errors import ModelLoadError, StorageError
 
 

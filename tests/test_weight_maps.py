@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.weight_maps: heads are where a model's own arithmetic says they are."""
+"""Twin of auditor.adapters.hf.path.weight_maps: heads are where a model's own arithmetic says they are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from engine_cases import model_of
 from model_factory import VOCAB_SIZE, new_model
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from auditor.adapters.hf.weight_maps import check_same, weight_map
-from auditor.adapters.hf.weight_units import Heads, TensorUnits, units_of
+from auditor.adapters.hf.path.weight_maps import check_same, weight_map
+from auditor.adapters.hf.path.weight_units import Heads, TensorUnits, units_of
 from auditor.errors import NotComparableError
 
 _SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}

@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.hf.weight_units: names and shapes alone; test_weight_maps holds heads against models."""
+"""Twin of auditor.adapters.hf.path.weight_units: names and shapes; test_weight_maps holds heads against models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from auditor.adapters.hf.weight_units import Heads, Weight, WeightMap, WeightUnit, summed, units_of
+from auditor.adapters.hf.path.weight_units import Heads, Weight, WeightMap, WeightUnit, summed, units_of
 
 GROUPED = Heads(queries=4, keys=2, width=8)
 

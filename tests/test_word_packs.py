@@ -1,4 +1,4 @@
-"""Twin of auditor.adapters.report.word_packs: what is packed is what the table holds, and no more than fits."""
+"""Twin of auditor.adapters.report.items.word_packs: what is packed is what the table holds, and no more than fits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from run_factory import make_run
 from unpacking import unpacked
 
-from auditor.adapters.report import word_packs
-from auditor.adapters.report.item_margins import ItemMargins
-from auditor.adapters.report.text_packs import Asked
-from auditor.adapters.report.word_packs import words_pack
+from auditor.adapters.report.items import word_packs
+from auditor.adapters.report.items.item_margins import ItemMargins
+from auditor.adapters.report.items.text_packs import Asked
+from auditor.adapters.report.items.word_packs import words_pack
 from auditor.adapters.run.attribution_tables import read_attributions
 from auditor.core.items import AFFIRMING, HARMFUL
 

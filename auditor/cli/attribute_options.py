@@ -11,7 +11,7 @@ from auditor.adapters.attribution.coalitions import PERMUTATIONS, WordMethod
 from auditor.adapters.attribution.word_attributions import WordSettings
 from auditor.adapters.attribution.word_edits import NEUTRAL
 from auditor.adapters.hf.input_gradients import MOST_STEPS, STEPS
-from auditor.adapters.hf.parameter_path import DEFAULT_NODES
+from auditor.adapters.hf.path.parameter_path import DEFAULT_NODES
 from auditor.adapters.run.run_folder import read_manifest
 from auditor.adapters.run.run_status import records
 from auditor.core.attributions import ATTRIBUTION_METHODS, AttributionMethod

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from auditor.adapters.cache.weight_hashes import WeightHashes
 from auditor.adapters.cache_folder import cache_folder
-from auditor.adapters.hf.checkpoints import fingerprint
+from auditor.adapters.hf.loading.checkpoints import fingerprint
 from auditor.adapters.report.page import render_report
 from auditor.adapters.run.finished_runs import finished_results
 from auditor.adapters.run.lost_items import lost_items

@@ -15,7 +15,7 @@ from auditor.adapters.cache_folder import cache_folder
 from auditor.adapters.demo.demo_series import DemoSeries, make_series
 from auditor.adapters.hf.devices import one_thread
 from auditor.adapters.printable import printable, signed
-from auditor.adapters.report.carriers import ROLE_WORDS
+from auditor.adapters.report.attribution.carriers import ROLE_WORDS
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import REPORT, read_manifest, read_results
 from auditor.adapters.summaries.run_summary import summary_of

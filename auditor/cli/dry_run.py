@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
 from auditor.adapters.hf.devices import matmul_rate
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy
 from auditor.adapters.hf.padded import BATCH_LOGITS
 from auditor.adapters.hf.plans import distinct_prefixes
 from auditor.adapters.hf.scorer import HFScorer

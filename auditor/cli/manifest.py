@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles
 from auditor.adapters.run.finished_runs import package_digest
 from auditor.core.items import Probe
 from auditor.core.series import Series

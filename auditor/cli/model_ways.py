@@ -11,13 +11,13 @@ from auditor.adapters.attribution.path_pairs import PATH_LEVELS, path_answers, p
 from auditor.adapters.attribution.questions import Question, with_shift
 from auditor.adapters.attribution.ways import Answered, Cost, Way
 from auditor.adapters.attribution.word_attributions import WordAttribution, WordPlan, WordSettings, plan_words, shift_of
-from auditor.adapters.hf.checkpoints import fingerprint
 from auditor.adapters.hf.devices import matmul_rate
 from auditor.adapters.hf.gradient_attributions import GradientPlan, plan_gradients
 from auditor.adapters.hf.input_gradients import STEPS, gradient_scope, input_gradients, unknown_pairs
 from auditor.adapters.hf.kept_vectors import KeptVectors
-from auditor.adapters.hf.parameter_path import path_attributions, path_record
-from auditor.adapters.hf.path_costs import path_cost
+from auditor.adapters.hf.loading.checkpoints import fingerprint
+from auditor.adapters.hf.path.parameter_path import path_attributions, path_record
+from auditor.adapters.hf.path.path_costs import path_cost
 from auditor.adapters.hf.sequences import Sequences
 from auditor.adapters.hf.tokens import Encoder
 from auditor.adapters.run.run_folder import read_manifest

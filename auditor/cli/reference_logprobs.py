@@ -21,15 +21,15 @@ from auditor.adapters.exports.preference_rows import (
     read_preference_rows,
     write_with_columns,
 )
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
 from auditor.adapters.hf.devices import pick_device
 from auditor.adapters.hf.kept_scores import KeptScores, scope_of
-from auditor.adapters.hf.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.loading.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.reward_heads import refuse_reward_models
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.adapters.hf.preference_tokens import UntrainableRowError, preference_sequences, sums_by_row
-from auditor.adapters.hf.reward_heads import refuse_reward_models
 from auditor.adapters.hf.scorer import HFScorer, engine_of
 from auditor.adapters.hf.shared_settings import choose_dtype, choose_forward
-from auditor.adapters.hf.specs import parse_specs
 from auditor.adapters.printable import printable
 from auditor.cli import request as asked
 from auditor.cli.console import RichProgress

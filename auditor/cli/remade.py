@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from auditor.adapters.hf.checkpoints import fingerprint
+from auditor.adapters.hf.loading.checkpoints import fingerprint
 from auditor.adapters.run.run_folder import read_manifest
 from auditor.adapters.run.run_status import records
 from auditor.adapters.run.validation import first_problem

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.text import Text
 
 from auditor.adapters.external.request_files import BEGINNING, describe_probe, write_requests
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy
-from auditor.adapters.hf.models import load_tokenizer
-from auditor.adapters.hf.reward_heads import refuse_reward_models
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy
+from auditor.adapters.hf.loading.models import load_tokenizer
+from auditor.adapters.hf.loading.reward_heads import refuse_reward_models
+from auditor.adapters.hf.loading.specs import parse_specs
+from auditor.adapters.hf.loading.tokenizer_sources import resolve_tokenizer
 from auditor.adapters.hf.shared_settings import Rendering, choose_rendering
-from auditor.adapters.hf.specs import parse_specs
-from auditor.adapters.hf.tokenizer_sources import resolve_tokenizer
 from auditor.adapters.hf.tokens import Encoder
 from auditor.adapters.hf.workload import Workload, prepare, tokenizer_identity
 from auditor.adapters.printable import on_one_line, printable

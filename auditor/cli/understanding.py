@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditor.adapters.cache.weight_hashes import WeightHashes
-from auditor.adapters.hf.checkpoints import CheckpointFiles, LoadPolicy, resolve
 from auditor.adapters.hf.devices import pick_device
-from auditor.adapters.hf.models import ModelShelf, load_tokenizer
-from auditor.adapters.hf.reward_heads import choose_heads
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, LoadPolicy, resolve
+from auditor.adapters.hf.loading.models import ModelShelf, load_tokenizer
+from auditor.adapters.hf.loading.reward_heads import choose_heads
+from auditor.adapters.hf.loading.specs import parse_specs
 from auditor.adapters.hf.scorer import HFScorer, engine_of
 from auditor.adapters.hf.shared_settings import (
     Forwards,
@@ -22,7 +23,6 @@ from auditor.adapters.hf.shared_settings import (
     choose_rendering,
     precision_caution,
 )
-from auditor.adapters.hf.specs import parse_specs
 from auditor.cli import request as asked
 from auditor.cli.asked_probes import asked_probes, first_with_text
 from auditor.cli.console import RichProgress

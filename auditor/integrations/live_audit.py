@@ -13,10 +13,10 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles
 from auditor.adapters.hf.kept_scores import KeptScores, scope_of
 from auditor.adapters.hf.live_models import LiveModel, LiveShelf, generators_as_they_were
-from auditor.adapters.hf.reward_heads import choose_heads
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles
+from auditor.adapters.hf.loading.reward_heads import choose_heads
 from auditor.adapters.hf.scorer import HFScorer, engine_of
 from auditor.adapters.hf.shared_settings import choose_forward, choose_rendering
 from auditor.adapters.progress import Silent

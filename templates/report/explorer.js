@@ -1,5 +1,5 @@
 "use strict";
-// The item explorer. It reads the packs at the end of the page (auditor/adapters/report/column_packs.py) and asks nobody
+// The item explorer. It reads the packs at the end of the page (auditor/adapters/report/items/column_packs.py) and asks nobody
 // for anything; what it writes with is in explorer_texts.js and explorer_parts.js, before it.
 (() => {
   const root = document.getElementById("explorer");

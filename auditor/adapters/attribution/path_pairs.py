@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from auditor.adapters.attribution.questions import Question
+from auditor.adapters.hf.path.weight_units import UnitLevel
 from auditor.adapters.hf.sequences import Sequences
-from auditor.adapters.hf.weight_units import UnitLevel
 from auditor.core.attributions import ROUNDING_UNIT, Attribution, Unit
 from auditor.core.items import Item
 from auditor.core.refusals import Reason, Refusal

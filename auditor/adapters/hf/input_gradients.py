@@ -17,10 +17,10 @@ import torch
 from captum.attr import IntegratedGradients
 from transformers import PreTrainedModel
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles
 from auditor.adapters.hf.kept_vectors import KeptVectors, vector_scope
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles
+from auditor.adapters.hf.loading.models import ModelShelf
 from auditor.adapters.hf.model_calls import input_device, last_logits, memory_errors
-from auditor.adapters.hf.models import ModelShelf
 from auditor.adapters.hf.sequences import Logprobs
 from auditor.adapters.progress import Progress
 from auditor.core.score_columns import Mask

@@ -13,17 +13,17 @@ import torch
 from peft import PeftModel, PeftType
 from transformers import PreTrainedModel
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy
-from auditor.adapters.hf.model_configs import (
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, Dtype, LoadPolicy
+from auditor.adapters.hf.loading.model_configs import (
     check_changes_weights,
     check_predicts_next,
     context_window,
     packing_obstacle,
 )
-from auditor.adapters.hf.model_loading import quiet
-from auditor.adapters.hf.models import ModelShelf
-from auditor.adapters.hf.reward_configs import check_reads_tokens, is_reward_model, output_names, own_pad
-from auditor.adapters.hf.weight_files import WeightFiles
+from auditor.adapters.hf.loading.model_loading import quiet
+from auditor.adapters.hf.loading.models import ModelShelf
+from auditor.adapters.hf.loading.reward_configs import check_reads_tokens, is_reward_model, output_names, own_pad
+from auditor.adapters.hf.loading.weight_files import WeightFiles
 from auditor.errors import ModelLoadError
 
 # The adapter in which TRL's DPOTrainer keeps the one that training began with.

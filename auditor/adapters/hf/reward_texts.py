@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered
 from auditor.adapters.hf.sequences import Sequences
 from auditor.adapters.hf.tokens import Encoder, End

@@ -20,11 +20,11 @@ import transformers
 from transformers import PreTrainedTokenizerBase
 
 from auditor.adapters.cache.weight_hashes import hash_file
-from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype, LoadPolicy, fingerprint
 from auditor.adapters.hf.devices import matmul_precision
 from auditor.adapters.hf.engine import Forward, NonFiniteLogitsError, Work, score_sequences
 from auditor.adapters.hf.kept_scores import Facts, KeptScores
-from auditor.adapters.hf.models import ModelShelf
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, Dtype, LoadPolicy, fingerprint
+from auditor.adapters.hf.loading.models import ModelShelf
 from auditor.adapters.hf.read_ahead import ReadAhead
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
 from auditor.adapters.hf.reward_texts import passed_over, prepare_rewards, reward_notes

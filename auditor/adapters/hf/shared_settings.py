@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from auditor.adapters.hf.checkpoints import CheckpointFiles, Dtype
 from auditor.adapters.hf.engine import Forward
+from auditor.adapters.hf.loading.checkpoints import CheckpointFiles, Dtype
 from auditor.adapters.hf.rendering import ChatTemplate, Rendered, render_plain
 from auditor.adapters.hf.tokens import Encoder
 from auditor.core.items import Item

@@ -18,7 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from auditor.adapters.hf.model_loading import quiet
+from auditor.adapters.hf.loading.model_loading import quiet
 
 NAME = "auditor_tree"
 # Rows of a stretch: fewer share more of their ancestors, more are computed faster.

@@ -9,8 +9,8 @@ from math import ceil
 from matplotlib.axes import Axes
 from matplotlib.path import Path as Outline
 
-from auditor.adapters.report.figure_tables import Table, Value
-from auditor.adapters.report.figures import (
+from auditor.adapters.report.plots.figure_tables import Table, Value
+from auditor.adapters.report.plots.figures import (
     MAX_ROWS,
     KeyEntry,
     Mark,
@@ -26,7 +26,7 @@ from auditor.adapters.report.figures import (
     value_range,
     verdict_key,
 )
-from auditor.adapters.report.svg import BAND, HARM, LOWER, MUTED, RULE, Canvas
+from auditor.adapters.report.plots.svg import BAND, HARM, LOWER, MUTED, RULE, Canvas
 
 _LEFT, _GAP, _EDGE = 0.5, 0.55, 0.12  # inches for numbers at the left, between columns, at the right
 _HEAD, _INNER, _FOOT = 0.24, 1.0, 0.3  # of a panel: its name, its axes, the runs below
@@ -64,7 +64,7 @@ class HistoryLine:
 
 @dataclass(frozen=True, slots=True)
 class HistoryChart:
-    """A figure as `auditor.adapters.report.figures.Plot` describes it; at most 40 identities.
+    """A figure as `auditor.adapters.report.plots.figures.Plot` describes it; at most 40 identities.
 
     Attributes:
         runs: what stands below each run: its number, or its step of training; of a run with several ends, each end.

@@ -18,11 +18,11 @@ from auditor.adapters.history.history_rows import (
 )
 from auditor.adapters.history.run_levels import HistoryRun, Who
 from auditor.adapters.history.tracks import leading
-from auditor.adapters.report.charts import on_page
-from auditor.adapters.report.figure_tables import file_name
-from auditor.adapters.report.figures import MAX_ROWS, Mark
 from auditor.adapters.report.page_words import environment
-from auditor.adapters.report.svg import Drawn
+from auditor.adapters.report.plots.charts import on_page
+from auditor.adapters.report.plots.figure_tables import file_name
+from auditor.adapters.report.plots.figures import MAX_ROWS, Mark
+from auditor.adapters.report.plots.svg import Drawn
 from auditor.adapters.run.run_pairs import UNITS
 
 

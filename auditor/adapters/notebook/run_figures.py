@@ -9,11 +9,11 @@ from html import escape
 from typing import Any, Literal
 
 from auditor.adapters.printable import printable
-from auditor.adapters.report.charts import on_page, plots_of
-from auditor.adapters.report.figure_tables import file_name
-from auditor.adapters.report.figures import Plot
+from auditor.adapters.report.plots.charts import on_page, plots_of
+from auditor.adapters.report.plots.figure_tables import file_name
+from auditor.adapters.report.plots.figures import Plot
+from auditor.adapters.report.plots.svg import Drawn
 from auditor.adapters.report.probe_findings import probes_of
-from auditor.adapters.report.svg import Drawn
 from auditor.adapters.run.results_schema import Results
 from auditor.errors import UsageError
 

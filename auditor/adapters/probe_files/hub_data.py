@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auditor.adapters.hf.hub import fetch_data
+from auditor.adapters.hf.loading.hub import fetch_data
 from auditor.adapters.probe_files.table_files import Row, TableFile
 from auditor.errors import ModelLoadError, UsageError, one_line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from auditor.adapters.hf.specs import Source, parse_specs
+from auditor.adapters.hf.loading.specs import Source, parse_specs
 from auditor.adapters.probe_lint.lint_sides import TOKEN_BOUNDS, Unit
 from auditor.errors import ModelLoadError
 
@@ -27,7 +27,7 @@ def _file(source: Source) -> Path:
         return source.path / _FILE if source.path.is_dir() else source.path
     if source.looks_like_path:
         raise ModelLoadError("there is no such file or folder", where=f"--tokenizer {source}", fix="Check the path.")
-    from auditor.adapters.hf.hub import fetch
+    from auditor.adapters.hf.loading.hub import fetch
 
     return fetch(source.location, source.revision, weights=False).folder / _FILE
 

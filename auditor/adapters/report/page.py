@@ -18,15 +18,15 @@ from typing import Any, Literal
 
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.probe_files.probe_folders import SENTENCES
-from auditor.adapters.report.attribution_section import ProbeView, probe_views
-from auditor.adapters.report.charts import LeafFigures, figures_of
+from auditor.adapters.report.attribution.attribution_section import ProbeView, probe_views
+from auditor.adapters.report.attribution.role_plot import MAX_PARTED
 from auditor.adapters.report.citations import bibtex
-from auditor.adapters.report.figures import MAX_LABELS, MAX_ROWS
-from auditor.adapters.report.glosses import SCALE
+from auditor.adapters.report.items.glosses import SCALE
 from auditor.adapters.report.page_words import brief, environment, plain
+from auditor.adapters.report.plots.charts import LeafFigures, figures_of
+from auditor.adapters.report.plots.figures import MAX_LABELS, MAX_ROWS
 from auditor.adapters.report.report_data import ReportData, read_report
 from auditor.adapters.report.reward_views import RewardView, reward_views
-from auditor.adapters.report.role_plot import MAX_PARTED
 from auditor.adapters.run.run_status import INTERRUPTED, records
 from auditor.adapters.summaries.headlines import WHAT_AN_AUDIT_SAYS, headline_parts
 from auditor.adapters.summaries.run_summary import summary_of

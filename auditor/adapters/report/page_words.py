@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from auditor.adapters.data_files import data_folder
 from auditor.adapters.printable import printable
 from auditor.adapters.report.answers import tally
-from auditor.adapters.report.attribution_section import FILTERS, adjusted_p
-from auditor.adapters.report.glosses import SCALE
+from auditor.adapters.report.attribution.attribution_section import FILTERS, adjusted_p
+from auditor.adapters.report.items.glosses import SCALE
 from auditor.adapters.report.landmarks import identity_anchor, probe_anchor
 from auditor.adapters.report.reward_views import signal_words
 from auditor.adapters.run.results_schema import EffectRow

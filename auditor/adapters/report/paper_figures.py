@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from auditor.adapters.report.attribution_charts import attribution_plots
-from auditor.adapters.report.charts import plots_of
-from auditor.adapters.report.figure_tables import file_name, numbered
-from auditor.adapters.report.figures import Plot
+from auditor.adapters.report.attribution.attribution_charts import attribution_plots
+from auditor.adapters.report.plots.charts import plots_of
+from auditor.adapters.report.plots.figure_tables import file_name, numbered
+from auditor.adapters.report.plots.figures import Plot
+from auditor.adapters.report.plots.svg import COLUMN, SPREAD, Canvas, Medium, alone_svg, drawing, text_width
 from auditor.adapters.report.report_data import ReportData, read_report
-from auditor.adapters.report.svg import COLUMN, SPREAD, Canvas, Medium, alone_svg, drawing, text_width
 from auditor.adapters.run.run_folder import replace_file
 from auditor.errors import StorageError, UsageError
 

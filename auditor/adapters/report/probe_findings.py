@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from auditor.adapters.report.answers import Answer, answers_of
-from auditor.adapters.report.attribution_splits import LeafSplits, splits_of
+from auditor.adapters.report.attribution.attribution_splits import LeafSplits, splits_of
 from auditor.adapters.report.cells import Cell, Reading, by_verdict, cells_of
 from auditor.adapters.report.controls import Controls, controls_of
 from auditor.adapters.report.level_units import LevelUnit, level_units

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from auditor.adapters.report.item_margins import read_error
+from auditor.adapters.report.items.item_margins import read_error
 from auditor.core.items import HARMFUL
 from auditor.core.scores import IntArray
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auditor.adapters.report.attributed_run import AttributedRun, attributed_run
+from auditor.adapters.report.attribution.attributed_run import AttributedRun, attributed_run
 from auditor.adapters.report.comparability import Check, checks_of
-from auditor.adapters.report.evidence import read_evidence
-from auditor.adapters.report.explorer import Explorer, Told, Who
+from auditor.adapters.report.items.evidence import read_evidence
+from auditor.adapters.report.items.explorer import Explorer, Told, Who
+from auditor.adapters.report.items.strong_items import StrongItem
 from auditor.adapters.report.level_units import LevelUnit, level_units
 from auditor.adapters.report.metric_rows import MetricRow, metric_rows
 from auditor.adapters.report.probe_findings import MEASURES, ProbeFindings, headline_render, probes_of
 from auditor.adapters.report.probe_titles import title_of_all
 from auditor.adapters.report.reference_names import reference_names
 from auditor.adapters.report.remarks import Caution, RefusalGroup, group_cautions, group_refusals
-from auditor.adapters.report.strong_items import StrongItem
 from auditor.adapters.run.branches import Branch, branches_of
 from auditor.adapters.run.lost_items import OF_ITEMS, lost_items
 from auditor.adapters.run.results_schema import CheckpointRow, EffectRow, Results

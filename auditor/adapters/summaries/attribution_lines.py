@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from auditor.adapters.printable import signed
-from auditor.adapters.report.attribution_splits import Splits, splits_of
-from auditor.adapters.report.carriers import ROLE_WORDS, carriers_of
+from auditor.adapters.report.attribution.attribution_splits import Splits, splits_of
+from auditor.adapters.report.attribution.carriers import ROLE_WORDS, carriers_of
 from auditor.adapters.report.cells import cells_of
 from auditor.adapters.run.branches import Branch
 from auditor.adapters.run.results_schema import EffectRow, Results

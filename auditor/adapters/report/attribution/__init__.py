@@ -1,0 +1,1 @@
+"""What carries a number, on the page: by role of token, by layer and module."""

@@ -1,0 +1,1 @@
+"""The page's figures: what each is made of, and which cells it draws."""
