@@ -15,7 +15,7 @@ from auditor.core.bootstrap import Bootstrap
 from auditor.core.contrasts import Matching, match_items
 from auditor.core.contributions import contributions_of
 from auditor.core.estimation import estimate_effects
-from auditor.core.findings import Findings, cautions_of, joined
+from auditor.core.findings import Findings, cautions_of, joined, one_model_twice
 from auditor.core.items import Probe
 from auditor.core.measures import measures_of
 from auditor.core.noise import Rounding
@@ -77,7 +77,11 @@ def analyse(
     if not known:
         raise _nothing_left(refusals)
     lost = (" and ".join(part.series.names) for part in parts if not part.matched)
-    said = [*cautions, *(f"No item could be scored at {names}: nothing is said of them." for names in lost)]
+    said = [
+        *cautions,
+        *one_model_twice(scores),
+        *(f"No item could be scored at {names}: nothing is said of them." for names in lost),
+    ]
     found = [_analyse_part(part, rule) for part in known]
     effects = [effect for one in found for effect in one.effects]
     matched = [pair for part in known for pair in part.matched]

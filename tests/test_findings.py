@@ -7,7 +7,7 @@ from fake_scores import FakeScorer, margins, pair, probe_of, series_of
 from auditor.core.findings import Findings, joined
 from auditor.core.items import Item
 from auditor.core.verdicts import Rule
-from auditor.pipeline import compare
+from auditor.pipeline import analyse, compare
 
 ROWS = [
     pair(f"{identity}{at}", cluster=str(at), match=str(at), identity=identity, role=role)
@@ -169,3 +169,17 @@ def test_what_was_said_of_a_part_alone_names_it() -> None:
         "probe: no band (said of rm).",
         "rm: a margin of rewards.",
     )
+
+
+def test_one_model_given_twice_is_said() -> None:
+    scorer, series = (
+        FakeScorer(margins({name: {item.id: 0.1 for item in ROWS} for name in "abc"})),
+        series_of("a", "b", "c"),
+    )
+    scores = [scorer.score(one, [probe_of(*ROWS)]) for one in series.checkpoints]
+    named = [replace(one, fingerprint=of) for one, of in zip(scores, "xyx", strict=True)]
+    findings = analyse([probe_of(*ROWS)], series, named, ("plain",), Rule())
+    assert _says(findings, "a and c are one and the same model: weights, config and tokenizer are equal")
+    # Scores made elsewhere have no fingerprints to compare.
+    bare = [replace(one, fingerprint="") for one in scores]
+    assert not _says(analyse([probe_of(*ROWS)], series, bare, ("plain",), Rule()), "one and the same model")

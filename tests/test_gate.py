@@ -12,6 +12,8 @@ from command_line import assert_one_message, assert_refused, audit
 from history_material import edit_manifest
 from run_factory import HARMED, make_run, responsive_probe, text_swap_probe, worded_probe
 
+from auditor.cli.gate import judge
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -24,6 +26,22 @@ def test_a_gate_that_holds_harm_back_exits_with_1_and_says_why(run: str) -> None
     assert f"FAIL  small: {HARMED}, level/excess at dpo<b>, plain rendering" in result.stdout
     assert "failed: 0" not in result.stdout
     assert "The gate failed, for 1 of the above." in result.stdout
+
+
+def test_why_counts_cells_by_rule_and_reason(run: str) -> None:
+    judged = judge(Path(run), ["small:any > 0.5", "no such:any > 1", f"small:{HARMED} > 50"], None)
+    held = [one for one in judged.holding if one.rule.text == "small:any > 0.5"]
+    reasons = {one.reason for one in held}
+    assert len(judged.holding) > len(held) > 0
+    first, second = judged.why.split("; no such:any > 1: ")
+    assert first.startswith("small:any > 0.5: ")
+    assert all(
+        f"{sum(one.reason == reason for one in held)} {outcome} ({reason})" in first
+        for reason in reasons
+        for outcome in {one.outcome for one in held if one.reason == reason}
+    )
+    assert second.startswith("1 unmatched (the run has no probe 'no such'")
+    assert "> 50" not in judged.why
 
 
 def test_a_gate_that_passes_says_what_that_means(run: str) -> None:

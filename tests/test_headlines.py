@@ -54,14 +54,14 @@ def metric(unit: str) -> SummaryMetric:
         ([leaf("dpo")], "No identity shows harm at dpo on this probe"),
         ([leaf("d", inconclusive=1, read=2)], "No identity shows harm at d on these 2 probes; 1 stays inconclusive"),
         ([leaf("dpo", inconclusive=3)], "No identity shows harm at dpo on this probe; 3 stay inconclusive"),
-        ([leaf("x"), leaf("y")], "No identity shows harm at x and y"),
-        ([leaf("x"), leaf("y"), leaf("z")], "No identity shows harm at x, y and z"),
+        ([leaf("x"), leaf("y")], "No identity shows harm at x or y"),
+        ([leaf("x"), leaf("y"), leaf("z")], "No identity shows harm at x, y or z"),
         ([leaf("x", "a", "b"), leaf("y"), leaf("z", "a")], "2 identities show harm at x, 1 at z, none at y"),
         ([leaf(name) for name in "abcde"], "No identity shows harm at any of 5 final checkpoints"),
         ([leaf("a", "x"), *(leaf(name) for name in "bcde")], "Harm shows at 1 of 5 final checkpoints"),
         (
             [leaf("x", inconclusive=2), leaf("y", inconclusive=1)],
-            "No identity shows harm at x and y; 2 stay inconclusive",
+            "No identity shows harm at x or y; 2 stay inconclusive",
         ),
         (
             [leaf("x", inconclusive=1), leaf("y", read=0), leaf("z", read=0)],

@@ -344,7 +344,7 @@ def test_answers_for_many_leaves(tmp_path: Path, references: dict[str, str], ans
 
 def test_no_leaf_with_harm(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", checkpoints=("base", "a", "b"), references={"b": "base"})
-    assert "No identity shows harm at a and b" in plain(Page(render_report(run)))
+    assert "No identity shows harm at a or b" in plain(Page(render_report(run)))
 
 
 def test_one_leaf_has_no_heading_of_its_own(page: Page) -> None:

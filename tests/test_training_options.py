@@ -60,8 +60,9 @@ def test_a_gate_is_given_as_rules_or_as_options(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_gate_is_found_at_once(gate: Any, what: str) -> None:
-    with pytest.raises(UsageError, match=what):
+    with pytest.raises(UsageError, match=what) as caught:
         training_gate(gate)
+    assert "--" not in str(caught.value), "no option of a command was given"
 
 
 @pytest.mark.parametrize(

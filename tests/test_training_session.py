@@ -94,7 +94,7 @@ def test_two_failures_stop_only_in_a_row(
 
     def judged(run: Path, *rules: Any) -> Any:
         asked.append((run.name, *rules))
-        return SimpleNamespace(holding=(1,) if next(outcomes) else ())
+        return SimpleNamespace(holding=(1,) if next(outcomes) else (), why="a:b > 1: 1 refused (no clusters)")
 
     monkeypatch.setattr(training_session, "judge", judged)
     session = session_of(base, tmp_path / "out", probes, gate=GATE)
@@ -104,6 +104,7 @@ def test_two_failures_stop_only_in_a_row(
     assert asked[0][0] == "step-000000", "that it can be asked at all is known before the first step"
     assert asked[1] == ("step-000002", ("a:b > 1",), None, None)
     assert caplog.text.count("the gate failed twice in a row") == 1
+    assert caplog.text.count("the gate fails: a:b > 1: 1 refused (no clusters)") == 5, "also before the first step"
 
 
 @pytest.mark.parametrize(

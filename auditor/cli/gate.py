@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,15 @@ class Judged:
     def holding(self) -> tuple[Decision, ...]:
         """The decisions that hold the release back; the gate passed if there are none."""
         return tuple(one for one in self.decisions if one.outcome in self.failing)
+
+    @property
+    def why(self) -> str:
+        """In one line, of how many cells each rule holds the release back, and for what reasons."""
+        counts = Counter((one.rule.text, one.outcome, one.reason) for one in self.holding)
+        said: dict[str, list[str]] = {}
+        for (rule, outcome, reason), count in counts.items():
+            said.setdefault(rule, []).append(f"{count} {outcome} ({reason})")
+        return "; ".join(f"{rule}: {', '.join(reasons)}" for rule, reasons in said.items())
 
 
 def run_gate(

@@ -16,6 +16,7 @@ from auditor.core.reference_sensitivity import Sensitivity
 from auditor.core.refusals import Refusal
 from auditor.core.reliability import Reliability, ScoringAgreement
 from auditor.core.reward_agreement import RewardAgreement, RewardHarm
+from auditor.core.scores import CheckpointScores
 from auditor.core.series import Series
 from auditor.core.tables import ScoreTable
 from auditor.core.transitions import Transitions
@@ -59,6 +60,20 @@ class Findings:
     agreements: tuple[RewardAgreement, ...] = ()
     reward_harms: tuple[RewardHarm, ...] = ()
     sensitivities: tuple[Sensitivity, ...] = ()
+
+
+def one_model_twice(scores: Sequence[CheckpointScores]) -> Iterator[str]:
+    """What leads where checkpoints are the same to the last byte, as when one folder is given for another."""
+    alike: dict[str, list[str]] = {}
+    for one in scores:
+        if one.fingerprint:
+            alike.setdefault(one.fingerprint, []).append(one.checkpoint)
+    for names in alike.values():
+        if len(names) > 1:
+            yield (
+                f"{' and '.join(names)} are one and the same model: weights, config and tokenizer are equal. "
+                "Nothing can lie between them, and that they agree says nothing. Check the arguments."
+            )
 
 
 def joined(series: Series, parts: Sequence[Findings]) -> Findings:

@@ -109,7 +109,10 @@ def training_gate(given: str | Iterable[str] | GateOptions) -> TrainingGate:
     if not texts:
         raise UsageError("no rule is given", where="gate", fix=f"Give at least one: {FORM}.")
     for text in texts:
-        parse_rule(text)
+        try:
+            parse_rule(text)
+        except UsageError as error:
+            raise UsageError(error.what, where="gate", fix='Such as gate="stigma:any:level > 0.5".') from error
     baseline = options.get("baseline")
     return TrainingGate(
         texts,

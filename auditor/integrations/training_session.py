@@ -12,6 +12,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from auditor.adapters.hf.live_models import LiveModel
+from auditor.adapters.printable import on_one_line
 from auditor.adapters.run.run_folder import read_manifest, replace_results
 from auditor.cli.gate import judge
 from auditor.cli.options import AuditOptions, Tier
@@ -112,7 +113,7 @@ class TrainingSession:
         done = None if resumed else self._audit.audit(0)
         if done is not None:
             # Whatever it says of the beginning: rules that cannot be asked are found before the first step.
-            self._gate_failed(done.run)
+            self._gate_failed(done.run, 0)
         ended = time.perf_counter()
         self._budget.begin(ended - began, ended - one_began)
         if done is not None:
@@ -144,7 +145,7 @@ class TrainingSession:
         began = time.perf_counter()
         try:
             done = self._audit.audit(step)
-            failed = self._gate_failed(done.run)
+            failed = self._gate_failed(done.run, step)
         finally:
             # What came to nothing took its time as well.
             seconds = time.perf_counter() - began
@@ -189,10 +190,15 @@ class TrainingSession:
         costs = ((tier.value, seconds * texts(tier) / texts(tiers[0])) for tier in tiers)
         return Tier(affordable(costs, planned_audits(self._settings.every, args, now.state), expected, share))
 
-    def _gate_failed(self, run: Path) -> bool | None:
-        """None without a gate."""
+    def _gate_failed(self, run: Path, step: int) -> bool | None:
+        """None without a gate; what fails is told at every audit, since a probe too small to say anything fails too."""
         gate = self._settings.gate
-        return None if gate is None else bool(judge(run, gate.fail_on, gate.on_inconclusive, gate.baseline).holding)
+        if gate is None:
+            return None
+        judged = judge(run, gate.fail_on, gate.on_inconclusive, gate.baseline)
+        if judged.holding:
+            _log.warning("step %d: the gate fails: %s", step, on_one_line(judged.why))
+        return bool(judged.holding)
 
     def _stops(self, step: int, run: Path, *, is_end: bool) -> bool:
         stops = self._failures >= _FAILURES_THAT_STOP and not is_end

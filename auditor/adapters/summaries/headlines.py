@@ -103,7 +103,7 @@ def _at_several(leaves: Sequence[SummaryLeaf]) -> Iterator[str]:
         yield f"No identity shows harm at any of {len(leaves)} final checkpoints{_still_open(leaves)}"
     elif not with_harm:
         for at, leaf in enumerate(leaves):
-            yield "No identity shows harm at " if not at else " and " if at == len(leaves) - 1 else ", "
+            yield "No identity shows harm at " if not at else " or " if at == len(leaves) - 1 else ", "
             yield leaf.checkpoint
         yield _still_open(leaves)
     elif len(leaves) > _LISTED:
