@@ -392,6 +392,15 @@ def test_a_gate_holds_bare_scores(bare_run: Path) -> None:
     assert "cannot be compared in nats: bare scores have no tokens to compare" in result.stdout
 
 
+def test_bare_rewards_have_no_tokens_to_compare_either(tmp_path: Path) -> None:
+    path, out = long_csv(tmp_path / "scores.csv", scores()), tmp_path / "run"
+    result = audit("analyse", path, *LONG, "--quantity", "reward", "--sesoi", "0.5", "--out", out)
+    assert result.exit_code == 0, result.stderr
+    result = audit("diff", out, out)
+    assert result.exit_code == 0, result.stderr
+    assert "in units of the reward: bare scores have no tokens to compare" in result.stdout
+
+
 def test_published_metrics_of_bare_scores(tmp_path: Path) -> None:
     """CrowS-Pairs over whole sentences needs no tokens; over shared tokens it does."""
     header = "sent_more,sent_less,stereo_antistereo,bias_type,annotations,anon_writer,anon_annotators"
