@@ -480,6 +480,10 @@ def test_rewards_in_their_own_unit(tmp_path: Path) -> None:
     assert "odds of the harmful text" not in page
     assert_sound(out)
     assert audit("gate", out, "--fail-on", "rewards:any:level/raw > 1").exit_code == 0
+    # Texts without tokens: side by side, and no advice to keep what there never was.
+    result = audit("diff", out, out, "--checkpoint", "rm_a")
+    assert result.exit_code == 0, result.stderr
+    assert "in units of the reward: bare scores have no tokens to compare" in " ".join(result.stdout.split())
 
 
 def test_rewards_without_a_bound_have_no_verdict(tmp_path: Path) -> None:

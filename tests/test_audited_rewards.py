@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -217,6 +218,36 @@ def test_interrupted_scoring_goes_on_where_it_stopped(
     for table in ("items.parquet", "tokens.parquet"):
         assert pq.read_table(tmp_path / "run" / table).equals(pq.read_table(tmp_path / "whole" / table))
     assert (tmp_path / "run" / "results.json").read_bytes() == (tmp_path / "whole" / "results.json").read_bytes()
+
+
+def test_what_is_read_before_padding_is_never_paired_with_what_is_read_at_it(
+    models: dict[str, Path], pair_file: Path, tmp_path: Path
+) -> None:
+    """The texts' token ids are the same with either end, and so is the cache."""
+    folder = shutil.copytree(models["planted"], tmp_path / "rm")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    write(folder / "config.json", json.dumps({**config, "pad_token_id": tokenizer.eos_token_id}))
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for end in ("auto", "eos", "none"):
+        asked = ("--probe", pair_file, "--render", "plain", "--end", end, "--quiet", "--out", tmp_path / end)
+        assert audit("score", f"rm={folder}", *asked).exit_code == 0
+        rows[end] = cells(tmp_path / end / "items.parquet")
+    model = AutoModelForSequenceClassification.from_pretrained(models["planted"]).eval()
+    for at, row in enumerate(rows["eos"]):
+        ids = tokenizer(row["context"] + row["text"] + "</s>", return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            truth = [float(model(input_ids=one).logits[0, 0]) for one in (ids, ids[:, :-1])]
+        assert abs(truth[0] - truth[1]) > 1e-3
+        assert row["value"] == pytest.approx(truth[0], abs=5e-5)
+        for end in ("auto", "none"):
+            assert rows[end][at]["value"] == pytest.approx(truth[1], abs=5e-5)
+        assert rows["auto"][at]["token_ids"] == row["token_ids"]
+    result = audit("diff", tmp_path / "auto", tmp_path / "eos")
+    assert result.exit_code == 0, result.stderr
+    assert "all shared items have other ends of turn" in " ".join(result.stdout.split())
+    same = audit("diff", tmp_path / "auto", tmp_path / "auto")
+    assert "same texts and token ids in both: paired" in " ".join(same.stdout.split())
 
 
 def test_neutral_pairs_of_one_form_hold_a_reward_to_account(

@@ -71,7 +71,23 @@ def test_padding_at_the_end_is_passed_over(byte_tokenizer: PreTrainedTokenizerFa
     (spans,) = work.spans.values()
     (whole,) = work_of(byte_tokenizer, probe=twice).spans.values()
     np.testing.assert_array_equal(spans.cuts.ids, whole.cuts.ids)
-    assert spans.complete.all()
+    # What is passed over is no end that is read.
+    assert (spans.complete.any(), whole.complete.all()) == (False, True)
+
+
+def test_an_end_that_is_passed_over_is_not_read(byte_tokenizer: PreTrainedTokenizerFast) -> None:
+    """Item by item: what is said of one says nothing of those beside it, nor of another probe's."""
+    probes = [probe_of(*pairs(ROWS)), replace(probe_of(*pairs(ROWS[:2])), name="other")]
+    ends = {"She is": ".", "He is": "</s>", "They are": "."}
+
+    def chat(item: Item, _: Render) -> Rendered:
+        own = tuple(one.text for one in item.candidates)
+        return Rendered(item.context, own, (0, 0), ending=ends[item.context], has_specials=True)
+
+    for over, read in ((byte_tokenizer.eos_token_id, [True, False, True]), (None, [True] * 3)):
+        asked = Encoder(byte_tokenizer, "auto", whole=True)
+        work = prepare_rewards(probes, ("chat",), chat, asked, None, over)
+        assert [one.complete.tolist() for one in work.spans.values()] == [read, read[:2]]
 
 
 def test_of_a_text_of_padding_alone_its_first_token_is_read(byte_tokenizer: PreTrainedTokenizerFast) -> None:

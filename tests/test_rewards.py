@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from auditor.adapters.hf.engine import NonFiniteLogitsError, Work, score_sequences
 from auditor.adapters.hf.loading.model_configs import packing_obstacle
 from auditor.adapters.hf.padded import PaddingSide
+from auditor.adapters.hf.plans import RowCosts
 from auditor.adapters.hf.rewards import packed_rewards, reward_values
 from auditor.adapters.hf.sequences import Sequences
 from auditor.errors import ModelLoadError
@@ -94,15 +95,50 @@ def alike(seed: int = 0) -> list[list[int]]:
 
 
 def shared(
-    model: PreTrainedModel, rows: Sequence[Sequence[int]], output: int = 0, work: Work | None = None
+    model: PreTrainedModel, rows: Sequence[Sequence[int]], output: int = 0, **options: Any
 ) -> NDArray[Any]:
     """Rewards by way of rows that texts share."""
     values = np.full(len(rows), np.nan, dtype=np.float32)
-    for scored in score_sequences(model, sequences(rows), output=output, work=work):
+    for scored in score_sequences(model, sequences(rows), output=output, **options):
         for position, own in zip(scored.positions, scored.logprobs, strict=True):
             assert (own.shape, own.dtype, np.isnan(values[position])) == ((1,), np.float32, True)
             values[position] = own[0]
     return values
+
+
+def prefixes() -> list[list[int]]:
+    """Texts of one token and more that are beginnings of each other, some ending in padding, or in the id 0, thrice."""
+    whole = [0, *np.random.default_rng(3).integers(3, 380, size=25).tolist()]
+    ends = [[end] * times for end in (0, EOS, PAD) for times in (1, 2, 3)]
+    return [*(whole[:end] for end in (1, 2, 5, 9, 20, 26)), *([*whole, *end] for end in ends), [7], [0, 0], [PAD] * 3]
+
+
+def at_the_last(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> NDArray[Any]:
+    """The head at each text's last token, of the text alone: as `alone`, but no token is passed over."""
+    head, decoder = model.get_submodule("score"), model.base_model
+    with torch.no_grad():
+        given = ((torch.tensor([row]), torch.ones(1, len(row), dtype=torch.long)) for row in rows)
+        return np.array([float(head(decoder(ids, attention_mask=mask)[0][0, -1])[0]) for ids, mask in given])
+
+
+@pytest.mark.parametrize("arch", ["llama", "mistral", "gemma3_text"])
+@pytest.mark.parametrize("longest", [8192, 20])
+def test_a_text_that_begins_another_is_read_at_its_own_end(
+    arch: str, longest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of them share a row, a row holds, or are known; windows of 8 tokens are shorter than most."""
+    monkeypatch.setattr("auditor.adapters.hf.plans.LONGEST_PACK", longest)
+    if longest == 20:
+        # A row is one text, and half of them are too long for one.
+        monkeypatch.setattr("auditor.adapters.hf.engine.row_costs", lambda *_: RowCosts(1, 1, 1))
+    model, rows = make_reward_model(tmp_path, arch), prefixes()
+    truth = at_the_last(model, rows)
+    assert_close(shared(model, rows), truth)
+    for known in (np.arange(len(rows)) % 2 == 0, np.arange(len(rows)) > 4):
+        values = shared(model, rows, known=known)
+        assert_close(values[~known], truth[~known])
+        assert np.isnan(values[known]).all()
+    assert_close(found(model, rows), truth)
 
 
 # bloom and mpt take no positions; local layers of gpt_neo have a mask of their own.
@@ -257,6 +293,7 @@ def test_half_precision_keeps_the_head_in_float32_in_shared_rows(tmp_path: Path)
     model.to(torch.bfloat16)
     ours = shared(model, alike())
     assert np.abs(ours - exact).max() < 0.1
+    assert np.abs(ours - found(model, alike())).max() < 0.03, "side by side they are as exact"
     assert not np.array_equal(ours, torch.tensor(ours).bfloat16().float().numpy())
 
 

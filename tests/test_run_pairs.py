@@ -250,6 +250,10 @@ class TestRewards:
         bare = Run.read(without_reward_tokens(make_run(tmp_path / "run", probes=PROBES, **MIXED)))
         assert pair_runs((two, "rm"), (bare, "rm"), Rule()).apart == "bare scores have no tokens to compare"
 
+    def test_a_private_run_is_called_one(self, two: Run, tmp_path: Path) -> None:
+        private = Run.read(make_run(tmp_path / "run", probes=PROBES, private=True, **MIXED))
+        assert pair_runs((two, "rm"), (private, "rm"), Rule()).apart == "a private run keeps no tokens to compare"
+
     def test_their_unit_and_the_output_they_are_is_said(self, two: Run) -> None:
         series = [{**one, "head": "helpful"} for one in two.manifest["series"]]
         named = Run(two.folder, two.results, {**two.manifest, "series": series})

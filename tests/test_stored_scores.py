@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from run_factory import (
@@ -152,3 +153,26 @@ class TestRewards:
         with pytest.raises(UsageError, match="no tokens") as raised:
             read_checkpoint(run, "rm")
         assert "--tokens all" in raised.value.fix
+
+    def test_rewards_made_elsewhere_never_had_any(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path / "run", **MIXED)
+        table = pq.read_table(run / ITEMS_FILE)
+        at = table.schema.get_field_index("token_ids")
+        field = table.schema.field(at)
+        pq.write_table(table.set_column(at, field, pa.nulls(len(table), field.type)), run / ITEMS_FILE)
+        manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+        made = {**manifest, "tokens": "none", "engine": {"scoring": "elsewhere"}}
+        (run / MANIFEST).write_text(json.dumps(made), encoding="utf-8")
+        bare = read_checkpoint(run, "rm")
+        assert (dict(bare.scored), bare.private, bare.bare) == ({}, False, True)
+
+    def test_a_table_that_lacks_the_tokens_of_some_says_so(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path / "run", **MIXED)
+        table = pq.read_table(run / ITEMS_FILE)
+        at = table.schema.get_field_index("token_ids")
+        field = table.schema.field(at)
+        last = table["checkpoint"].to_pylist().index("rm")
+        ids = [None if place == last else own for place, own in enumerate(table["token_ids"].to_pylist())]
+        pq.write_table(table.set_column(at, field, pa.array(ids, field.type)), run / ITEMS_FILE)
+        with pytest.raises(UsageError, match="cannot be read together"):
+            read_checkpoint(run, "rm")

@@ -110,9 +110,10 @@ def test_where_padding_is_eos_the_token_before_it_is_trained(base: Path, pair_fi
         callback = plain_audit(pair_file, tmp_path / end, 100, end=end)
         found[end] = train(new_trainer("reward", folder, tmp_path / "out", [callback], max_steps=2))
     assert found["none"].model.config.pad_token_id == tokenizer.eos_token_id
-    assert_evaluated_as_audited(found["none"], tmp_path / "none" / "step-000002")
+    for end, trainer in found.items():
+        assert_evaluated_as_audited(trainer, tmp_path / end / "step-000002")
     cautions = read_results(tmp_path / "auto" / "step-000002").cautions
-    assert any("48 of 48 texts end in its padding token" in one and "--end none" in one for one in cautions)
+    assert any("48 of 48 texts end in its padding token" in one and "the token before" in one for one in cautions)
     assert not any("padding token" in one for one in read_results(tmp_path / "none" / "step-000002").cautions)
 
 

@@ -14,7 +14,7 @@ from auditor.adapters.hf.tokens import Encoder, End
 from auditor.adapters.hf.workload import Workload, prepare
 from auditor.adapters.printable import printable
 from auditor.core.items import Item, Probe
-from auditor.core.score_columns import Cuts
+from auditor.core.score_columns import Cuts, Mask, Spans
 from auditor.core.scores import Render
 
 
@@ -41,8 +41,10 @@ def prepare_rewards(
     # One number a text, read at its last token.
     sequences = _read_to(work.sequences, passed_over)
     cuts = next((_whole(spans.cuts) for spans in work.spans.values()), None)
+    unread = work.sequences.lengths > sequences.lengths
     spans = {
-        place: own if cuts is None else replace(own, cuts=cuts, kind="reward") for place, own in work.spans.items()
+        place: own if cuts is None else replace(own, cuts=cuts, kind="reward", complete=_ends_read(own, unread))
+        for place, own in work.spans.items()
     }
     return Workload(sequences, spans, work.refusals, work.first_unscored)
 
@@ -96,6 +98,18 @@ def _read_to(sequences: Sequences, passed_over: int | None) -> Sequences:
     bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     steps = np.arange(bounds[-1]) - np.repeat(bounds[:-1], lengths)
     return Sequences(sequences.ids[np.repeat(begins, lengths) + steps], bounds, lengths - 1, sequences.items)
+
+
+def _ends_read(spans: Spans, unread: Mask) -> Mask:
+    """Which items' end of turn is read at all their candidates, shape (items,).
+
+    Args:
+        unread: sequences of which the last token is passed over.
+    """
+    if not len(spans):
+        return spans.complete
+    passed: Mask = np.logical_or.reduceat(unread[: spans.firsts[-1]], spans.firsts[:-1])
+    return spans.complete & ~passed
 
 
 def _without_names(probe: Probe) -> Probe:

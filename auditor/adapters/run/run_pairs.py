@@ -141,10 +141,10 @@ def pair_runs(
         why = f"they are of different model families ({families[0]} and {families[1]})"
         return Pairing(None, why, 0, 0, cautions)
     stored = [read(run.folder, name) for run, name in (before, after)]
-    if any(one.bare for one in stored):
-        return Pairing(None, "bare scores have no tokens to compare", 0, 0, cautions)
     if any(one.private for one in stored):
         return Pairing(None, "a private run keeps no tokens to compare", 0, 0, cautions)
+    if any(one.bare for one in stored):
+        return Pairing(None, "bare scores have no tokens to compare", 0, 0, cautions)
     first, second = (
         {key: scored for key, scored in one.scored.items() if probes is None or key[0] in probes} for one in stored
     )

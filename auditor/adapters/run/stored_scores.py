@@ -163,9 +163,13 @@ def _check_tokens(run: Path) -> None:
 
 def _holds_rewards(run: Path, rows: pa.Table) -> bool:
     """Whether the tokens of rewards were kept, or would have been if all had been asked for."""
-    if "token_ids" not in rows.column_names or is_private(read_manifest(run)):
+    found = read_manifest(run)
+    if "token_ids" not in rows.column_names or is_private(found):
         return False
-    return rows["token_ids"].null_count < len(rows) or read_manifest(run).get("tokens", "all") != "all"
+    engine = found.get("engine")
+    # Scores made elsewhere never had any, and no option keeps them.
+    elsewhere = isinstance(engine, dict) and engine.get("scoring") == "elsewhere"
+    return rows["token_ids"].null_count < len(rows) or (not elsewhere and found.get("tokens", "all") != "all")
 
 
 def _scored(
@@ -225,6 +229,8 @@ def _candidates(tokens: pa.Table) -> Callable[[Mapping[str, Any]], CandidateScor
 
 def _reward(row: Mapping[str, Any]) -> CandidateScore:
     """One number for all tokens."""
+    if row["token_ids"] is None:
+        raise ValueError("a reward has no tokens where others of its checkpoint have some")
     ids = np.array(row["token_ids"], dtype=np.int64)
     ends = np.array([max(len(row["text"]), 1)])
     value = np.array([row["value"]], dtype=np.float64)
