@@ -37,6 +37,7 @@ def test_a_name_writes_no_line_of_its_own() -> None:
 def test_a_signed_number_has_a_side_only_where_it_shows_one() -> None:
     assert [signed(one) for one in (1.234, -0.5, 0.004, -0.004, 0.0)] == ["+1.23", "-0.50", "0.00", "0.00", "0.00"]
     assert signed(0.0004, 3) == "0.000"
+    assert [signed(one) for one in (-12345.678, 41890795.98)] == ["-12345.68", "+4.19e+07"]
     assert [signed(one) for one in (float("nan"), float("inf"))] == ["n/a", "n/a"]
 
 

@@ -29,7 +29,7 @@ def signed(value: float | None, digits: int = 2) -> str:
     """A number with its sign, as a terminal or a file for CI shows it; ``n/a`` for none or an open end."""
     if value is None or not math.isfinite(value):
         return "n/a"
-    shown = f"{value:+.{digits}f}"
+    shown = f"{value:+.{digits}f}" if abs(value) < 1e5 else f"{value:+.2e}"
     # A sign on what rounds to 0 would claim a direction.
     return shown if float(shown) else shown[1:]
 
