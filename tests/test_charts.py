@@ -127,6 +127,27 @@ def test_the_control_band_is_that_of_the_effect(tmp_path: Path) -> None:
     assert plots.heat is None or plots.heat.themes
 
 
+@pytest.mark.parametrize(("verdict", "unbounded"), [("inconclusive", True), ("refused", False), (None, False)])
+def test_an_interval_is_unbounded_only_of_what_was_judged(
+    probe: ProbeFindings, verdict: str | None, unbounded: bool
+) -> None:
+    ends: dict[str, None] = dict.fromkeys(("low", "high", "low_adjusted", "high_adjusted"))
+    leaf = probe.leaves[0]
+    (reading, cells), *others = leaf.readings
+    cell = leaf.judged[0]
+    first = cell.levels[0].model_copy(update={"verdict": verdict, **ends})
+    changed = replace(cell, levels=(first, *cell.levels[1:]))
+    cells = tuple(changed if one is cell else one for one in cells)
+    (plots,) = plots_of(replace(probe, leaves=(replace(leaf, readings=((reading, cells), *others)),)))
+    assert plots.slope
+    found = [mark.unbounded for line in plots.slope.lines for mark in line.marks if mark]
+    assert len(found) > 1
+    assert sum(found) == unbounded
+    (line,) = (one for one in plots.slope.lines if one.label == cell.identity)
+    assert line.marks[0]
+    assert line.marks[0].unbounded == unbounded
+
+
 def test_no_chart_joins_what_was_not_trained_from_each_other(drawn: tuple[LeafFigures, ...]) -> None:
     names = set(BRANCHED["checkpoints"])
     found = [[word for word in words(svg(one, "slope")) if word in names] for one in drawn]

@@ -124,6 +124,16 @@ def test_an_endless_interval_does_not_flatten_the_others() -> None:
     assert len([mark for mark in marks(svg) if abs(mark.y - row_of(svg, "wide")) < 3]) == 3
 
 
+def test_an_interval_without_ends_reaches_beyond_the_axis_and_none_is_not_drawn() -> None:
+    """A bare mark would look exact."""
+    open_ended = ForestRow("open", "inconclusive", Mark(0.1, unbounded=True), 2)
+    svg = svg_of(plot(open_ended, ForestRow("bare", "refused", Mark(0.1), 2), row("one", 0.5)))
+    value = value_at(svg)
+    assert -2 < value(0) < value(7.6 * 72) < 2
+    arrows = [len([mark for mark in marks(svg) if abs(mark.y - row_of(svg, name)) < 3]) for name in ("open", "bare")]
+    assert arrows == [3, 1]
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names(text: str) -> None:
     assert_only_drawing(svg_of(plot(row(text, 1.0), reading=text)))

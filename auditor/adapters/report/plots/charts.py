@@ -167,11 +167,17 @@ def _adjusted(effect: EffectRow) -> Mark:
     # Without a verdict there is no family to adjust for.
     if effect.verdict is None:
         return _plain(effect)
-    return Mark(effect.estimate, effect.low_adjusted, effect.high_adjusted)
+    return _mark(effect, effect.low_adjusted, effect.high_adjusted)
 
 
 def _plain(effect: EffectRow) -> Mark:
-    return Mark(effect.estimate, effect.low, effect.high)
+    return _mark(effect, effect.low, effect.high)
+
+
+def _mark(effect: EffectRow, low: float | None, high: float | None) -> Mark:
+    # Of what was judged there is an interval: without ends it reaches everywhere, and a bare mark would look exact.
+    judged = effect.verdict not in (None, "refused")
+    return Mark(effect.estimate, low, high, unbounded=judged and low is None and high is None)
 
 
 def _line(cell: Cell, path: tuple[str, ...]) -> SlopeLine:

@@ -23,16 +23,21 @@ _KEY_MARK, _KEY_GAP, _KEY_LINE = 0.17, 0.24, 0.19  # inches of a key's mark, bet
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An estimate with its interval; any of them may be missing, one end alone where it is open."""
+    """An estimate with its interval; any of them may be missing, one end alone where it is open.
+
+    Attributes:
+        unbounded: the interval has neither end; else there is no interval where both are missing.
+    """
 
     estimate: float | None
     low: float | None = None
     high: float | None = None
+    unbounded: bool = False
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """Both ends, an open one infinitely far out; None where there is no interval."""
-        if self.low is None and self.high is None:
+        if self.low is None and self.high is None and not self.unbounded:
             return None
         return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
 
