@@ -396,7 +396,7 @@ def test_bare_rewards_have_no_tokens_to_compare_either(tmp_path: Path) -> None:
     path, out = long_csv(tmp_path / "scores.csv", scores()), tmp_path / "run"
     result = audit("analyse", path, *LONG, "--quantity", "reward", "--sesoi", "0.5", "--out", out)
     assert result.exit_code == 0, result.stderr
-    result = audit("diff", out, out)
+    result = audit("diff", out, out, "--checkpoint", "dpo")
     assert result.exit_code == 0, result.stderr
     assert "in units of the reward: bare scores have no tokens to compare" in result.stdout
 
