@@ -77,7 +77,7 @@ def test_padding_at_the_end_is_passed_over(byte_tokenizer: PreTrainedTokenizerFa
 
 def test_an_end_that_is_passed_over_is_not_read(byte_tokenizer: PreTrainedTokenizerFast) -> None:
     """Item by item: what is said of one says nothing of those beside it, nor of another probe's."""
-    probes = [probe_of(*pairs(ROWS)), replace(probe_of(*pairs(ROWS[:2])), name="other")]
+    probes = [probe_of(*pairs(ROWS)), replace(probe_of(*pairs(ROWS[1:])), name="other")]
     ends = {"She is": ".", "He is": "</s>", "They are": "."}
 
     def chat(item: Item, _: Render) -> Rendered:
@@ -87,7 +87,9 @@ def test_an_end_that_is_passed_over_is_not_read(byte_tokenizer: PreTrainedTokeni
     for over, read in ((byte_tokenizer.eos_token_id, [True, False, True]), (None, [True] * 3)):
         asked = Encoder(byte_tokenizer, "auto", whole=True)
         work = prepare_rewards(probes, ("chat",), chat, asked, None, over)
-        assert [one.complete.tolist() for one in work.spans.values()] == [read, read[:2]]
+        assert [one.complete.tolist() for one in work.spans.values()] == [read, read[1:]]
+    without = prepare_rewards(probes, ("chat",), chat, Encoder(byte_tokenizer, "none", whole=True), None, None)
+    assert not any(one.complete.any() for one in without.spans.values())
 
 
 def test_of_a_text_of_padding_alone_its_first_token_is_read(byte_tokenizer: PreTrainedTokenizerFast) -> None:

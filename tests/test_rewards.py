@@ -94,9 +94,7 @@ def alike(seed: int = 0) -> list[list[int]]:
     return [*rows, rows[4][:-1], rows[4], [0, EOS]]
 
 
-def shared(
-    model: PreTrainedModel, rows: Sequence[Sequence[int]], output: int = 0, **options: Any
-) -> NDArray[Any]:
+def shared(model: PreTrainedModel, rows: Sequence[Sequence[int]], output: int = 0, **options: Any) -> NDArray[Any]:
     """Rewards by way of rows that texts share."""
     values = np.full(len(rows), np.nan, dtype=np.float32)
     for scored in score_sequences(model, sequences(rows), output=output, **options):
@@ -181,6 +179,12 @@ def test_any_batch_and_padding(llama: PreTrainedModel, batch_size: int | None, s
 def test_the_output_that_is_asked_for(llama: PreTrainedModel, output: int) -> None:
     rows = texts([EOS] * 5)
     assert_close(found(llama, rows, output), alone(llama, rows, output))
+
+
+def test_so_many_texts_side_by_side_as_were_asked_for(llama: PreTrainedModel) -> None:
+    rows = texts([EOS] * 5)
+    passes = list(score_sequences(llama, sequences(rows), forward="padded", batch_size=2, output=0))
+    assert [len(one.positions) for one in passes] == [2, 2, 1]
 
 
 def test_long_texts_fill_several_batches(llama: PreTrainedModel) -> None:

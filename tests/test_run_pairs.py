@@ -213,6 +213,12 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run.read(make_run(path, probes=PROBES, checkpoints=names, rewards=names[1:], rule=Rule(0.2, 0, 0.5)))
 
 
+def _changed(value: object) -> object:
+    if isinstance(value, bool):
+        return not value
+    return [9999, *value[1:]] if isinstance(value, list) else value
+
+
 class TestRewards:
     def test_what_lies_between_two_reward_models_of_a_run_is_its_shift(self, two: Run) -> None:
         rule = two.rule(quantity="reward")
@@ -236,15 +242,23 @@ class TestRewards:
                 assert one.adjusted.low == pytest.approx(shift.low_adjusted, abs=1e-12)
         assert any(one.checks is not None and one.checks.form is not None for one in found.changes.effects)
 
-    def test_only_the_same_tokens_are_paired(self, two: Run, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("one_side", [True, False])
+    @pytest.mark.parametrize(("column", "why"), [("token_ids", "token ids"), ("complete", "ends of turn")])
+    def test_only_what_was_asked_alike_is_paired(
+        self, two: Run, tmp_path: Path, column: str, why: str, one_side: bool
+    ) -> None:
         copy = make_run(tmp_path / "run", probes=PROBES, checkpoints=("base", "rm0", "rm"), rewards=("rm0", "rm"))
         table = pq.read_table(copy / ITEMS_FILE)
-        ids = [None if one is None else [9999, *one[1:]] for one in table["token_ids"].to_pylist()]
-        at = table.schema.get_field_index("token_ids")
-        other = table.set_column(at, "token_ids", pa.array(ids, table.schema.field("token_ids").type))
-        pq.write_table(other, copy / ITEMS_FILE)
+        items = table["item"].to_pylist()
+        # The first row of an item says whether its end is read; of token ids one side's are enough.
+        firsts = [not at or items[at] != items[at - 1] for at in range(len(items))]
+        values = zip(table[column].to_pylist(), firsts, strict=True)
+        other = [_changed(value) if first or not one_side else value for value, first in values]
+        at = table.schema.get_field_index(column)
+        field = table.schema.field(column)
+        pq.write_table(table.set_column(at, field, pa.array(other, field.type)), copy / ITEMS_FILE)
         found = pair_runs((two, "rm"), (Run.read(copy), "rm"), Rule())
-        assert (found.changes, found.apart) == (None, "all shared items have other token ids")
+        assert (found.changes, found.apart) == (None, f"all shared items have other {why}")
 
     def test_rewards_made_elsewhere_are_not(self, two: Run, tmp_path: Path) -> None:
         bare = Run.read(without_reward_tokens(make_run(tmp_path / "run", probes=PROBES, **MIXED)))
