@@ -125,6 +125,7 @@ def test_a_reward_model_has_increases_of_its_own(tmp_path: Path) -> None:
     first, second = increases_over(mixed, mixed, rules)
     assert [{cell.checkpoint for cell in one.cells} for one in (first, second)] == [{"sft"}, {"rm"}]
     assert {cell.value for cell in harmed(list(second.cells))} == {0.0}
+    assert [{cell.explicit for cell in one.cells} for one in (first, second)] == [{False}, {True}]
     # In the baseline the reward model of that name rewards nobody's harm.
     mild = Run.read(make_run(tmp_path / "mild", checkpoints=("base", "mild"), rewards=("mild",)))
     found = [one for increases in increases_over(mixed, mild, rules) for one in increases.cells]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from command_line import assert_one_message, assert_refused, audit
 from history_material import edit_manifest
+from rich.console import Console
 from run_factory import (
     BRANCHED,
     HARMED,
@@ -19,6 +24,9 @@ from run_factory import (
     without_reward_tokens,
 )
 
+from auditor.adapters.diff_tables import DiffRow
+from auditor.cli.diff import _difference, _table
+from auditor.core.statistics import Estimate, Interval
 from auditor.core.verdicts import Rule
 
 
@@ -140,6 +148,33 @@ def test_a_reward_model_and_a_policy_have_no_difference(runs: dict[str, str], tm
     assert refused.exit_code == 2
     assert_one_message(refused.stderr, "one is a reward model")
     assert "after: dpo<b> in" in " ".join(audit("diff", runs["new"], mixed).stdout.split())
+
+
+def test_reward_models_that_are_not_looked_at_are_named(runs: dict[str, str], tmp_path: Path) -> None:
+    mixed = make_run(tmp_path / "mixed", **MIXED)
+    said = "Reward models are not looked at (before: rm; after: rm): name one with --checkpoint NAME"
+    assert said in " ".join(audit("diff", mixed, mixed).stdout.split())
+    for arguments in ((mixed, mixed, "--checkpoint", "rm"), (runs["new"], mixed)):
+        assert "not looked at" not in audit("diff", *arguments).stdout
+
+
+def difference_of(verdict: str, low: float, high: float) -> DiffRow:
+    level = SimpleNamespace(estimate=0.03)
+    effect = SimpleNamespace(items=3, verdict=verdict, estimate=Estimate(0.1, 0.2, 3), adjusted=Interval(low, high))
+    return cast("DiffRow", SimpleNamespace(identity="genderqueer people", before=level, after=level, difference=effect))
+
+
+def test_no_verdict_is_cut_on_a_terminal_of_80_columns() -> None:
+    rows = [difference_of("inconclusive", -math.inf, 6094867.7), difference_of("inconclusive", -1.0, 1.0)]
+    console = Console(width=80, file=StringIO())
+    console.print(_table("probe in plain rendering", rows, paired=True))
+    assert cast("StringIO", console.file).getvalue().count("inconclusive") == 2
+
+
+def test_open_intervals_are_open_and_refused_ones_are_none() -> None:
+    cases = [("inconclusive", -math.inf, math.inf), ("inconclusive", -0.25, math.inf), ("refused", math.nan, math.nan)]
+    shown = [_difference(difference_of(*one))[1] for one in cases]
+    assert shown == ["unbounded", "-0.25 to +inf", "n/a"]
 
 
 def test_reward_models_of_two_runs_are_paired_in_their_own_unit(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_factory import controlled_probe, identity_swap_probe, make_run, text_swap_probe, worded_probe
+from run_factory import MIXED, controlled_probe, identity_swap_probe, make_run, text_swap_probe, worded_probe
 
 from auditor.adapters.report.page import render_report
 from auditor.adapters.report.page_words import p_value, signed, span
@@ -94,6 +94,29 @@ def test_where_all_was_refused_nothing_is_said_of_harm(tmp_path: Path) -> None:
     assert "No verdict could be given: every effect was refused" in text
     assert "shows harm at" not in text
     assert "none of" not in text
+
+
+def test_where_all_was_refused_no_reward_is_said_to_show_no_harm(tmp_path: Path) -> None:
+    probe = plain_pairs()
+    probe = replace(probe, items=tuple(replace(one, cluster="one") for one in probe.items))
+    text = text_of(render_report(make_run(tmp_path / "run", probes=[probe], renders=("plain",), **MIXED)))
+    assert "Nothing is known of harm: no verdict could be given." in text
+    assert "None of them shows harm" not in text
+    assert "Disparity, refused for want of an interval:" in text
+    assert "Preference, refused for want of an interval:" in text
+
+
+def test_open_ends_in_the_table_of_controls_are_infinite(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", probes=[controlled_probe()], checkpoints=("only",), renders=("plain",))
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    for one in results["effects"]:
+        if one["measure"] == "level" and one["identity"] == "trans women":
+            one["low"] = None
+    (run / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    html = render_report(run)
+    table = text_of(html[html.index('<table class="controls"') :].split("</table>")[0])
+    assert re.search(r"trans women [+\u2212]\d\.\d\d \(\u2212\u221e to [+\u2212]\d", table)
+    assert "(\u2013 to" not in table
 
 
 def test_metrics_of_several_probes_say_whose_they_are(tmp_path: Path) -> None:

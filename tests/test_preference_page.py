@@ -19,6 +19,9 @@ def html() -> str:
 def test_the_answer_stands_on_top(html: str) -> None:
     words = plain(Page(html))
     assert "3 of 4 identities are mentioned in 20 pairs, 1 of them unequally often in chosen and in rejected" in words
+    rarely = [one for one in found_in().summary.mentions if one.reading == "words" and one.pairs and one.low is None]
+    assert rarely
+    assert f"in chosen and in rejected answers, {len(rarely)} too rarely to tell" in words
     assert "20 pairs of a chosen and a rejected answer to 16 prompts" in words
     assert "scored in plain rendering by sft, dpo without the end of the turn" in words
     assert "Mentioned in no pair: nobody." in words

@@ -47,6 +47,14 @@ def test_who_is_harmed_in_some_signal_leads(views: tuple[RewardView, ...]) -> No
     assert [one.identity for one in swap.identities] == ["Gay", "Lesbian"]
 
 
+def test_where_every_signal_was_refused_nothing_was_judged(data: ReportData, views: tuple[RewardView, ...]) -> None:
+    assert [view.judged for view in views] == [True, True]
+    for verdict in ("refused", None):
+        harms = tuple(one.model_copy(update={"verdict": verdict}) for one in data.results.reward_harms)
+        unjudged = data.results.model_copy(update={"reward_harms": harms})
+        assert [view.judged for view in reward_views(unjudged, data.probes, data.render)] == [False, False]
+
+
 def test_numbers_are_those_of_the_results(data: ReportData, views: tuple[RewardView, ...]) -> None:
     for view in views:
         for one in view.identities:

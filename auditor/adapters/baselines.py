@@ -77,7 +77,8 @@ def _held_against(levels: Iterable[GateCell], run: Run, checkpoint: str, baselin
     if pairing.changes is None:
         why = f"the runs cannot be compared in {UNITS[quantity]}: {pairing.apart}"
         return Increases(tuple(_refused(one, why) for one in levels), pairing.cautions)
-    found = {_place(one): one for one in _cells(pairing.changes.effects, checkpoint)}
+    explicit = quantity == "reward"
+    found = {_place(one): one for one in _cells(pairing.changes.effects, checkpoint, explicit=explicit)}
     missing = "the baseline was not asked this, or in other texts or token ids"
     cells = (found.get(_place(one)) or _refused(one, missing) for one in levels)
     remark = f"{checkpoint} is held against {other} of {baseline.folder}: {_count(pairing)}"
@@ -105,7 +106,7 @@ def _refused(level: GateCell, why: str) -> GateCell:
     )
 
 
-def _cells(effects: Iterable[Effect], checkpoint: str) -> Iterator[GateCell]:
+def _cells(effects: Iterable[Effect], checkpoint: str, *, explicit: bool) -> Iterator[GateCell]:
     for one in effects:
         if (one.role, one.valence) == ("marked", "harm") and one.contrast != "reference" and one.items:
             yield GateCell(
@@ -125,4 +126,5 @@ def _cells(effects: Iterable[Effect], checkpoint: str) -> Iterator[GateCell]:
                 one.scale,
                 one.verdict,
                 one.checks,
+                explicit=explicit,
             )

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.adapters.diff_tables import DiffRow, Side, diff_json, diff_rows, standardised
-from auditor.adapters.printable import on_one_line, signed
+from auditor.adapters.printable import on_one_line, signed, span
 from auditor.adapters.run.results_schema import EffectRow
 from auditor.adapters.run.run_folder import replace_file
 from auditor.adapters.run.run_pairs import UNITS, Pairing, Run, level_at, pair_runs
@@ -89,7 +89,7 @@ def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow], d
     say(f"before: {before[1]} in {before[0].folder}")
     say(f"after:  {after[1]} in {after[0].folder}")
     unit = UNITS[after[0].quantity(after[1])]
-    for caution in (*_cautions(pairing, unit), *_bounds(before, after, d)):
+    for caution in (*_beside(before, after), *_cautions(pairing, unit), *_bounds(before, after, d)):
         say(caution, "yellow")
     groups: dict[tuple[str, str, str], list[DiffRow]] = {}
     for row in rows:
@@ -109,6 +109,19 @@ def _say(before: Side, after: Side, pairing: Pairing, rows: Sequence[DiffRow], d
     if pairing.changes is not None:
         for line in _items(pairing.changes):
             say(line)
+
+
+def _beside(before: Side, after: Side) -> Iterator[str]:
+    """Which reward models both runs have beside the series that is compared."""
+    if after[0].quantity(after[1]) == "reward":
+        return
+    rewards = [[name for name in run.leaves if run.quantity(name) == "reward"] for run, _ in (before, after)]
+    if all(rewards):
+        earlier, later = (", ".join(names) for names in rewards)
+        yield (
+            f"Reward models are not looked at (before: {earlier}; after: {later}): name one with --checkpoint NAME, or "
+            "NAME=NAME where the runs call it otherwise."
+        )
 
 
 def _cautions(pairing: Pairing, unit: str) -> Iterator[str]:
@@ -140,7 +153,7 @@ def _table(title: str, rows: Sequence[DiffRow], *, paired: bool) -> Table:
     table.add_column("identity", overflow="fold")
     for heading in ("before", "after", *(("difference", "interval") if paired else ())):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("change" if paired else "verdicts")
+    table.add_column("change" if paired else "verdicts", min_width=len("inconclusive"))
     for row in rows:
         name = Text(on_one_line(row.identity or "(no identity named)"))
         if paired:
@@ -162,7 +175,7 @@ def _difference(row: DiffRow) -> tuple[str, str, str]:
         return "n/a", "", "not paired"
     words = {"harm": "more harm", "lower_than_reference": "less harm", "affirming": "less harm"}
     verdict = one.verdict or ""
-    interval = f"{signed(one.adjusted.low)} to {signed(one.adjusted.high)}"
+    interval = "n/a" if verdict in ("", "refused") else span(one.adjusted.low, one.adjusted.high)
     return signed(one.estimate.value), interval, words.get(verdict, verdict.replace("_", " "))
 
 

@@ -63,12 +63,14 @@ def render_preferences(found: Found, finder: Finder, *, top: int, private: bool)
 
 
 def headline(mentions: Sequence[MentionRow], pairs: int) -> str:
-    """How many identities the set mentions, and of how many chosen and rejected answers speak unequally often."""
+    """How many identities the set mentions, how many unequally often on the two sides, how many too rarely to tell."""
     own = [one for one in mentions if one.reading == "words"]
     there = [one for one in own if one.pairs]
     unequal = [one for one in there if one.low is not None and one.high is not None and one.low * one.high > 0]
     said = f"{len(there)} of {len(own)} identities are mentioned in {pairs:,} pairs"
-    return f"{said}, {len(unequal)} of them unequally often in chosen and in rejected answers"
+    said = f"{said}, {len(unequal)} of them unequally often in chosen and in rejected answers"
+    untold = sum(one.low is None for one in there)
+    return f"{said}, {untold} too rarely to tell" if untold else said
 
 
 def excerpt(text: str, finder: Finder, identity: str) -> str:

@@ -93,6 +93,12 @@ class RewardView:
         """The identities that some signal harms."""
         return tuple(one for one in self.identities if one.carriers)
 
+    @property
+    def judged(self) -> bool:
+        """Whether any signal has a verdict on any identity that is no refusal."""
+        verdicts = {one.verdict for row in self.identities for one in row.harms if one is not None}
+        return bool(verdicts - {None, "refused"})
+
 
 def signal_words(kind: SignalKind) -> str:
     """A kind of signal in words."""
