@@ -97,6 +97,18 @@ def test_one_run_levels_without_an_interval_and_none_at_all() -> None:
     assert svg(chart(runs=3)).tag == f"{SVG}svg"
 
 
+def test_an_interval_without_ends_is_drawn_from_edge_to_edge() -> None:
+    """A mark without an interval beside one whose interval has no end: not to be taken for each other."""
+
+    def drawn(*marks: Mark) -> int:
+        line = HistoryLine("one", tuple(HistoryMark(one, "inconclusive") for one in marks))
+        return sum("opacity: 0.6" in (path.get("style") or "") for path in svg(chart(line)).iter(f"{SVG}path"))
+
+    assert drawn(Mark(0.3), Mark(0.3)) == 0
+    assert drawn(Mark(0.3, unbounded=True), Mark(0.3)) == 1
+    assert drawn(Mark(0.3, unbounded=True), Mark(0.3, 0.1)) == 2
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names(text: str) -> None:
     found = svg(HistoryChart([HistoryLine(text, (mark(0.0), mark(1.0, before=0)))], [text, text], 2, 0.22, text))

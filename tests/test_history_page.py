@@ -174,6 +174,31 @@ def test_a_run_without_levels_is_listed(history: History, tmp_path: Path) -> Non
     assert "Levels through the runs" not in words
 
 
+def test_where_all_was_refused_no_empty_figure_stands(tmp_path: Path) -> None:
+    probe = identity_swap_probe()
+    probe = replace(probe, items=tuple(replace(one, cluster="one") for one in probe.items))
+    below = tmp_path / "project"
+    make_run(below / "run", probes=[probe], renders=("plain",))
+    html = render_history(read_history(below), below)
+    assert "every level was refused, for want of an interval" in plain(Page(html))
+    assert "<svg" not in html
+
+
+def test_intervals_without_ends_are_known_from_none(history: History) -> None:
+    compared = history.tracks[0]
+    point = compared.track.points[-1]
+    who, level = next((who, one) for who, one in point.levels.levels.items() if one.verdict != "refused")
+    for verdict, unbounded in (("inconclusive", True), (None, False)):
+        ends = dict.fromkeys(("low", "high", "low_adjusted", "high_adjusted"))
+        changed = level.model_copy(update={"verdict": verdict, **ends})
+        levels = replace(point.levels, levels={**point.levels.levels, who: changed})
+        points = (*compared.track.points[:-1], replace(point, levels=levels))
+        track = replace(compared.track, points=points)
+        (line,) = (one for one in history_chart(history, replace(compared, track=track)).lines if one.label == who[0])
+        assert line.marks[-1]
+        assert line.marks[-1].mark.unbounded == unbounded
+
+
 def test_steps_stand_below_the_marks_where_all_have_one(tmp_path: Path) -> None:
     probe = identity_swap_probe()
     for day, step in enumerate((20, 3)):

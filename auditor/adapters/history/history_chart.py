@@ -173,8 +173,8 @@ def _draw_line(canvas: Canvas, axes: Axes, line: HistoryLine, *, sizes: bool) ->
         before = line.marks[one.before] if one.before is not None else None
         if one.before is not None and before is not None and (was := before.mark.estimate) is not None:
             _join(axes, (one.before, at), (was, level), one.change)
-        if mark.low is not None and mark.high is not None:
-            ends = [max(mark.low, low), min(mark.high, high)]
+        if mark.interval is not None:
+            ends = [max(mark.interval[0], low), min(mark.interval[1], high)]
             axes.plot([at, at], ends, color=look.colour, lw=1.0, alpha=0.6, zorder=2)
         if one.change:
             end = mark.high if one.change == "more" else mark.low

@@ -128,7 +128,8 @@ def _mark(compared: Compared, at: int, who: Who) -> HistoryMark | None:
         return None
     # Without a verdict there is no family to adjust for.
     ends = (level.low, level.high) if level.verdict is None else (level.low_adjusted, level.high_adjusted)
-    own = Mark(level.estimate, *ends)
+    # What was judged has an interval: without ends it reaches everywhere.
+    own = Mark(level.estimate, *ends, unbounded=level.verdict not in (None, "refused") and ends == (None, None))
     found = compared.difference(at, who)
     if found is None:
         return HistoryMark(own, str(level.verdict))
