@@ -75,6 +75,14 @@ def metric(unit: str) -> SummaryMetric:
             [leaf("x", "a"), leaf("y", "b"), leaf("z", read=0)],
             "1 identity shows harm at x, 1 at y; nothing could be read at z",
         ),
+        (
+            [leaf("x", inconclusive=1), _refused("y")],
+            "No identity shows harm at x or y; 1 stays inconclusive, 3 verdicts are refused",
+        ),
+        (
+            [leaf("x", inconclusive=1).model_copy(update={"counts": {"refused": 1, "inconclusive": 1}})],
+            "No identity shows harm at x on this probe; 1 stays inconclusive, 1 verdict is refused",
+        ),
         ([_refused("x"), _refused("y")], "No verdict could be given: every effect was refused"),
     ],
 )
@@ -115,11 +123,13 @@ def test_every_place_gives_one_answer(tmp_path: Path) -> None:
         for one in read_results(run).effects
         if (one.measure, one.role, one.valence, one.theme, one.render) == ("level", "marked", "harm", None, "plain")
         and one.contrast == "excess"
-        and one.verdict == "inconclusive"
     ]
-    people = {one.identity for one in cells}
-    assert len(people) < len(cells)
-    words = f"No identity shows harm at only on these 2 probes; {len(people)} stay inconclusive"
+    undecided = [one.identity for one in cells if one.verdict == "inconclusive"]
+    refused = sum(one.verdict == "refused" for one in cells)
+    assert len(set(undecided)) < len(undecided)
+    assert refused > 1
+    words = f"No identity shows harm at only on these 2 probes; {len(set(undecided))} stay inconclusive"
+    words += f", {refused} verdicts are refused"
     found = AuditRun.read(run)
     page = render_report(run)
     # The page keeps the bound on one line.

@@ -123,9 +123,12 @@ def _unread(leaves: Sequence[SummaryLeaf]) -> Iterator[str]:
 
 
 def _still_open(leaves: Sequence[SummaryLeaf]) -> str:
-    """How many identities stay inconclusive at some of these ends of training."""
+    """How many identities stay inconclusive at some of these ends of training, and of how much nothing is known."""
     count = len({identity for leaf in leaves for identity in leaf.inconclusive})
-    return f"; {count} {'stays' if count == 1 else 'stay'} inconclusive" if count else ""
+    refused = sum(leaf.counts.get("refused", 0) for leaf in leaves)
+    parts = [f"{count} {'stays' if count == 1 else 'stay'} inconclusive"] if count else []
+    parts += [f"{refused} {'verdict is' if refused == 1 else 'verdicts are'} refused"] if refused else []
+    return f"; {', '.join(parts)}" if parts else ""
 
 
 def _show(leaf: SummaryLeaf) -> str:
