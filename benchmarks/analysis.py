@@ -14,13 +14,13 @@ import argparse
 import json
 import os
 import platform
-import resource
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from machine import peak_memory
 
 from auditor.core.items import AFFIRMING, HARMFUL, Candidate, Card, Item, Probe
 from auditor.core.scores import CandidateScore, CheckpointScores, ScoredItem
@@ -45,7 +45,7 @@ def main() -> int:
     start = time.perf_counter()
     findings = analyse([probe], series, scores, ["plain"], Rule())
     seconds = time.perf_counter() - start
-    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    gigabytes = peak_memory() / 1e9
     figures = {
         "command": f"python benchmarks/analysis.py --pairs {arguments.pairs}",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "scipy")}},

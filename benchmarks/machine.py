@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import sys
 import time
 from importlib.metadata import version
@@ -31,9 +32,19 @@ def has_amx() -> bool:
     return "amx_bf16" in _cpu_line("flags").split()
 
 
+def peak_memory() -> int:
+    """Most bytes of memory this process had at once, without what the process that started it had."""
+    told = _line(Path("/proc/self/status"), "VmHWM").split()
+    kilobytes = int(told[0]) if told else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes * 1024
+
+
 def _cpu_line(key: str) -> str:
     """One line of what Linux says of the first processor; "" elsewhere."""
-    path = Path("/proc/cpuinfo")
+    return _line(Path("/proc/cpuinfo"), key)
+
+
+def _line(path: Path, key: str) -> str:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return next((line.partition(":")[2].strip() for line in lines if line.split(":")[0].strip() == key), "")
 

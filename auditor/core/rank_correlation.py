@@ -7,6 +7,7 @@ correlation of the ranks weighs each item by w (Spearman 1904; midranks: Kendall
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,7 +28,11 @@ def spearman(one: FloatArray, other: FloatArray, weights: FloatArray) -> FloatAr
     Returns:
         Shape (resamples,).
     """
-    ranks = [_midranks(np.unique(side, return_inverse=True)[1], weights) for side in (one, other)]
+    return _correlation(_Order.of(one), _Order.of(other), weights)
+
+
+def _correlation(one: _Order, other: _Order, weights: FloatArray) -> FloatArray:
+    ranks = [side.midranks(weights) for side in (one, other)]
     size = weights.sum(axis=1, keepdims=True)
     x, y = (side - (weights * side).sum(axis=1, keepdims=True) / size for side in ranks)
     spread = np.sqrt((weights * x**2).sum(axis=1) * (weights * y**2).sum(axis=1))
@@ -48,11 +53,12 @@ def resampled_spearman(
     """
     if not len(one):
         return float("nan"), NO_INTERVAL
-    value = float(spearman(one, other, np.ones((1, len(one))))[0])
+    sides = _Order.of(one), _Order.of(other)
+    value = float(_correlation(*sides, np.ones((1, len(one))))[0])
     codes = np.unique(cluster, return_inverse=True)[1]
     if int(codes.max()) + 1 < MIN_CLUSTERS:
         return value, NO_INTERVAL
-    found = [spearman(one, other, weights) for weights in item_weights(bootstrap, codes)]
+    found = [_correlation(*sides, weights) for weights in item_weights(bootstrap, codes)]
     return value, Interval(*percentiles(np.concatenate(found)))
 
 
@@ -84,14 +90,29 @@ def item_weights(bootstrap: Bootstrap, cluster: IntArray) -> Iterator[FloatArray
             yield counts[first : first + at_once][:, cluster]
 
 
-def _midranks(codes: IntArray, weights: FloatArray) -> FloatArray:
-    """The rank of each item among all that count, the mean of their places for equal ones; shape (resamples, n).
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """Values from the lowest up, put in order once for all resamples.
 
-    Args:
-        codes: equal for equal values and in their order, each from 0 on at least once, shape (n,).
+    Attributes:
+        order: places of the values; ``codes``: equal for equal values and in their order; both of shape (n,).
+        starts: where in the order each code begins.
     """
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(int(codes.max(initial=-1)) + 1))
-    counts = np.add.reduceat(weights[:, order], starts, axis=1)
-    ranks: FloatArray = np.cumsum(counts, axis=1) - counts + (counts + 1) / 2
-    return ranks[:, codes]
+
+    order: IntArray
+    codes: IntArray
+    starts: IntArray
+
+    @classmethod
+    def of(cls, values: FloatArray) -> _Order:
+        codes = np.unique(values, return_inverse=True)[1]
+        order = np.argsort(codes, kind="stable")
+        return cls(order, codes, np.searchsorted(codes[order], np.arange(int(codes.max(initial=-1)) + 1)))
+
+    def midranks(self, weights: FloatArray) -> FloatArray:
+        """The rank of each among all that count, the mean of their places for equal ones; shape (resamples, n)."""
+        counts = weights[:, self.order]
+        if len(self.starts) < len(self.order):
+            counts = np.add.reduceat(counts, self.starts, axis=1)
+        ranks: FloatArray = np.cumsum(counts, axis=1) - counts + (counts + 1) / 2
+        return ranks[:, self.codes]
