@@ -67,6 +67,7 @@ def _is_carried(one: AttributionRow) -> bool:
     return place == (planted_identity(0).name, "excess", "dpo", "sft", None) and one.level == level.get(one.method)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_quiet(tmp_path: Path) -> None:
     result = audit(

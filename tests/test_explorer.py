@@ -228,7 +228,7 @@ def test_the_policy_names_this_script(html: str) -> None:
 
 
 def test_the_script_is_small_and_makes_no_markup() -> None:
-    folder = Path(explorer.__file__).parents[3] / "templates" / "report"
+    folder = Path(explorer.__file__).parents[4] / "templates" / "report"
     assert {path.name for path in folder.glob("*.js")} == set(SCRIPTS)
     for name in SCRIPTS:
         text = (folder / name).read_text(encoding="utf-8")

@@ -177,6 +177,7 @@ def test_what_is_folded_on_the_screen_is_open_on_paper(page: Page) -> None:
     assert page.locator(inside).evaluate_all("all => all.every(one => one.checkVisibility())")
 
 
+@pytest.mark.slow
 def test_paper_is_never_dark(browser: Browser, tmp_path: Path) -> None:
     asked: tuple[tuple[Literal["light", "dark"], Appearance], ...] = (
         ("light", "auto"),
